@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+/// @title SM2 signatures and SM3 digests
+/// @notice The one face through which contracts reach the national algorithms. The plain EVM
+/// implementation is `Sm`; a chain with SM2 and SM3 precompiles can plug in its own.
+/// @dev The functions are stateless. They are `view`, not `pure`, so that an implementation may
+/// read precompiles or tables. Curve: the recommended one over a 256-bit prime field, GB/T 32918.5-2017.
+interface ISm {
+    /// @notice The coordinates are not those of a point on the curve other than infinity.
+    /// @param x First affine coordinate
+    /// @param y Second affine coordinate
+    error PublicKeyInvalid(uint256 x, uint256 y);
+
+    /// @notice The SM3 digest of a message. Standard: GB/T 32905-2016 clause 5.
+    /// @param message Any number of bytes
+    /// @return digest_ 32 bytes
+    function sm3(bytes calldata message) external view returns (bytes32 digest_);
+
+    /// @notice The id of a public key: its Z_A with the default user id `1234567812345678`.
+    /// Standard: GB/T 32918.2-2016 clause 5.5; user id: GM/T 0009-2012.
+    /// @dev Reverts `PublicKeyInvalid` unless both coordinates are below p and satisfy the curve
+    /// equation (GB/T 32918.1-2016 clause 6.2.1; the cofactor is 1, so that is the whole check).
+    /// @param x First affine coordinate
+    /// @param y Second affine coordinate
+    /// @return zA 32 bytes
+    function keyId(uint256 x, uint256 y) external view returns (bytes32 zA);
+
+    /// @notice The number that SM2 signs for a message: e = SM3(Z_A || M).
+    /// Standard: GB/T 32918.2-2016 clause 7.1, steps B3 and B4.
+    /// @param zA The signer's key id
+    /// @param message The message M
+    /// @return e 32 bytes, big-endian
+    function digest(bytes32 zA, bytes calldata message) external view returns (bytes32 e);
+
+    /// @notice Whether (r, s) is an SM2 signature of e under the key (x, y).
+    /// Standard: GB/T 32918.2-2016 clause 7.1, steps B1, B2 and B5 to B7.
+    /// @dev Complete: the answer is right for every input, also where additions degenerate. A key
+    /// that is not on the curve gives false. Any e is accepted, as 2^256 exceeds n.
+    /// @param e What was signed, see `digest`
+    /// @param r First half of the signature
+    /// @param s Second half of the signature
+    /// @param x First affine coordinate of the public key
+    /// @param y Second affine coordinate of the public key
+    /// @return valid True for a signature, false for anything else
+    function verify(
+        bytes32 e,
+        uint256 r,
+        uint256 s,
+        uint256 x,
+        uint256 y
+    ) external view returns (bool valid);
+}

@@ -1,0 +1,269 @@
+"""The one description of every act type: who signs, what is signed, what it does to its target.
+
+The codec (protocol/acts.py), the Solidity constants (contracts/acts/ActTypes.sol), the tables of
+docs/protocol.md and the shared vectors are all made from this table.
+"""
+
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import Literal
+
+WORD = 32
+
+FieldKind = Literal["uint", "bytes", "ascii", "utf8"]
+
+
+class Role(IntFlag):
+    """Roles of a person as bits of one word (domain roles; see docs/glossary.md)."""
+
+    OPERATOR = 1
+    OFFICER = 2
+    HEAD = 4
+    AUTHORITY = 8
+    AUDITOR = 16
+    SYSADMIN = 32
+    SECADMIN = 64
+    SYSTEM = 128
+    GATEWAY = 256
+    WITNESS = 512
+    CDO = 1024
+    PROVIDER = 2048
+    PLATFORM = 4096
+
+
+#: A person's roles lie within one group: management, audit and operation are separate
+#: (GB/T 39477-2020). HEAD and AUTHORITY come only from registration and genesis.
+ROLE_GROUPS: tuple[Role, ...] = (
+    Role.OPERATOR | Role.OFFICER | Role.CDO,
+    Role.AUDITOR | Role.WITNESS,
+    Role.SYSADMIN | Role.SECADMIN,
+    Role.SYSTEM | Role.PROVIDER,
+    Role.GATEWAY | Role.PLATFORM,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A value inside the words of an act.
+
+    Attributes:
+        name: name of the value, the same in Python, Solidity comments, API and documents.
+        size: length in bytes; fields follow one another, and a word's unused tail is zero.
+        kind: "uint" (big-endian), "bytes", "ascii" or "utf8" (both zero-padded on the right).
+        meaning: what it says, with its unit.
+    """
+
+    name: str
+    size: int
+    kind: FieldKind
+    meaning: str
+
+
+def _word(name: str, meaning: str, kind: FieldKind = "bytes") -> tuple[Field, ...]:
+    return (Field(name, WORD, kind, meaning),)
+
+
+@dataclass(frozen=True, slots=True)
+class ActType:
+    """One kind of act.
+
+    Attributes:
+        code: number of the act type; the upper 16 bits name the contract's noun.
+        name: name of the act and of its event.
+        contract: contract that accepts it.
+        creates: whether it creates its target (then target and revision are zero in the bytes and
+            the new id is the act's id).
+        signers: who signs, in order; the first is the actor. "*m" means the authority threshold.
+        states: states of the target in which it is accepted.
+        words: its own words, each a tuple of fields that fill one word, or two for long text.
+        effect: what changes.
+    """
+
+    code: int
+    name: str
+    contract: str
+    creates: bool
+    signers: tuple[str, ...]
+    states: str
+    words: tuple[tuple[Field, ...], ...]
+    effect: str
+
+    @property
+    def word_count(self) -> int:
+        """Number of 32-byte words behind the header."""
+        return sum(max(1, -(-sum(f.size for f in word) // WORD)) for word in self.words)
+
+
+_REASON = _word("reason", "commitment to the sealed reason (section 5.2), not zero")
+_KEY = (
+    _word("key_x", "x of the new SM2 public key", "uint"),
+    _word("key_y", "y of the new SM2 public key", "uint"),
+)
+_TERM = (
+    Field("valid_from", 8, "uint", "first second of validity, unix time"),
+    Field("valid_until", 8, "uint", "last second of validity, unix time"),
+    Field("quota", 8, "uint", "total number of data requests, at least 1"),
+)
+
+ACT_TYPES: tuple[ActType, ...] = (
+    ActType(
+        0x0101, "DepartmentRegistered", "Registry", True,
+        ("AUTHORITY*m", "the new head's key"), "-",
+        (
+            (
+                Field("level", 1, "uint", "1 state, 2 province, 3 city, 4 county, 5 town, 6 village"),
+                Field("kind", 1, "uint", "1 department, 2 government, 3 zone, 4 institution, 5 bank"),
+                Field("region", 4, "uint", "GB/T 2260 code, or a local code"),
+            ),
+            _word("parent", "department above, zero if none"),
+            (
+                Field("uscc", 18, "ascii", "unified social credit code (GB 32100), empty if unknown"),
+                Field("uscc_override", 1, "uint", "1: issued although its check character fails"),
+            ),
+            (Field("name", 64, "utf8", "name of the department"),),
+            *_KEY,
+        ),
+        "department exists; its head is a person with this act's id and the given key",
+    ),
+    ActType(
+        0x0102, "PersonEnrolled", "Registry", True,
+        ("HEAD", "the new person's key"), "-",
+        (_word("roles", "role bits, within one group", "uint"), *_KEY),
+        "person exists in the head's department with the given roles and key",
+    ),
+    ActType(
+        0x0103, "PersonRolesSet", "Registry", False,
+        ("HEAD of the person's department",), "person",
+        (_word("roles", "new role bits, within one group; zero ends the person", "uint"),),
+        "roles replaced",
+    ),
+    ActType(
+        0x0104, "KeyAdded", "Registry", False,
+        ("HEAD of the person's department", "the new key"), "person", _KEY,
+        "person has a further key",
+    ),
+    ActType(
+        0x0105, "KeyRevoked", "Registry", False,
+        ("HEAD of the key's department, or the key itself",), "key ACTIVE",
+        (_word("reason_code", "1 rotated, 2 lost, 3 compromised, 4 left", "uint"),),
+        "key is REVOKED; acts it signed before keep their force",
+    ),
+    ActType(
+        0x1001, "EntrySubmitted", "Entries", True,
+        ("OPERATOR", "HEAD of the same department"), "none, or SUBMITTED, PUBLISHED (new version)",
+        (
+            (
+                Field("sharing_class", 1, "uint", "1 unconditional, 2 conditional, 3 not shared"),
+                Field("library", 1, "uint", "1 base, 2 shared, 3 theme, 4 special, 5 model"),
+                Field("update_cycle", 1, "uint",
+                      "1 real time, 2 day, 3 week, 4 ten days, 5 month, 6 quarter, 7 year"),
+                Field("openness", 1, "uint", "0 closed, 1 conditional, 2 open to the public"),
+                Field("mode", 1, "uint", "1 platform interface, 2 database, 3 file, 4 medium"),
+            ),
+            _word("items", "mask of the data items; bit i is item i of the entry, for ever", "uint"),
+            _word("sensitive", "mask of the sensitive items, within items", "uint"),
+            _word("document", "digest of the entry document"),
+            _word("secrecy_assessment", "commitment to the secrecy-risk assessment (Art 13)"),
+            _word("privacy_assessment", "commitment to the personal-information assessment (Art 13)"),
+            _word("basis", "class 2: digest of the conditions, class 3: of the citation; else zero"),
+        ),
+        "version pending",
+    ),
+    ActType(
+        0x1002, "EntryPublished", "Entries", False, ("AUTHORITY",), "version pending",
+        (_word("document", "digest of the document that was reviewed"),),
+        "pending version becomes the current one",
+    ),
+    ActType(
+        0x1003, "EntryRetired", "Entries", False, ("HEAD of the provider",), "not RETIRED",
+        (_REASON,), "RETIRED; its interfaces and grants are no longer live",
+    ),
+    ActType(
+        0x2001, "InterfaceRegistered", "Interfaces", True,
+        ("OPERATOR of the provider",), "none, or any but RETIRED (new version)",
+        (
+            _word("entry", "id of the entry it serves"),
+            (
+                Field("entry_version", 4, "uint", "entry version it is bound to: the current one"),
+                Field("rate_per_minute", 4, "uint", "most data requests a minute, 0 = no limit"),
+                Field("max_rows", 4, "uint", "most rows in a response, 0 = no limit"),
+            ),
+            _word("items", "mask of the items it returns, within the entry's", "uint"),
+            _word("document", "digest of the interface document (OpenAPI 3)"),
+            _word("node", "name of the exchange node", "ascii"),
+        ),
+        "version pending",
+    ),
+    ActType(
+        0x2002, "InterfaceOnline", "Interfaces", False,
+        ("OFFICER of the provider",), "version pending",
+        (_word("document", "digest of the document that goes online"),),
+        "pending version becomes the current one; ONLINE (a suspension stays)",
+    ),
+    ActType(
+        0x2003, "InterfaceSuspended", "Interfaces", False,
+        ("OFFICER of the provider, or AUTHORITY",), "ONLINE", (_REASON,), "SUSPENDED",
+    ),
+    ActType(
+        0x2004, "InterfaceResumed", "Interfaces", False,
+        ("the side that suspended",), "SUSPENDED", (), "ONLINE",
+    ),
+    ActType(
+        0x2005, "InterfaceRetired", "Interfaces", False,
+        ("OFFICER of the provider",), "not RETIRED", (_REASON,), "RETIRED",
+    ),
+    ActType(
+        0x3001, "RequestFiled", "Requests", True,
+        ("OPERATOR", "OFFICER of the same department, another person"), "-",
+        (
+            _word("interface", "id of the interface asked for"),
+            (*_TERM, Field("interface_version", 4, "uint", "interface version the signers saw")),
+            _word("items", "mask of the items asked for", "uint"),
+            _word("legal_basis", "code of the legal basis", "ascii"),
+            _word("scenario", "code of the scenario", "ascii"),
+            _word("case", "commitment to the sealed scenario document"),
+        ),
+        "FILED",
+    ),
+    ActType(
+        0x3002, "RequestAgreed", "Requests", False,
+        ("OFFICER of the provider",), "FILED",
+        (_word("items", "mask of the items granted, within those asked for", "uint"), _TERM),
+        "AGREED: the grant exists, its id is the request's id",
+    ),
+    ActType(
+        0x3003, "RequestRefused", "Requests", False,
+        ("OFFICER of the provider",), "FILED", (_REASON,), "REFUSED",
+    ),
+    ActType(
+        0x3004, "GrantSuspended", "Requests", False,
+        ("OFFICER of the provider, or AUTHORITY",), "AGREED", (_REASON,), "SUSPENDED",
+    ),
+    ActType(
+        0x3005, "GrantResumed", "Requests", False,
+        ("the side that suspended",), "SUSPENDED", (), "AGREED",
+    ),
+    ActType(
+        0x3006, "GrantRevoked", "Requests", False,
+        ("OFFICER of the provider or of the requester",), "AGREED, SUSPENDED",
+        (_REASON,), "REVOKED",
+    ),
+    ActType(
+        0x4001, "LogRegistered", "Logs", True,
+        ("AUTHORITY", "the gateway's key"), "-",
+        (
+            _word("gateway_key", "key id of the gateway that signs the log's checkpoints"),
+            _word("origin", "origin line of the checkpoints, 1 to 30 characters a-z 0-9 . / -",
+                  "ascii"),
+        ),
+        "log exists",
+    ),
+)  # fmt: skip  # a table reads better in rows
+
+BY_CODE: dict[int, ActType] = {a.code: a for a in ACT_TYPES}
+BY_NAME: dict[str, ActType] = {a.name: a for a in ACT_TYPES}
+
+#: Contracts of one deployment, in the order in which they are created.
+CONTRACTS: tuple[str, ...] = (
+    "Sm", "Registry", "Documents", "Entries", "Interfaces", "Requests", "Logs",
+)  # fmt: skip  # a table reads better in rows

@@ -1,0 +1,179 @@
+"""Records of the access log: canonical JSON with a closed set of members (docs/protocol.md, 6.3)."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from crypto.canonical import fast_canonical, parse_canonical
+from crypto.errors import CryptoError, ProtocolError
+from protocol.checkpoint import ORIGIN_PATTERN
+
+MAX_RECORD_SIZE = 16 * 1024
+MAX_INT = 2**53 - 1
+
+Check = Callable[[object], bool]
+
+_HEADER_VALUE = re.compile(r"[!-~]{1,128}")
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INT
+
+
+def _is_hex(length: int) -> Check:
+    pattern = re.compile(f"[0-9a-f]{{{2 * length}}}")
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _matches(pattern: re.Pattern[str]) -> Check:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _or_null(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _is_object(members: Mapping[str, Check]) -> Check:
+    return lambda value: (
+        isinstance(value, dict)
+        and set(value) == set(members)
+        and all(check(value[name]) for name, check in members.items())
+    )
+
+
+def _is_one_of(*words: str) -> Check:
+    return lambda value: value in words
+
+
+_ID = _is_hex(32)
+_CODE_OR_EMPTY: Check = lambda value: value == "" or _matches(_CODE)(value)  # noqa: E731 - a table entry
+
+#: What a data request signs; from these alone its signature base is rebuilt.
+REQUEST_MEMBERS: dict[str, Check] = {
+    "authority": _matches(re.compile(r"[a-z0-9.:\[\]_-]{1,255}")),
+    "path": _matches(re.compile(r"/[a-z0-9/._-]{0,127}")),
+    "content_digest": _ID,
+    "created": _is_int,
+    "nonce": _is_hex(16),
+    "public_key": _is_hex(64),
+    "grant": _ID,
+    "person": _matches(_HEADER_VALUE),
+    "basis": _matches(_HEADER_VALUE),
+    "scenario": _matches(_HEADER_VALUE),
+    "case": _matches(_HEADER_VALUE),
+    "stream": _or_null(_matches(_HEADER_VALUE)),
+    "signature": _is_hex(64),
+}
+
+_PROVIDER_RESPONSE = _is_object(
+    {
+        "public_key": _is_hex(64),
+        "created": _is_int,
+        "status": _is_int,
+        "content_digest": _ID,
+        "signature": _is_hex(64),
+    }
+)
+
+_REQUEST_PART: dict[str, Check] = {
+    "request": _is_object(REQUEST_MEMBERS),
+    "department": _ID,
+    "source": _matches(re.compile(r"[0-9a-fA-F.:%a-z]{1,64}")),
+    "block": _is_object({"number": _is_int, "hash": _ID}),
+}
+
+EVENTS: dict[str, dict[str, Check]] = {
+    "opened": {"log_id": _ID, "gateway_key": _ID},
+    "intent": {
+        **_REQUEST_PART,
+        "grant_revision": _is_int,
+        "provider": _ID,
+        "entry": _ID,
+        "entry_version": _is_int,
+        "interface": _ID,
+        "interface_version": _is_int,
+        "items": _ID,
+    },
+    "outcome": {
+        "intent": _is_int,
+        "intent_leaf": _ID,
+        "result": _is_one_of("released", "failed"),
+        "code": _CODE_OR_EMPTY,
+        "items": _ID,
+        "rows": _is_int,
+        "bytes": _is_int,
+        "latency_ms": _is_int,
+        "response_digest": _or_null(_ID),
+        "provider_response": _or_null(_PROVIDER_RESPONSE),
+    },
+    "denied": {**_REQUEST_PART, "code": _matches(_CODE)},
+    "interrupted": {"intent": _is_int, "intent_leaf": _ID},
+    "inspected": {
+        **_REQUEST_PART,
+        "subject_log": _matches(ORIGIN_PATTERN),
+        "subject_seq": _is_int,
+    },
+    "rejected": {
+        "source": _matches(re.compile(r"[0-9a-fA-F.:%a-z]{1,64}")),
+        "code": _matches(_CODE),
+        "minute": _is_int,
+        "count": _is_int,
+    },
+    "heartbeat": {},
+}
+
+_COMMON: dict[str, Check] = {
+    "v": lambda value: _is_int(value) and value == 1,
+    "log": _matches(ORIGIN_PATTERN),
+    "seq": _is_int,
+    "time_ms": _is_int,
+}
+
+
+def _check(record: object) -> dict[str, Any]:
+    if not isinstance(record, dict):
+        raise ProtocolError("RECORD_MALFORMED", "a record is an object")
+    event = record.get("event")
+    members = EVENTS.get(event) if isinstance(event, str) else None
+    if members is None:
+        raise ProtocolError("RECORD_MALFORMED", "the record's event is not known")
+    names = {*_COMMON, "event", *members}
+    if set(record) != names:
+        raise ProtocolError(
+            "RECORD_MALFORMED",
+            f"a record of event {event} has other members",
+            fields=sorted(set(map(str, record)) ^ names),
+        )
+    for name, check in (*_COMMON.items(), *members.items()):
+        if not check(record[name]):
+            raise ProtocolError("RECORD_MALFORMED", f"{name} is not valid", field=name)
+    return record
+
+
+def encode_record(record: Mapping[str, Any]) -> bytes:
+    """Encode a record as canonical JSON.
+
+    Args:
+        record: members as docs/protocol.md 6.3 lists them for its event.
+
+    Raises:
+        ProtocolError: RECORD_MALFORMED, with the field.
+    """
+    data = fast_canonical(_check(dict(record)))
+    if len(data) > MAX_RECORD_SIZE:
+        raise ProtocolError("RECORD_MALFORMED", "a record is at most 16 KiB")
+    return data
+
+
+def parse_record(data: bytes) -> dict[str, Any]:
+    """Decode a record strictly.
+
+    Raises:
+        ProtocolError: RECORD_MALFORMED.
+    """
+    try:
+        value = parse_canonical(data, max_bytes=MAX_RECORD_SIZE)
+    except CryptoError as error:
+        raise ProtocolError("RECORD_MALFORMED", "a record is canonical JSON") from error
+    return _check(value)
