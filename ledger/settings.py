@@ -1,0 +1,130 @@
+"""Settings: read once from `settings.toml` and the environment, then passed in.
+
+Every setting can be given as `SANLIAN_<NAME>` in the environment, which wins over the file. The
+home directory comes from `--home`, then `SANLIAN_HOME`, then `.sanlian` in the working directory.
+
+Layout of the home directory:
+
+    settings.toml      these settings
+    deployment.json    chain id, contract addresses, platform and gateway keys
+    trust.json         trust root for verifiers (protocol/trust.py)
+    node/              journal and snapshots of the embedded engine
+    ledger.db          outbox and read model; the api process is its only writer
+    logs/gateway.db    access log; the gateway process is its only writer
+    keys/              platform.pem, gateway.pem (encrypted PKCS#8), relay.json (EVM transport)
+    witness/<name>/    a witness's key and state
+    processes/         output of the supervised processes
+"""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class Settings(BaseSettings):
+    """Settings of one home directory; loopback and embedded parts by default."""
+
+    model_config = SettingsConfigDict(env_prefix="SANLIAN_", extra="forbid", frozen=True)
+
+    home: Path = Field(Path(".sanlian"), description="home directory")
+    host: str = Field("127.0.0.1", description="address that api and gateway listen on")
+    node_url: str = Field(
+        "", description="JSON-RPC endpoint of the chain; empty: the embedded node"
+    )
+    node_port: int = Field(8545, ge=1, le=65535, description="port of the embedded node's JSON-RPC")
+    api_port: int = Field(8440, ge=1, le=65535, description="port of the api")
+    gateway_port: int = Field(8441, ge=1, le=65535, description="port of the gateway")
+    gateway_authority: str = Field(
+        "", description="host:port that requesters sign; empty: host and port of the gateway"
+    )
+    database_url: str = Field("", description="SQLAlchemy URL; empty: ledger.db in the home")
+    log_database_url: str = Field("", description="SQLAlchemy URL; empty: logs/gateway.db")
+    key_passphrase: str = Field(
+        "", repr=False, description="passphrase of keys/*.pem; better in the environment"
+    )
+    clock_skew_s: int = Field(60, ge=1, le=300, description="allowed clock difference of requests")
+    head_max_age_s: int = Field(
+        60, ge=1, le=86400, description="the gateway refuses when the head was not seen for so long"
+    )
+    provider_timeout_s: float = Field(
+        10.0, gt=0, le=120, description="longest wait for a provider's whole answer"
+    )
+    max_response_bytes: int = Field(
+        8 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="largest provider answer"
+    )
+    max_connections_per_provider: int = Field(
+        32, ge=1, le=1024, description="most calls to one provider at a time"
+    )
+    anchor_interval_s: float = Field(
+        5.0, ge=0.1, le=3600, description="time between two anchors while there are new records"
+    )
+    anchor_records: int = Field(
+        5000, ge=1, le=10_000_000, description="anchor sooner after so many new records"
+    )
+    heartbeat_interval_s: int = Field(
+        600, ge=10, le=86400, description="a heartbeat record when nothing else came for so long"
+    )
+    providers_file: Path | None = Field(
+        None, description="JSON object from node name to base URL of the provider's service"
+    )
+    witness_threshold: int = Field(2, ge=1, le=64, description="witnesses that must cosign a block")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic passes it
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, which wins over the file."""
+        toml = settings_cls.model_config.get("toml_file")
+        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
+        if toml is not None:
+            sources = (*sources, TomlConfigSettingsSource(settings_cls))
+        return sources
+
+    @property
+    def resolved_node_url(self) -> str:
+        """JSON-RPC endpoint of the chain."""
+        return self.node_url or f"http://127.0.0.1:{self.node_port}"
+
+    @property
+    def resolved_database_url(self) -> str:
+        """SQLAlchemy URL of outbox and read model."""
+        return self.database_url or f"sqlite:///{(self.home / 'ledger.db').absolute()}"
+
+    @property
+    def resolved_log_database_url(self) -> str:
+        """SQLAlchemy URL of the gateway's log."""
+        file = self.home / "logs" / "gateway.db"
+        return self.log_database_url or f"sqlite:///{file.absolute()}"
+
+    @property
+    def resolved_gateway_authority(self) -> str:
+        """Authority that a data request must be signed for."""
+        return self.gateway_authority or f"{self.host}:{self.gateway_port}"
+
+
+def load_settings(home: Path, **overrides: object) -> Settings:
+    """Read the settings of a home directory.
+
+    Args:
+        home: home directory; it need not exist yet.
+        overrides: settings that win over everything else.
+
+    Raises:
+        pydantic.ValidationError: a setting is unknown or out of range.
+    """
+
+    class FileSettings(Settings):
+        model_config = SettingsConfigDict(toml_file=home / "settings.toml")
+
+    return FileSettings(home=home, **overrides)  # type: ignore[arg-type]  # checked by pydantic
