@@ -1,4 +1,4 @@
-"""Checkpoints as signed notes, cosignatures, and witnesses' statements (docs/protocol.md, 6.2, 8)."""
+"""Checkpoints as signed notes, cosignatures, witnesses' statements (docs/protocol.md, 6.2, 8)."""
 
 import base64
 import binascii

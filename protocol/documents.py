@@ -1,6 +1,6 @@
 """Entry and interface documents, and the filter that releases exactly the granted items.
 
-Source: docs/protocol.md 5.1; the fields of an entry are those of 《政务信息资源目录编制指南（试行）》
+Source: docs/protocol.md 5.1; an entry's fields are those of 《政务信息资源目录编制指南（试行）》
 (发改高技〔2017〕1272号) and Order 809 Art 13.
 """
 

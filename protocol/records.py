@@ -1,4 +1,4 @@
-"""Records of the access log: canonical JSON with a closed set of members (docs/protocol.md, 6.3)."""
+"""Records of the access log: canonical JSON of fixed members (docs/protocol.md, 6.3)."""
 
 import re
 from collections.abc import Callable, Mapping
