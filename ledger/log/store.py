@@ -1,0 +1,192 @@
+"""Tables and connections of the access log's database file.
+
+One SQLite file per log, in WAL mode with synchronous=FULL, written by one process. The tree is
+kept as its complete subtrees, which never change, so that every table but the quotas only grows.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import StaticPool
+
+from crypto.errors import LedgerError
+from ledger.db.migrate import upgrade
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_S = 5.0
+
+metadata = MetaData()
+
+records = Table(
+    "records",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary(32), nullable=False),
+    Column("bytes", LargeBinary, nullable=False),
+    Column("event", String(16), nullable=False),
+    Column("time_ms", BigInteger, nullable=False),
+    # Of the signed request that the record is about; null for records of the log itself.
+    Column("key_id", LargeBinary(32)),
+    Column("nonce", LargeBinary(16)),
+    Column("grant_id", LargeBinary(32)),
+    # Outcomes and interruptions: index of their intent. An intent ends once.
+    Column("intent_seq", BigInteger),
+    UniqueConstraint("intent_seq", name="uq_records_intent_seq"),
+)
+Index("ix_records_grant_id", records.c.grant_id)
+Index("ix_records_key_id", records.c.key_id)
+
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("index", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+nonces = Table(
+    "nonces",
+    metadata,
+    Column("key_id", LargeBinary(32), primary_key=True),
+    Column("nonce", LargeBinary(16), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("grant_id", LargeBinary(32), primary_key=True),
+    Column("used", BigInteger, nullable=False),
+    CheckConstraint("used >= 0", name="ck_quotas_used"),
+    sqlite_with_rowid=False,
+)
+
+open_intents = Table(
+    "open_intents",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary(32), nullable=False),
+)
+
+
+def _connect_arguments(url: URL) -> dict[str, Any]:
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        raise LedgerError(
+            "LOG_DATABASE_UNSUPPORTED", "an access log is one SQLite file per gateway"
+        )
+    return {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
+
+
+def open_writer_engine(url: str) -> Engine:
+    """Create the file where it does not exist, migrate it, and return the writer's engine.
+
+    The engine has one connection, and its transactions take the write lock when they begin.
+
+    Args:
+        url: SQLAlchemy URL of a SQLite file.
+
+    Raises:
+        LedgerError: LOG_DATABASE_UNSUPPORTED.
+    """
+    parsed = make_url(url)
+    arguments = _connect_arguments(parsed)
+    Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args=arguments, poolclass=StaticPool)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver's own transaction control is off: "begin" below states it.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA trusted_schema=OFF")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    upgrade(engine, MIGRATIONS)
+    return engine
+
+
+def open_reader_engine(url: str) -> Engine:
+    """Return an engine that cannot write, for a file that a writer made.
+
+    Args:
+        url: SQLAlchemy URL of a SQLite file.
+
+    Raises:
+        LedgerError: LOG_DATABASE_UNSUPPORTED, LOG_MISSING.
+    """
+    parsed = make_url(url)
+    arguments = _connect_arguments(parsed)
+    if not Path(str(parsed.database)).exists():
+        raise LedgerError("LOG_MISSING", "there is no access log at this place")
+    engine = create_engine(parsed, connect_args=arguments)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA trusted_schema=OFF")
+
+    return engine
+
+
+@contextmanager
+def writer_lock(url: str) -> Iterator[None]:
+    """Hold the right to write a log for as long as the context lasts.
+
+    Args:
+        url: SQLAlchemy URL of the log's SQLite file.
+
+    Raises:
+        LedgerError: LOG_IN_USE when another process holds it, LOG_DATABASE_UNSUPPORTED.
+    """
+    parsed = make_url(url)
+    _connect_arguments(parsed)
+    path = Path(f"{parsed.database}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise LedgerError("LOG_IN_USE", "another process writes this access log") from error
+        yield
+    finally:
+        os.close(descriptor)
