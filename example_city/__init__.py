@@ -1,0 +1,1 @@
+"""The example city: 40 units, three providers, and the story that the demo tells."""
