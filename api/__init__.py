@@ -1,0 +1,1 @@
+"""HTTP API of the ledger: reads, the way in for signed acts, and plain pages."""

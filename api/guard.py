@@ -1,0 +1,131 @@
+"""The outermost layer of the api: limits, security headers, request ids, and the last resort.
+
+A body is read whole, within its limits of size and time, before any route runs: no route can be
+held open by a slow sender, and none sees a body that is too large.
+"""
+
+import asyncio
+import logging
+import uuid
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import make_problem, problem_response
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+MAX_HEADER_BYTES: Final = 16 * 1024
+MAX_HEADERS: Final = 64
+BODY_TIMEOUT_S: Final = 30.0
+
+#: A page may use its own style sheets and nothing else; nothing may frame it.
+SECURITY_HEADERS: Final = {
+    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+log = logging.getLogger(__name__)
+
+
+class _Refused(Exception):
+    """The request is over a limit; its text is the code."""
+
+
+class Guard:
+    """Pure ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or pass on what is not HTTP."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = str(uuid.uuid4())
+        scope["sanlian.request_id"] = request_id
+        headers = Headers(scope=scope)
+        started = False
+
+        async def guarded_send(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                out = MutableHeaders(raw=message.setdefault("headers", []))
+                for name, value in SECURITY_HEADERS.items():
+                    out[name] = value
+                out["x-request-id"] = request_id
+                out.setdefault("cache-control", "no-store")
+            await send(message)
+
+        async def refuse(code: str) -> None:
+            problem = make_problem(
+                code,
+                accept_language=headers.get("accept-language", ""),
+                request_id=request_id,
+            )
+            # What is left of the body was not read, so the connection cannot be used again.
+            response = problem_response(problem, headers={"connection": "close"})
+            await response(scope, receive, guarded_send)
+
+        try:
+            _check_headers(scope)
+            body = await _read_body(headers, receive)
+        except _Refused as refused:
+            await refuse(str(refused))
+            return
+        if body is None:  # the client went away
+            return
+        try:
+            await self.app(scope, _replay(body, receive), guarded_send)
+        except Exception as error:  # noqa: BLE001 - the last resort must not let anything through
+            log.error("request %s failed", request_id, exc_info=error)
+            if started:
+                raise
+            await refuse("INTERNAL_ERROR")
+
+
+def _check_headers(scope: Scope) -> None:
+    raw: list[tuple[bytes, bytes]] = scope["headers"]
+    size = sum(len(name) + len(value) for name, value in raw)
+    target = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+    if len(raw) > MAX_HEADERS or size > MAX_HEADER_BYTES or target > MAX_HEADER_BYTES // 2:
+        raise _Refused("HEADERS_TOO_LARGE")
+
+
+async def _read_body(headers: Headers, receive: Receive) -> bytes | None:
+    declared = headers.get("content-length", "0")
+    if not declared.isascii() or not declared.isdigit() or len(declared) > 19:
+        raise _Refused("REQUEST_MALFORMED")
+    if int(declared) > MAX_BODY_BYTES:
+        raise _Refused("BODY_TOO_LARGE")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                body += message.get("body", b"")
+                if len(body) > MAX_BODY_BYTES:
+                    raise _Refused("BODY_TOO_LARGE")
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        raise _Refused("BODY_TOO_SLOW") from None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replayed
