@@ -1,0 +1,50 @@
+"""The state of the contracts in plain Python: nouns, stores, and the acts' effects.
+
+The indexer, the gateway, the verifier and the audit all stand on this one model.
+"""
+
+from protocol.model.apply import Applied, apply_act, apply_anchor, apply_genesis
+from protocol.model.decision import (
+    effective_items,
+    grant_problem,
+    is_entry_live,
+    is_grant_live,
+    is_interface_live,
+)
+from protocol.model.entries import Entry, EntryState, EntryVersion
+from protocol.model.interfaces import Interface, InterfaceState, InterfaceVersion, Side
+from protocol.model.logs import Anchor, Log
+from protocol.model.registry import Authority, Department, Key, KeyState, Person
+from protocol.model.requests import Request, RequestState, Term
+from protocol.model.store import MemoryStore, Store
+
+__all__ = [
+    "Anchor",
+    "Applied",
+    "Authority",
+    "Department",
+    "Entry",
+    "EntryState",
+    "EntryVersion",
+    "Interface",
+    "InterfaceState",
+    "InterfaceVersion",
+    "Key",
+    "KeyState",
+    "Log",
+    "MemoryStore",
+    "Person",
+    "Request",
+    "RequestState",
+    "Side",
+    "Store",
+    "Term",
+    "apply_act",
+    "apply_anchor",
+    "apply_genesis",
+    "effective_items",
+    "grant_problem",
+    "is_entry_live",
+    "is_grant_live",
+    "is_interface_live",
+]

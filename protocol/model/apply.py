@@ -1,0 +1,296 @@
+"""Applying genesis, acts and anchors to a state, with every check of the contracts.
+
+The twin of contracts/: the same checks in the same order with the same error codes
+(docs/protocol.md, 3.3, 3.4 and 4).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from crypto.errors import CryptoError
+from crypto.sm2 import PublicKey, Signature, is_valid
+from protocol.acts import (
+    HEADER_SIZE,
+    MAX_ACT_SIZE,
+    MAX_LIFETIME_S,
+    MAX_SIGNATURES,
+    TAG,
+    ZERO_ID,
+    Act,
+    SignedAct,
+)
+from protocol.checkpoint import Checkpoint
+from protocol.description import BY_CODE, WORD, ActType, Role
+from protocol.model.entry_rules import ENTRY_RULES
+from protocol.model.interface_rules import INTERFACE_RULES
+from protocol.model.log_rules import LOG_RULES
+from protocol.model.logs import Anchor
+from protocol.model.registry import Authority, Department, Key, KeyState, Person
+from protocol.model.registry_rules import REGISTRY_RULES, Rule, read_new_key
+from protocol.model.request_rules import REQUEST_RULES
+from protocol.model.step import Step, refuse
+from protocol.model.store import Store
+
+RULES: dict[str, Rule] = {
+    **REGISTRY_RULES,
+    **ENTRY_RULES,
+    **INTERFACE_RULES,
+    **REQUEST_RULES,
+    **LOG_RULES,
+}
+#: Acts whose last signer is a key that the act itself brings.
+KEY_BRINGING = frozenset({"DepartmentRegistered", "PersonEnrolled", "KeyAdded"})
+#: The authority's department is a city's (level 3) department (kind 1).
+AUTHORITY_LEVEL = 3
+AUTHORITY_KIND = 1
+MAX_AUTHORITY_KEYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an accepted act did.
+
+    Attributes:
+        act: the decoded act.
+        act_id: its id.
+        target: id of what it created or changed.
+        revision: the new revision of the target.
+    """
+
+    act: Act
+    act_id: bytes
+    target: bytes
+    revision: int
+
+
+def apply_genesis(
+    store: Store,
+    *,
+    department: bytes,
+    head: PublicKey,
+    authority_keys: Sequence[PublicKey],
+    threshold: int,
+    block_number: int,
+) -> None:
+    """Put what the registry's constructor made: the authority's department, head and keys.
+
+    Args:
+        store: an empty state.
+        department: id of the authority's department as the event names it.
+        head: key of its head.
+        authority_keys: keys of the authority's persons.
+        threshold: how many of them act together.
+        block_number: block of the event.
+
+    Raises:
+        ProtocolError: GENESIS_INVALID.
+    """
+    ids = [head.key_id, *(key.key_id for key in authority_keys)]
+    if (
+        store.find_authority() is not None
+        or department != head.key_id
+        or len(set(ids)) != len(ids)
+        or len(authority_keys) > MAX_AUTHORITY_KEYS
+        or not 1 <= threshold <= len(authority_keys)
+    ):
+        raise refuse("GENESIS_INVALID", "the registry's genesis does not follow the protocol")
+    store.put_authority(Authority(department, threshold))
+    store.put_department(
+        Department(
+            id=department,
+            level=AUTHORITY_LEVEL,
+            kind=AUTHORITY_KIND,
+            region=0,
+            parent=ZERO_ID,
+            uscc="",
+            uscc_override=0,
+            name="",
+            revision=1,
+            block_number=block_number,
+        )
+    )
+    for key in (head, *authority_keys):
+        role = Role.HEAD if key == head else Role.AUTHORITY
+        store.put_person(Person(key.key_id, department, role, 1, block_number))
+        store.put_key(Key(key.key_id, key, key.key_id, KeyState.ACTIVE, 0, 1, block_number))
+
+
+def _decode(data: bytes, chain_id: int, contracts: Mapping[str, bytes]) -> tuple[Act, str]:
+    """Decode in the contract's order: form, chain, contract, type, words."""
+    if not HEADER_SIZE <= len(data) <= MAX_ACT_SIZE or len(data) % WORD or data[: len(TAG)] != TAG:
+        raise refuse("ACT_MALFORMED", "this is not an act of version 1")
+    if int.from_bytes(data[8:16], "big") != chain_id:
+        raise refuse("WRONG_CHAIN", "the act counts on another chain")
+    act_type: ActType | None = BY_CODE.get(int.from_bytes(data[52:56], "big"))
+    names = [name for name, address in contracts.items() if address == data[32:52]]
+    if len(names) != 1 or names[0] not in {known.contract for known in BY_CODE.values()}:
+        raise refuse("WRONG_CONTRACT", "the act counts on another contract")
+    if act_type is None or act_type.contract != names[0]:
+        raise refuse("ACT_TYPE_UNKNOWN", "this contract does not know the act type")
+    return Act.from_bytes(data), names[0]
+
+
+def _signer_count(act_type: ActType, threshold: int) -> int:
+    return sum(threshold if name == "AUTHORITY*m" else 1 for name in act_type.signers)
+
+
+def apply_act(
+    store: Store,
+    signed: SignedAct,
+    *,
+    chain_id: int,
+    contracts: Mapping[str, bytes],
+    block_number: int,
+    block_time: int,
+    check_nonce: bool = True,
+    verify_signatures: bool = True,
+) -> Applied:
+    """Check an act as its contract does and apply it.
+
+    Nothing is put into the store unless every check holds.
+
+    Args:
+        store: the state, after genesis.
+        signed: the act with its signatures.
+        chain_id: chain id.
+        contracts: 20-byte address of each contract by name.
+        block_number: block that records it.
+        block_time: time of that block, unix seconds.
+        check_nonce: False where acts of the actor may be left out, as in evidence; then the nonce
+            only must not fall.
+        verify_signatures: False where the contract that emitted the act is trusted.
+
+    Returns:
+        The decoded act, what it changed and the new revision.
+
+    Raises:
+        ProtocolError: the contract's error as UPPER_SNAKE; VALUE_INVALID has details index, field.
+    """
+    act, contract = _decode(signed.data, chain_id, contracts)
+    if block_time > act.expires_at:
+        raise refuse("ACT_EXPIRED", "the act has expired")
+    if act.expires_at > block_time + MAX_LIFETIME_S:
+        raise refuse("EXPIRY_TOO_FAR", "an act expires within 30 days")
+    authority = store.find_authority()
+    if authority is None:
+        raise refuse("GENESIS_MISSING", "the state has no genesis")
+    signatures = signed.signatures
+    if not 1 <= len(signatures) <= MAX_SIGNATURES or len(signatures) != _signer_count(
+        act.type, authority.threshold
+    ):
+        raise refuse("SIGNATURE_COUNT", f"{act.type.name} has another number of signatures")
+    if signatures[0].key_id != act.key_id:
+        raise refuse("ACTOR_MISMATCH", "the first signer is not the actor")
+    nonce = store.nonce(contract, act.key_id)
+    if act.nonce != nonce and (check_nonce or act.nonce < nonce):
+        raise refuse("NONCE_MISMATCH", "the nonce is not the next one", nonce=nonce)
+    brings_key = act.type.name in KEY_BRINGING
+    known = signatures[:-1] if brings_key else signatures
+    keys: list[Key] = []
+    for signature in known:
+        key = store.find_key(signature.key_id)
+        if key is None:
+            raise refuse("KEY_UNKNOWN", "a signer's key does not exist")
+        if key.state is not KeyState.ACTIVE:
+            raise refuse("KEY_NOT_ACTIVE", "a signer's key is revoked")
+        keys.append(key)
+    if verify_signatures:
+        for key, signature in zip(keys, known, strict=True):
+            _verify(key.public_key, signed.data, signature.signature)
+    persons = [_person_of(store, key) for key in keys]
+    if len({person.id for person in persons}) != len(persons):
+        raise refuse("SIGNER_REPEATED", "two signatures are of one person")
+    new_key = _new_key(store, act, signed, verify=verify_signatures) if brings_key else None
+    step = Step(
+        store=store,
+        authority=authority,
+        act=act,
+        act_id=signed.act_id,
+        persons=tuple(persons),
+        key_ids=tuple(signature.key_id for signature in signatures),
+        new_key=new_key,
+        block_number=block_number,
+        block_time=block_time,
+    )
+    target, revision = RULES[act.type.name](step)
+    store.put_nonce(contract, act.key_id, act.nonce + 1)
+    return Applied(act, signed.act_id, target, revision)
+
+
+def _person_of(store: Store, key: Key) -> Person:
+    person = store.find_person(key.person)
+    if person is None:
+        raise refuse("KEY_UNKNOWN", "a signer's key belongs to nobody")
+    return person
+
+
+def _verify(public_key: PublicKey, message: bytes, signature: Signature) -> None:
+    if not is_valid(public_key, message, signature):
+        raise refuse("SIGNATURE_INVALID", "a signature on the act does not hold")
+
+
+def _new_key(store: Store, act: Act, signed: SignedAct, *, verify: bool) -> PublicKey:
+    try:
+        new_key = read_new_key(act.values)
+    except CryptoError as error:
+        raise refuse("PUBLIC_KEY_INVALID", "the new key is not a point of the curve") from error
+    last = signed.signatures[-1]
+    if last.key_id != new_key.key_id:
+        raise refuse("KEY_MISMATCH", "the last signer is not the new key")
+    if store.find_key(last.key_id) is not None:
+        raise refuse("KEY_EXISTS", "this key is registered already")
+    if verify:
+        _verify(new_key, signed.data, last.signature)
+    return new_key
+
+
+def apply_anchor(
+    store: Store,
+    log: bytes,
+    size: int,
+    root: bytes,
+    signature: Signature,
+    *,
+    block_number: int,
+    block_time: int,
+    verify_signature: bool = True,
+) -> Anchor:
+    """Check an anchor as the contract does and keep it.
+
+    Args:
+        store: the state.
+        log: id of the log.
+        size: number of records.
+        root: root hash of the tree.
+        signature: the gateway's signature on the checkpoint's text.
+        block_number: block that records it.
+        block_time: time of that block, unix seconds.
+        verify_signature: False where the contract that emitted the anchor is trusted.
+
+    Raises:
+        ProtocolError: LOG_UNKNOWN, VALUE_INVALID, SIZE_SHRINKS, ALREADY_ANCHORED, ROOT_DIFFERS,
+            KEY_UNKNOWN, KEY_NOT_ACTIVE, SIGNATURE_INVALID.
+    """
+    found = store.find_log(log)
+    if found is None:
+        raise refuse("LOG_UNKNOWN", "this log does not exist")
+    if size == 0:
+        raise refuse("VALUE_INVALID", "an empty log is not anchored", index=1, field="size")
+    newest = store.find_anchor(log)
+    if newest is not None and size < newest.size:
+        raise refuse("SIZE_SHRINKS", "a later anchor has more records")
+    if newest is not None and size == newest.size:
+        if root != newest.root:
+            raise refuse("ROOT_DIFFERS", "this size is anchored with another root")
+        raise refuse("ALREADY_ANCHORED", "this checkpoint is anchored already")
+    key = store.find_key(found.gateway_key)
+    if key is None:
+        raise refuse("KEY_UNKNOWN", "the gateway's key does not exist")
+    if key.state is not KeyState.ACTIVE:
+        raise refuse("KEY_NOT_ACTIVE", "the gateway's key is revoked")
+    if verify_signature:
+        text = Checkpoint(found.origin, size, root).text().encode()
+        _verify(key.public_key, text, signature)
+    anchor = Anchor(log, size, root, signature, block_number, block_time)
+    store.put_anchor(anchor)
+    return anchor

@@ -1,0 +1,125 @@
+"""What is derived from the state: liveness, effective items, and why a data request is refused."""
+
+from urllib.parse import unquote
+
+from protocol.description import Role
+from protocol.model.entries import Entry, EntryState
+from protocol.model.interfaces import InterfaceState
+from protocol.model.registry import KeyState
+from protocol.model.requests import RequestState
+from protocol.model.store import Store
+
+
+def is_entry_live(store: Store, entry_id: bytes) -> bool:
+    """Return whether an entry has a current version and is not RETIRED."""
+    entry = store.find_entry(entry_id)
+    return entry is not None and _is_live(entry)
+
+
+def _is_live(entry: Entry) -> bool:
+    return entry.current is not None and entry.state is not EntryState.RETIRED
+
+
+def is_interface_live(store: Store, interface_id: bytes) -> bool:
+    """Return whether an interface is ONLINE and its entry is live."""
+    interface = store.find_interface(interface_id)
+    return (
+        interface is not None
+        and interface.state is InterfaceState.ONLINE
+        and is_entry_live(store, interface.entry)
+    )
+
+
+def is_grant_live(store: Store, request_id: bytes, at_s: int) -> bool:
+    """Return whether a grant is live at a time.
+
+    Args:
+        store: the state.
+        request_id: id of the request, which is the id of the grant.
+        at_s: unix seconds.
+    """
+    request = store.find_request(request_id)
+    return (
+        request is not None
+        and request.state is RequestState.AGREED
+        and request.granted_term is not None
+        and request.granted_term.valid_from <= at_s <= request.granted_term.valid_until
+        and is_interface_live(store, request.interface)
+    )
+
+
+def effective_items(store: Store, request_id: bytes) -> int:
+    """Return the mask grant ∧ interface ∧ current entry; 0 where one of them does not exist.
+
+    Args:
+        store: the state.
+        request_id: id of the request, which is the id of the grant.
+    """
+    request = store.find_request(request_id)
+    interface = store.find_interface(request.interface) if request is not None else None
+    entry = store.find_entry(interface.entry) if interface is not None else None
+    if (
+        request is None
+        or interface is None
+        or entry is None
+        or interface.current is None
+        or entry.current is None
+    ):
+        return 0
+    return request.granted_items & interface.current.items & entry.current.items
+
+
+def _is_code(header: str, code: str) -> bool:
+    try:
+        return unquote(header, errors="strict") == code
+    except UnicodeDecodeError:
+        return False
+
+
+def grant_problem(
+    store: Store, *, grant: bytes, key_id: bytes, basis: str, scenario: str, at_s: int
+) -> str | None:
+    """Return the code that refuses a data request at this state, or None when it may pass.
+
+    The checks have this order: KEY_UNKNOWN, KEY_NOT_ACTIVE, ROLE_MISSING, GRANT_UNKNOWN,
+    GRANT_NOT_YOURS, GRANT_NOT_LIVE, GRANT_SUSPENDED, GRANT_REVOKED, GRANT_NOT_YET_VALID,
+    GRANT_EXPIRED, INTERFACE_NOT_LIVE, PURPOSE_MISMATCH, NO_ITEMS.
+
+    Args:
+        store: the state.
+        grant: id of the grant.
+        key_id: id of the key that signed the data request.
+        basis: header sanlian-basis.
+        scenario: header sanlian-scenario.
+        at_s: unix seconds; in a record, time_ms // 1000.
+    """
+    key = store.find_key(key_id)
+    person = store.find_person(key.person) if key is not None else None
+    if key is None or person is None:
+        return "KEY_UNKNOWN"
+    if key.state is not KeyState.ACTIVE:
+        return "KEY_NOT_ACTIVE"
+    if not person.roles & (Role.SYSTEM | Role.OPERATOR):
+        return "ROLE_MISSING"
+    request = store.find_request(grant)
+    if request is None:
+        return "GRANT_UNKNOWN"
+    if request.requester != person.department:
+        return "GRANT_NOT_YOURS"
+    if request.state is RequestState.SUSPENDED:
+        return "GRANT_SUSPENDED"
+    if request.state is RequestState.REVOKED:
+        return "GRANT_REVOKED"
+    if request.state is not RequestState.AGREED or request.granted_term is None:
+        return "GRANT_NOT_LIVE"
+    if at_s < request.granted_term.valid_from:
+        return "GRANT_NOT_YET_VALID"
+    if at_s > request.granted_term.valid_until:
+        return "GRANT_EXPIRED"
+    if not is_interface_live(store, request.interface):
+        return "INTERFACE_NOT_LIVE"
+    if not _is_code(basis, request.legal_basis) or not _is_code(scenario, request.scenario):
+        return "PURPOSE_MISMATCH"
+    if effective_items(store, grant) == 0:
+        return "NO_ITEMS"
+    return None

@@ -1,0 +1,212 @@
+"""Where the model's state is kept."""
+
+from typing import Protocol
+
+from protocol.model.entries import Entry, EntryVersion
+from protocol.model.interfaces import Interface, InterfaceVersion
+from protocol.model.logs import Anchor, Log
+from protocol.model.registry import Authority, Department, Key, Person
+from protocol.model.requests import Request
+
+
+class Store(Protocol):
+    """State of one deployment. Values are immutable; putting one replaces the one of its id.
+
+    ``find_*`` return None for what does not exist. Contracts are named as in
+    protocol.description.CONTRACTS.
+    """
+
+    def find_authority(self) -> Authority | None:
+        """Return what genesis fixed."""
+
+    def put_authority(self, authority: Authority) -> None:
+        """Keep what genesis fixed."""
+
+    def find_department(self, department_id: bytes) -> Department | None:
+        """Return a department."""
+
+    def put_department(self, department: Department) -> None:
+        """Keep a department."""
+
+    def find_person(self, person_id: bytes) -> Person | None:
+        """Return a person."""
+
+    def put_person(self, person: Person) -> None:
+        """Keep a person."""
+
+    def find_key(self, key_id: bytes) -> Key | None:
+        """Return a key."""
+
+    def put_key(self, key: Key) -> None:
+        """Keep a key."""
+
+    def find_entry(self, entry_id: bytes) -> Entry | None:
+        """Return an entry with its current and pending version."""
+
+    def put_entry(self, entry: Entry) -> None:
+        """Keep an entry."""
+
+    def find_entry_version(self, entry_id: bytes, number: int) -> EntryVersion | None:
+        """Return the version of this number; a pending one may still be replaced."""
+
+    def put_entry_version(self, entry_id: bytes, version: EntryVersion) -> None:
+        """Keep a version, published or pending, under its number."""
+
+    def find_interface(self, interface_id: bytes) -> Interface | None:
+        """Return an interface with its current and pending version."""
+
+    def put_interface(self, interface: Interface) -> None:
+        """Keep an interface."""
+
+    def find_interface_version(self, interface_id: bytes, number: int) -> InterfaceVersion | None:
+        """Return the version of this number; a pending one may still be replaced."""
+
+    def put_interface_version(self, interface_id: bytes, version: InterfaceVersion) -> None:
+        """Keep a version, online or pending, under its number."""
+
+    def find_request(self, request_id: bytes) -> Request | None:
+        """Return a request with its grant."""
+
+    def put_request(self, request: Request) -> None:
+        """Keep a request."""
+
+    def find_log(self, log_id: bytes) -> Log | None:
+        """Return a log."""
+
+    def find_log_by_origin(self, origin: str) -> Log | None:
+        """Return the log with this origin."""
+
+    def put_log(self, log: Log) -> None:
+        """Keep a log."""
+
+    def find_anchor(self, log_id: bytes) -> Anchor | None:
+        """Return the newest anchor of a log."""
+
+    def put_anchor(self, anchor: Anchor) -> None:
+        """Keep an anchor; it becomes its log's newest."""
+
+    def nonce(self, contract: str, key_id: bytes) -> int:
+        """Return how many acts of this key the named contract has accepted."""
+
+    def put_nonce(self, contract: str, key_id: bytes, nonce: int) -> None:
+        """Keep that number."""
+
+
+class MemoryStore:
+    """A store in memory."""
+
+    def __init__(self) -> None:
+        self._authority: Authority | None = None
+        self.departments: dict[bytes, Department] = {}
+        self.persons: dict[bytes, Person] = {}
+        self.keys: dict[bytes, Key] = {}
+        self.entries: dict[bytes, Entry] = {}
+        self.interfaces: dict[bytes, Interface] = {}
+        self.requests: dict[bytes, Request] = {}
+        self.logs: dict[bytes, Log] = {}
+        self._entry_versions: dict[tuple[bytes, int], EntryVersion] = {}
+        self._interface_versions: dict[tuple[bytes, int], InterfaceVersion] = {}
+        self._origins: dict[str, Log] = {}
+        self._anchors: dict[bytes, Anchor] = {}
+        self._nonces: dict[tuple[str, bytes], int] = {}
+
+    def find_authority(self) -> Authority | None:
+        """Return what genesis fixed."""
+        return self._authority
+
+    def put_authority(self, authority: Authority) -> None:
+        """Keep what genesis fixed."""
+        self._authority = authority
+
+    def find_department(self, department_id: bytes) -> Department | None:
+        """Return a department."""
+        return self.departments.get(department_id)
+
+    def put_department(self, department: Department) -> None:
+        """Keep a department."""
+        self.departments[department.id] = department
+
+    def find_person(self, person_id: bytes) -> Person | None:
+        """Return a person."""
+        return self.persons.get(person_id)
+
+    def put_person(self, person: Person) -> None:
+        """Keep a person."""
+        self.persons[person.id] = person
+
+    def find_key(self, key_id: bytes) -> Key | None:
+        """Return a key."""
+        return self.keys.get(key_id)
+
+    def put_key(self, key: Key) -> None:
+        """Keep a key."""
+        self.keys[key.id] = key
+
+    def find_entry(self, entry_id: bytes) -> Entry | None:
+        """Return an entry."""
+        return self.entries.get(entry_id)
+
+    def put_entry(self, entry: Entry) -> None:
+        """Keep an entry."""
+        self.entries[entry.id] = entry
+
+    def find_entry_version(self, entry_id: bytes, number: int) -> EntryVersion | None:
+        """Return the version of this number."""
+        return self._entry_versions.get((entry_id, number))
+
+    def put_entry_version(self, entry_id: bytes, version: EntryVersion) -> None:
+        """Keep a version."""
+        self._entry_versions[entry_id, version.number] = version
+
+    def find_interface(self, interface_id: bytes) -> Interface | None:
+        """Return an interface."""
+        return self.interfaces.get(interface_id)
+
+    def put_interface(self, interface: Interface) -> None:
+        """Keep an interface."""
+        self.interfaces[interface.id] = interface
+
+    def find_interface_version(self, interface_id: bytes, number: int) -> InterfaceVersion | None:
+        """Return the version of this number."""
+        return self._interface_versions.get((interface_id, number))
+
+    def put_interface_version(self, interface_id: bytes, version: InterfaceVersion) -> None:
+        """Keep a version."""
+        self._interface_versions[interface_id, version.number] = version
+
+    def find_request(self, request_id: bytes) -> Request | None:
+        """Return a request."""
+        return self.requests.get(request_id)
+
+    def put_request(self, request: Request) -> None:
+        """Keep a request."""
+        self.requests[request.id] = request
+
+    def find_log(self, log_id: bytes) -> Log | None:
+        """Return a log."""
+        return self.logs.get(log_id)
+
+    def find_log_by_origin(self, origin: str) -> Log | None:
+        """Return the log with this origin."""
+        return self._origins.get(origin)
+
+    def put_log(self, log: Log) -> None:
+        """Keep a log."""
+        self.logs[log.id] = log
+        self._origins[log.origin] = log
+
+    def find_anchor(self, log_id: bytes) -> Anchor | None:
+        """Return the newest anchor of a log."""
+        return self._anchors.get(log_id)
+
+    def put_anchor(self, anchor: Anchor) -> None:
+        """Keep an anchor."""
+        self._anchors[anchor.log] = anchor
+
+    def nonce(self, contract: str, key_id: bytes) -> int:
+        """Return how many acts of this key the named contract has accepted."""
+        return self._nonces.get((contract, key_id), 0)
+
+    def put_nonce(self, contract: str, key_id: bytes, nonce: int) -> None:
+        """Keep that number."""
+        self._nonces[contract, key_id] = nonce
