@@ -1,0 +1,255 @@
+"""The example's acts, planned so that the same plan always gives the same acts.
+
+Ids of acts do not depend on the signatures, and sending an act twice changes nothing: a start that
+was cut off is simply played again from its beginning.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from crypto.sm2 import PrivateKey
+from crypto.sm3 import sm3
+from example_city.catalogue import Offer
+from example_city.units import AUTHORITY, PERSONS, THRESHOLD, Unit, authority_keys, unit_key
+from protocol.acts import ZERO_ID, SignedAct, Value, make_act, sign_act
+from protocol.description import BY_NAME, Role
+from protocol.documents import document_digest
+
+BASIS = "ORDER-809-ART-20"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One act, ready to send, with the documents it names.
+
+    Attributes:
+        signed: the act with its signatures.
+        documents: public documents that go with it.
+        words: what it does, in plain words.
+    """
+
+    signed: SignedAct
+    documents: tuple[bytes, ...]
+    words: str
+
+    @property
+    def id(self) -> bytes:
+        """Id of the act, and of what it creates."""
+        return self.signed.act_id
+
+
+class Planner:
+    """Builds acts for a fresh deployment, counting nonces and revisions by itself."""
+
+    def __init__(
+        self, *, chain_id: int, contracts: Mapping[str, bytes], expires_at: int, seed: bytes
+    ) -> None:
+        """Create a planner.
+
+        Args:
+            chain_id: chain id of the deployment.
+            contracts: its contract addresses by name.
+            expires_at: last second at which the acts may be recorded.
+            seed: secret from which the salts of commitments are derived.
+        """
+        self._chain_id = chain_id
+        self._contracts = contracts
+        self._expires_at = expires_at
+        self._seed = seed
+        self._nonces: defaultdict[tuple[str, bytes], int] = defaultdict(int)
+        self._revisions: defaultdict[bytes, int] = defaultdict(int)
+        self.departments: dict[int, bytes] = {
+            AUTHORITY: unit_key(AUTHORITY, "head").public_key.key_id
+        }
+
+    def commitment(self, text: str) -> bytes:
+        """Return the commitment to a sealed text."""
+        salt = sm3(self._seed + text.encode())
+        return sm3(salt + text.encode())
+
+    def act(
+        self,
+        name: str,
+        signers: Sequence[PrivateKey],
+        values: Mapping[str, Value],
+        *,
+        words: str,
+        target: bytes = ZERO_ID,
+        documents: Sequence[bytes] = (),
+    ) -> Planned:
+        """Build and sign the next act of the first signer."""
+        act_type = BY_NAME[name]
+        actor = signers[0].public_key.key_id
+        place = (act_type.contract, actor)
+        act = make_act(
+            name,
+            chain_id=self._chain_id,
+            contract=self._contracts[act_type.contract],
+            key_id=actor,
+            nonce=self._nonces[place],
+            expires_at=self._expires_at,
+            values=values,
+            target=target,
+            revision=self._revisions[target],
+        )
+        planned = Planned(sign_act(act, signers), tuple(documents), words)
+        self._nonces[place] += 1
+        self._revisions[planned.id if target == ZERO_ID else target] += 1
+        return planned
+
+    def register_unit(self, unit: Unit) -> Planned:
+        """The authority registers a unit with its head's key, who signs too."""
+        head = unit_key(unit.number, "head")
+        planned = self.act(
+            "DepartmentRegistered",
+            (*authority_keys()[:THRESHOLD], head),
+            {
+                "level": unit.level,
+                "kind": unit.kind,
+                "region": unit.region,
+                "parent": ZERO_ID,
+                "uscc": "",
+                "uscc_override": 0,
+                "name": unit.name,
+                "key_x": head.public_key.x,
+                "key_y": head.public_key.y,
+            },
+            words=f"{unit.name} is registered by two of three authority keys and its head",
+        )
+        self.departments[unit.number] = planned.id
+        return planned
+
+    def enrol(self, unit: int, role_name: str, roles: Role) -> Planned:
+        """A head enrols a person, who proves possession of the key."""
+        person = unit_key(unit, role_name)
+        return self.act(
+            "PersonEnrolled",
+            (unit_key(unit, "head"), person),
+            {"roles": int(roles), "key_x": person.public_key.x, "key_y": person.public_key.y},
+            words=f"the head of unit {unit:02d} enrols its {role_name}",
+        )
+
+    def enrol_all(self, *units: int) -> list[Planned]:
+        """Enrol every person that the example has in these units."""
+        return [self.enrol(u, name, roles) for u, name, roles in PERSONS if u in units]
+
+    def register_log(self, origin: str) -> Planned:
+        """The authority registers the gateway's access log."""
+        gateway = unit_key(AUTHORITY, "gateway")
+        return self.act(
+            "LogRegistered",
+            (authority_keys()[0], gateway),
+            {"gateway_key": gateway.public_key.key_id, "origin": origin},
+            words=f"the access log {origin} is registered",
+        )
+
+    def submit_entry(self, offer: Offer) -> Planned:
+        """Operator and head submit the catalogue entry."""
+        document = offer.entry_document()
+        conditions = sm3(offer.conditions.encode()) if offer.conditions else ZERO_ID
+        return self.act(
+            "EntrySubmitted",
+            (unit_key(offer.unit, "operator"), unit_key(offer.unit, "head")),
+            {
+                "sharing_class": offer.sharing_class,
+                "library": 1,
+                "update_cycle": offer.update_cycle,
+                "openness": 0,
+                "mode": 1,
+                "items": offer.mask,
+                "sensitive": offer.sensitive_mask,
+                "document": document_digest(document),
+                "secrecy_assessment": self.commitment(f"secrecy {offer.slug}"),
+                "privacy_assessment": self.commitment(f"privacy {offer.slug}"),
+                "basis": conditions,
+            },
+            words=f"{offer.provider} submits 《{offer.name}》 with its head's approval",
+            documents=(document,),
+        )
+
+    def publish_entry(self, offer: Offer, entry: bytes) -> Planned:
+        """The authority reviews and publishes."""
+        return self.act(
+            "EntryPublished",
+            (authority_keys()[0],),
+            {"document": document_digest(offer.entry_document())},
+            target=entry,
+            words=f"the authority publishes 《{offer.name}》",
+        )
+
+    def register_interface(self, offer: Offer, entry: bytes) -> Planned:
+        """The provider registers the interface that serves the entry."""
+        document = offer.interface_document()
+        return self.act(
+            "InterfaceRegistered",
+            (unit_key(offer.unit, "operator"),),
+            {
+                "entry": entry,
+                "entry_version": 1,
+                "rate_per_minute": 0,
+                "max_rows": 1000,
+                "items": offer.mask,
+                "document": document_digest(document),
+                "node": offer.slug,
+            },
+            words=f"{offer.provider} registers interface {offer.method.upper()} {offer.path}",
+            documents=(document,),
+        )
+
+    def interface_online(self, offer: Offer, interface: bytes) -> Planned:
+        """The provider's officer puts the interface online."""
+        return self.act(
+            "InterfaceOnline",
+            (unit_key(offer.unit, "officer"),),
+            {"document": document_digest(offer.interface_document())},
+            target=interface,
+            words=f"the officer of {offer.provider} puts it online",
+        )
+
+    def file_request(
+        self,
+        requester: int,
+        interface: bytes,
+        *,
+        items: int,
+        scenario: str,
+        case: str,
+        valid: tuple[int, int],
+        quota: int,
+        words: str,
+    ) -> Planned:
+        """Operator and officer of the requesting unit file a request."""
+        return self.act(
+            "RequestFiled",
+            (unit_key(requester, "operator"), unit_key(requester, "officer")),
+            {
+                "interface": interface,
+                "valid_from": valid[0],
+                "valid_until": valid[1],
+                "quota": quota,
+                "interface_version": 1,
+                "items": items,
+                "legal_basis": BASIS,
+                "scenario": scenario,
+                "case": self.commitment(case),
+            },
+            words=words,
+        )
+
+    def agree(
+        self, offer: Offer, request: bytes, *, items: int, valid: tuple[int, int], quota: int
+    ) -> Planned:
+        """The provider's officer agrees: the grant exists."""
+        return self.act(
+            "RequestAgreed",
+            (unit_key(offer.unit, "officer"),),
+            {
+                "items": items,
+                "valid_from": valid[0],
+                "valid_until": valid[1],
+                "quota": quota,
+            },
+            target=request,
+            words=f"the officer of {offer.provider} agrees: the grant exists",
+        )
