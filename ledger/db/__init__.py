@@ -1,0 +1,1 @@
+"""Database of the ledger: outbox and read model, in SQLite by default."""

@@ -1,0 +1,42 @@
+"""Column types for the integers that databases do not hold."""
+
+from sqlalchemy import Dialect, LargeBinary
+from sqlalchemy.types import TypeDecorator
+
+
+class _Unsigned(TypeDecorator[int]):
+    """An unsigned integer as big-endian bytes: it sorts as the number does."""
+
+    impl = LargeBinary
+    cache_ok = True
+    size: int
+
+    def process_bind_param(
+        self,
+        value: int | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy passes it
+    ) -> bytes | None:
+        """Encode."""
+        return None if value is None else value.to_bytes(self.size, "big")
+
+    def process_result_value(
+        self,
+        value: bytes | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy passes it
+    ) -> int | None:
+        """Decode."""
+        return None if value is None else int.from_bytes(value, "big")
+
+
+class Uint64(_Unsigned):
+    """u64 of an act: SQL integers end at 2^63 - 1."""
+
+    size = 8
+    cache_ok = True
+
+
+class Uint256(_Unsigned):
+    """A word, such as a mask of items."""
+
+    size = 32
+    cache_ok = True

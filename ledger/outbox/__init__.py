@@ -1,0 +1,1 @@
+"""The outbox: where an act is durable before it is acknowledged."""
