@@ -85,7 +85,7 @@ class Guard:
             return
         try:
             await self.app(scope, _replay(body, receive), guarded_send)
-        except Exception as error:  # noqa: BLE001 - the last resort must not let anything through
+        except Exception as error:
             log.error("request %s failed", request_id, exc_info=error)
             if started:
                 raise

@@ -24,6 +24,7 @@ from api.codes import API_CODES, BYTES_CODES, CONTRACT_CODES, LEDGER_CODES, Row
 from crypto.errors import SanlianError
 
 MEDIA_TYPE: Final = "application/problem+json"
+_LANGUAGE = re.compile(r"\s*([a-z]{1,8}|\*)(?:-[a-z0-9-]*)?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*")
 _MAX_ERRORS = 20
 _MAX_DETAIL = 200
 _RETRY_AFTER_S = {"OUTBOX_FULL": 5, "RATE_LIMITED": 10}
@@ -72,18 +73,17 @@ def prefers_chinese(accept_language: str) -> bool:
 
     Standard: RFC 9110 clause 12.5.4.
     """
-    best = {"zh": 0.0, "en": 0.0}
+    zh = en = 0.0
     for part in accept_language[:256].lower().split(","):
-        match = re.fullmatch(
-            r"\s*([a-z]{1,8}|\*)(?:-[a-z0-9-]*)?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*", part
-        )
+        match = _LANGUAGE.fullmatch(part)
         if match is None:
             continue
-        quality = float(match[2]) if match[2] else 1.0
-        for language in best:
-            if match[1] == language:
-                best[language] = max(best[language], quality)
-    return best["zh"] > best["en"]
+        quality = float(match[2] or 1)
+        if match[1] == "zh":
+            zh = max(zh, quality)
+        elif match[1] == "en":
+            en = max(en, quality)
+    return zh > en
 
 
 def make_problem(

@@ -1,4 +1,4 @@
-"""HTTP with limits: time for the whole answer, its size, no redirects, no proxies, no compression."""
+"""HTTP with limits on time and size; no redirects, no proxies, no compression."""
 
 import time
 from collections.abc import Mapping
@@ -149,9 +149,9 @@ class Transport:
         """Send a body.
 
         Raises:
-            LedgerError: SERVER_UNREACHABLE when nothing was sent; RESPONSE_TOO_LARGE,
-                RESPONSE_MALFORMED.
-            OutcomeUnknown: OUTCOME_UNKNOWN when it may have arrived but the answer was lost.
+            LedgerError: SERVER_UNREACHABLE when nothing was sent.
+            OutcomeUnknown: OUTCOME_UNKNOWN when it may have arrived but the answer was lost, or
+                is too large or compressed.
         """
         try:
             return self._exchange("POST", path, None, body, headers)
@@ -162,7 +162,7 @@ class Transport:
             httpx.UnsupportedProtocol,
         ) as error:
             raise _unreachable() from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, LedgerError) as error:
             raise OutcomeUnknown(
                 "OUTCOME_UNKNOWN", "the answer was lost; what was sent may have taken effect"
             ) from error

@@ -2,35 +2,47 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, select
 
+from crypto.errors import LedgerError
+from crypto.merkle import Frontier, consistency_path, inclusion_path
+from ledger.log import store
+from ledger.log.recovery import read_node
 from protocol.receipt import Receipt
+
+_PAGE = 1000
 
 
 class LogReader:
-    """Reads one log's file; it takes no lock that a writer would wait for.
+    """Reads one log's file; it takes no lock that a writer would wait for. Safe across threads.
 
     Args:
-        engine: engine from open_reader_engine (or the writer's).
+        engine: engine from open_reader_engine.
     """
 
-    def __init__(self, engine: Engine) -> None: ...
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     @classmethod
     def open(cls, url: str) -> "LogReader":
         """Open a log's file for reading.
 
+        Args:
+            url: SQLAlchemy URL of the file.
+
         Raises:
             LedgerError: LOG_MISSING, LOG_DATABASE_UNSUPPORTED.
         """
-        raise NotImplementedError
+        return cls(store.open_reader_engine(url))
 
     def close(self) -> None:
         """Release the file."""
+        self._engine.dispose()
 
     def size(self) -> int:
         """Return the number of records."""
-        raise NotImplementedError
+        with self._engine.connect() as connection:
+            return _size(connection)
 
     def get_record(self, seq: int) -> bytes:
         """Return a record's canonical bytes.
@@ -38,15 +50,57 @@ class LogReader:
         Raises:
             LedgerError: LOG_RECORD_UNKNOWN.
         """
-        raise NotImplementedError
+        table = store.records
+        with self._engine.connect() as connection:
+            found = connection.scalar(select(table.c.bytes).where(table.c.seq == seq))
+        if found is None:
+            raise LedgerError("LOG_RECORD_UNKNOWN", "the log has no record of this index", seq=seq)
+        return bytes(found)
 
     def records(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield (index, bytes) of the records from start up to, not including, end."""
-        raise NotImplementedError
+        table = store.records
+        last = self.size() if end is None else end
+        while start < last:
+            with self._engine.connect() as connection:
+                page = connection.execute(
+                    select(table.c.seq, table.c.bytes)
+                    .where(table.c.seq >= start, table.c.seq < min(last, start + _PAGE))
+                    .order_by(table.c.seq)
+                ).all()
+            if not page:
+                return
+            for seq, data in page:
+                yield seq, bytes(data)
+            start = page[-1][0] + 1
 
     def find_end(self, intent_seq: int) -> int | None:
         """Return the index of the outcome or interruption of an intent, or None."""
-        raise NotImplementedError
+        table = store.records
+        with self._engine.connect() as connection:
+            return connection.scalar(select(table.c.seq).where(table.c.intent_seq == intent_seq))
+
+    def find_records(
+        self, *, grant: bytes | None = None, key_id: bytes | None = None, limit: int = 200
+    ) -> list[int]:
+        """Return indices, newest first, of records of a grant and of a requester's key.
+
+        Outcomes and interruptions carry neither: see find_end.
+        """
+        table = store.records
+        query = select(table.c.seq).order_by(table.c.seq.desc()).limit(limit)
+        if grant is not None:
+            query = query.where(table.c.grant_id == grant)
+        if key_id is not None:
+            query = query.where(table.c.key_id == key_id)
+        with self._engine.connect() as connection:
+            return list(connection.scalars(query))
+
+    def quota_used(self, grant: bytes) -> int:
+        """Return how many uses of a grant are reserved."""
+        table = store.quotas
+        with self._engine.connect() as connection:
+            return connection.scalar(select(table.c.used).where(table.c.grant_id == grant)) or 0
 
     def root(self, size: int | None = None) -> bytes:
         """Return the 32-byte root of the tree of this size, the whole log without one.
@@ -54,7 +108,9 @@ class LogReader:
         Raises:
             LedgerError: LOG_SIZE_UNKNOWN.
         """
-        raise NotImplementedError
+        with self._engine.connect() as connection:
+            wanted = _size(connection) if size is None else _require_size(connection, size)
+            return Frontier.from_nodes(wanted, lambda *place: read_node(connection, *place)).root()
 
     def inclusion(self, seq: int, size: int) -> list[bytes]:
         """Return the inclusion path of a record in the tree of this size.
@@ -62,7 +118,13 @@ class LogReader:
         Raises:
             LedgerError: LOG_SIZE_UNKNOWN, LOG_RECORD_UNKNOWN.
         """
-        raise NotImplementedError
+        with self._engine.connect() as connection:
+            _require_size(connection, size)
+            if not 0 <= seq < size:
+                raise LedgerError(
+                    "LOG_RECORD_UNKNOWN", "the record is not in a tree of this size", seq=seq
+                )
+            return inclusion_path(lambda *place: read_node(connection, *place), seq, size)
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         """Return the proof that the tree of size new only added to that of size old.
@@ -70,26 +132,61 @@ class LogReader:
         Raises:
             LedgerError: LOG_SIZE_UNKNOWN.
         """
-        raise NotImplementedError
+        with self._engine.connect() as connection:
+            _require_size(connection, new)
+            if not 0 <= old <= new:
+                raise LedgerError("LOG_SIZE_UNKNOWN", "the earlier size is not below the later")
+            return consistency_path(lambda *place: read_node(connection, *place), old, new)
+
+    def find_checkpoint(self, size: int) -> str | None:
+        """Return the signed note of exactly this size; only the ends of flushes were signed."""
+        table = store.checkpoints
+        with self._engine.connect() as connection:
+            return connection.scalar(select(table.c.note).where(table.c.size == size))
 
     def get_checkpoint(self, size: int | None = None, lines: Sequence[str] = ()) -> str:
         """Return the signed note of this size, the newest one without a size.
 
         Args:
-            size: size of a flush's checkpoint; sizes between flushes were never signed.
+            size: size of a signed checkpoint.
             lines: witnesses' signature lines to add below the gateway's.
 
         Raises:
             LedgerError: LOG_CHECKPOINT_UNKNOWN.
         """
-        raise NotImplementedError
+        table = store.checkpoints
+        query = select(table.c.note).order_by(table.c.size.desc()).limit(1)
+        if size is not None:
+            query = query.where(table.c.size == size)
+        with self._engine.connect() as connection:
+            note = connection.scalar(query)
+        if note is None:
+            raise LedgerError("LOG_CHECKPOINT_UNKNOWN", "no checkpoint of this size was signed")
+        return str(note) + "".join(line if line.endswith("\n") else line + "\n" for line in lines)
 
     def receipt(self, seq: int) -> Receipt:
-        """Return a receipt of a record under the newest checkpoint."""
-        raise NotImplementedError
+        """Return a receipt of a record under the newest checkpoint.
 
-    def find_records(
-        self, *, grant: bytes | None = None, key_id: bytes | None = None, limit: int = 200
-    ) -> list[int]:
-        """Return the newest records' indices of a grant or of a requester's key."""
-        raise NotImplementedError
+        Raises:
+            LedgerError: LOG_RECORD_UNKNOWN.
+        """
+        record = self.get_record(seq)
+        table = store.checkpoints
+        with self._engine.connect() as connection:
+            size, note = connection.execute(
+                select(table.c.size, table.c.note).order_by(table.c.size.desc()).limit(1)
+            ).one()
+            path = inclusion_path(lambda *place: read_node(connection, *place), seq, size)
+        return Receipt(record, seq, tuple(path), note)
+
+
+def _size(connection: Connection) -> int:
+    table = store.checkpoints
+    found = connection.scalar(select(table.c.size).order_by(table.c.size.desc()).limit(1))
+    return found or 0
+
+
+def _require_size(connection: Connection, size: int) -> int:
+    if not 0 <= size <= _size(connection):
+        raise LedgerError("LOG_SIZE_UNKNOWN", "the log has not reached this size", size=size)
+    return size

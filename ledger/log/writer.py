@@ -3,15 +3,41 @@
 A flush starts when the previous one has ended. It takes what waits in the queue, gives each record
 its index and time, signs the checkpoint of the grown tree, and commits records, tree nodes, nonces,
 quotas and checkpoint in one synced transaction. Only then do callers get their receipts.
+
+A commit that fails may yet have persisted. Nothing is concluded from memory then: the state is read
+again from the file, callers get LOG_WRITE_FAILED, and an intent that did persist is closed with an
+`interrupted` record.
 """
 
-from collections.abc import Mapping
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from crypto.sm2 import PrivateKey
+from sqlalchemy import Connection, delete, func, select, tuple_
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import SQLAlchemyError
+
+from crypto.errors import CryptoError, LedgerError, ProtocolError, RequestRefused, SanlianError
+from crypto.merkle import Frontier, inclusion_path, leaf_hash
+from crypto.sm2 import PrivateKey, PublicKey
+from ledger.log import store
+from ledger.log.recovery import AnchorPoint, Tail, load_tail, verify_anchor, verify_tail
+from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.receipt import Receipt
+from protocol.records import encode_record
+
+MAX_BATCH = 1000
+CLOSE_TIMEOUT_S = 30.0
+
+_LOGGER = logging.getLogger(__name__)
+
+__all__ = ["AnchorPoint", "LogWriter", "Nonce", "Quota"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +56,24 @@ class Quota:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorPoint:
-    """The newest checkpoint of this log that is anchored on chain."""
+@dataclass(slots=True)
+class _Item:
+    """A draft that waits, and who waits for it (nobody for the log's own records)."""
 
-    size: int
-    root: bytes
+    draft: Mapping[str, Any]
+    nonce: Nonce | None = None
+    quota: Quota | None = None
+    time_ms: int | None = None
+    future: "Future[Receipt] | None" = None
+
+
+@dataclass(slots=True)
+class _Flush:
+    """What one transaction wrote, valid once it is committed."""
+
+    tail: Tail
+    written: list[tuple[_Item, Receipt]]
+    refused: list[tuple[_Item, SanlianError]]
 
 
 class LogWriter:
@@ -51,7 +89,8 @@ class LogWriter:
         queue_limit: most drafts that may wait; beyond it LOG_BUSY.
 
     Raises:
-        LedgerError: LOG_IN_USE, LOG_DAMAGED, LOG_BEHIND_ANCHOR, LOG_OTHER_IDENTITY.
+        LedgerError: LOG_IN_USE, LOG_DATABASE_UNSUPPORTED, LOG_DAMAGED, LOG_OTHER_IDENTITY,
+            LOG_BEHIND_ANCHOR, LOG_ANCHOR_DIFFERS, LOG_WRITE_FAILED.
     """
 
     def __init__(
@@ -64,36 +103,376 @@ class LogWriter:
         anchor: AnchorPoint | None = None,
         heartbeat_interval_s: float = 600,
         queue_limit: int = 10_000,
-    ) -> None: ...
+    ) -> None:
+        self._origin = origin
+        self._key = key
+        self._heartbeat_interval_s = heartbeat_interval_s
+        self._queue_limit = queue_limit
+        self._queue: deque[_Item] = deque()
+        self._wake = threading.Condition()
+        self._closing = False
+        # Intents whose outcome their callers still owe; any other open intent was interrupted.
+        self._in_flight: set[int] = set()
+        self._sweep_due = True
+        self._tail: Tail | None = None
+        self._size = 0
+        with ExitStack() as stack:
+            stack.enter_context(store.writer_lock(url))
+            try:
+                self._engine = store.open_writer_engine(url)
+                stack.callback(self._engine.dispose)
+                with self._engine.begin() as connection:
+                    tail = verify_tail(
+                        connection, origin=origin, log_id=log_id, public_key=key.public_key
+                    )
+                    verify_anchor(connection, tail.size, anchor)
+            except SQLAlchemyError as error:
+                raise LedgerError(
+                    "LOG_DAMAGED", "the access log's file cannot be read as a database"
+                ) from error
+            self._tail = tail
+            self._size = tail.size
+            first = []
+            if tail.size == 0:
+                opened = {
+                    "event": "opened",
+                    "log_id": log_id.hex(),
+                    "gateway_key": key.public_key.key_id.hex(),
+                }
+                first.append(_Item(opened))
+            self._flush(first)
+            if self._tail is None:
+                raise LedgerError("LOG_WRITE_FAILED", "the access log's file cannot be written")
+            self._resources = stack.pop_all()
+        self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+        self._thread.start()
 
     def append(
-        self, draft: Mapping[str, Any], *, nonce: Nonce | None = None, quota: Quota | None = None
+        self,
+        draft: Mapping[str, Any],
+        *,
+        nonce: Nonce | None = None,
+        quota: Quota | None = None,
+        time_ms: int | None = None,
     ) -> "Future[Receipt]":
         """Queue a record; the future resolves once it is durable.
+
+        Cancelling the future of an intent that still waits drops it; any other record is written
+        all the same.
 
         Args:
             draft: members of the record but v, log, seq and time_ms.
             nonce: recorded with it; the future fails with NONCE_REPLAYED when it is known.
             quota: reserved with it; the future fails with QUOTA_EXCEEDED when none is left.
+            time_ms: time of the decision that the record tells, so that whoever repeats the
+                decision repeats it at this time; the time of writing without one.
 
         Returns:
             Future of the receipt. It fails with RequestRefused (NONCE_REPLAYED, QUOTA_EXCEEDED),
-            ProtocolError (RECORD_MALFORMED) or LedgerError (LOG_WRITE_FAILED: whether the record
-            is in the log is not known, so nothing that rests on it may happen).
+            ProtocolError (RECORD_MALFORMED) or LedgerError (INTENT_CLOSED; LOG_WRITE_FAILED:
+            whether the record is in the log is not known, so nothing that rests on it may happen).
 
         Raises:
             LedgerError: LOG_BUSY, LOG_CLOSED.
         """
-        raise NotImplementedError
+        item = _Item(dict(draft), nonce, quota, time_ms, Future())
+        # What ends an intent is never turned away: there are as many as intents were let in.
+        is_owed = item.draft.get("event") == "outcome"
+        with self._wake:
+            if self._closing:
+                raise LedgerError("LOG_CLOSED", "the access log is closed")
+            if len(self._queue) >= self._queue_limit and not is_owed:
+                raise LedgerError("LOG_BUSY", "too many records wait to be written; try again")
+            self._queue.append(item)
+            self._wake.notify()
+        if item.future is None:
+            raise AssertionError
+        return item.future
+
+    @property
+    def origin(self) -> str:
+        """Origin of the log."""
+        return self._origin
 
     @property
     def size(self) -> int:
-        """Number of durable records."""
-        raise NotImplementedError
+        """Number of durable records, as far as this process knows."""
+        return self._size
 
-    def quota_used(self, grant: bytes) -> int:
-        """Return how many uses of a grant are reserved."""
-        raise NotImplementedError
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the last flush succeeded and the thread is alive."""
+        return self._tail is not None and self._thread.is_alive()
 
     def close(self) -> None:
         """Write what is queued, then end the thread and release the file."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join(CLOSE_TIMEOUT_S)
+        if not self._thread.is_alive():
+            self._resources.close()
+
+    # --- the writer's thread ------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            batch = self._take()
+            if batch is None:
+                return
+            try:
+                self._flush(batch)
+            except Exception:
+                # A defect: no caller may wait for ever, and the thread must live on.
+                _LOGGER.exception("a flush of the access log failed unexpectedly")
+                self._tail = None
+                self._fail(batch)
+
+    def _take(self) -> list[_Item] | None:
+        """Wait for drafts; None when the log is closed and all is written."""
+        due = time.monotonic() + self._heartbeat_interval_s
+        with self._wake:
+            while not self._queue:
+                if self._closing:
+                    return None
+                left = due - time.monotonic()
+                if left <= 0:
+                    return [_Item({"event": "heartbeat"})]
+                self._wake.wait(left)
+            count = min(len(self._queue), MAX_BATCH)
+            taken = [self._queue.popleft() for _ in range(count)]
+        batch = []
+        for item in taken:
+            is_wanted = item.future is None or item.future.set_running_or_notify_cancel()
+            if not is_wanted:
+                if item.draft.get("event") == "intent":
+                    continue
+                item.future = None
+            batch.append(item)
+        return batch
+
+    def _flush(self, batch: Sequence[_Item]) -> None:
+        flush: _Flush | None = None
+        try:
+            with self._engine.begin() as connection:
+                tail = self._tail if self._tail is not None else load_tail(connection)
+                flush = self._write(connection, tail, batch)
+                if not flush.written:
+                    connection.rollback()
+        except (SQLAlchemyError, CryptoError, LedgerError, OSError) as error:
+            _LOGGER.error("the access log could not be written: %s", type(error).__name__)
+            self._recover()
+            self._fail(batch)
+            return
+        self._tail = flush.tail
+        self._size = flush.tail.size
+        self._sweep_due = False
+        for item, receipt in flush.written:
+            event = item.draft["event"]
+            if event == "intent" and item.future is not None:
+                self._in_flight.add(receipt.index)
+            elif event == "outcome":
+                self._in_flight.discard(item.draft["intent"])
+        for item, receipt in flush.written:
+            if item.future is not None:
+                item.future.set_result(receipt)
+        for item, error in flush.refused:
+            self._abandon(item)
+            if item.future is not None:
+                item.future.set_exception(error)
+
+    def _abandon(self, item: _Item) -> None:
+        """An outcome that could not be written leaves its intent to an `interrupted` record."""
+        if item.draft.get("event") == "outcome":
+            self._in_flight.discard(item.draft.get("intent", -1))
+            self._sweep_due = True
+
+    def _fail(self, batch: Sequence[_Item]) -> None:
+        self._sweep_due = True
+        for item in batch:
+            self._abandon(item)
+            if item.future is not None and not item.future.done():
+                item.future.set_exception(
+                    LedgerError("LOG_WRITE_FAILED", "the access log could not be written")
+                )
+
+    def _recover(self) -> None:
+        """Forget what memory says and read the file again; without success, before each flush."""
+        self._tail = None
+        try:
+            self._engine.dispose()
+            with self._engine.begin() as connection:
+                self._tail = load_tail(connection)
+            self._size = self._tail.size
+        except (SQLAlchemyError, LedgerError, OSError):
+            _LOGGER.error("the access log cannot be read either; the next flush tries again")
+
+    def _write(self, connection: Connection, tail: Tail, batch: Sequence[_Item]) -> _Flush:
+        """Write the batch inside the open transaction; nothing counts before the commit."""
+        stored = connection.scalar(select(func.max(store.checkpoints.c.size))) or 0
+        if stored != tail.size:
+            raise LedgerError("LOG_DAMAGED", "the file changed under its only writer")
+        own = self._interruptions(connection) if self._sweep_due else []
+        items = [*own, *batch]
+        known_nonces = _known_nonces(connection, items)
+        used = _used_quotas(connection, items)
+        open_leaves = _open_leaves(connection, items)
+        touched: set[bytes] = set()
+        ended: list[int] = []
+        rows: dict[str, list[dict[str, Any]]] = {
+            name: [] for name in ("records", "nodes", "nonces", "open_intents")
+        }
+        frontier = Frontier.from_nodes(tail.size, lambda *place: tail.edge[place])
+        edge = dict(tail.edge)
+        now_ms = time.time_ns() // 1_000_000
+        refused: list[tuple[_Item, SanlianError]] = []
+        placed: list[tuple[_Item, int, bytes]] = []
+        for item in items:
+            problem = _problem(item, known_nonces, used, open_leaves)
+            if problem is not None:
+                refused.append((item, problem))
+                continue
+            seq = frontier.size
+            time_ms = now_ms if item.time_ms is None else item.time_ms
+            common = {"v": 1, "log": self._origin, "seq": seq, "time_ms": time_ms}
+            try:
+                data = encode_record({**common, **item.draft})
+                row = _index_columns(item)
+            except (ProtocolError, CryptoError) as error:
+                refused.append((item, error))
+                continue
+            leaf = leaf_hash(data)
+            event = item.draft["event"]
+            rows["records"].append(
+                {
+                    "seq": seq,
+                    "leaf": leaf,
+                    "bytes": data,
+                    "event": event,
+                    "time_ms": time_ms,
+                    **row,
+                }
+            )
+            for level, index, digest in frontier.append(leaf):
+                edge[level, index] = digest
+                rows["nodes"].append({"level": level, "index": index, "hash": digest})
+            if item.nonce is not None:
+                pair = (item.nonce.key_id, item.nonce.value)
+                known_nonces.add(pair)
+                rows["nonces"].append({"key_id": pair[0], "nonce": pair[1], "seq": seq})
+            if item.quota is not None:
+                used[item.quota.grant] = used.get(item.quota.grant, 0) + 1
+                touched.add(item.quota.grant)
+            if event == "intent":
+                rows["open_intents"].append({"seq": seq, "leaf": leaf})
+            elif event in {"outcome", "interrupted"}:
+                open_leaves.pop(item.draft["intent"])
+                ended.append(item.draft["intent"])
+            placed.append((item, seq, data))
+        if not placed:
+            return _Flush(tail, [], refused)
+        size, root = frontier.size, frontier.root()
+        note = sign_checkpoint(Checkpoint(self._origin, size, root), self._key)
+        for table in (store.records, store.nodes, store.nonces, store.open_intents):
+            if rows[table.name]:
+                connection.execute(table.insert(), rows[table.name])
+        if ended:
+            connection.execute(
+                delete(store.open_intents).where(store.open_intents.c.seq.in_(ended))
+            )
+        if touched:
+            statement = upsert(store.quotas)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["grant_id"], set_={"used": statement.excluded.used}
+                ),
+                [{"grant_id": grant, "used": used[grant]} for grant in touched],
+            )
+        connection.execute(store.checkpoints.insert(), [{"size": size, "root": root, "note": note}])
+        written = [
+            (
+                item,
+                Receipt(
+                    data,
+                    seq,
+                    tuple(inclusion_path(lambda *place: edge[place], seq, size)),
+                    note,
+                ),
+            )
+            for item, seq, data in placed
+        ]
+        return _Flush(Tail.from_edge(size, edge), written, refused)
+
+    def _interruptions(self, connection: Connection) -> list[_Item]:
+        found = connection.execute(
+            select(store.open_intents.c.seq, store.open_intents.c.leaf).order_by(
+                store.open_intents.c.seq
+            )
+        )
+        return [
+            _Item({"event": "interrupted", "intent": seq, "intent_leaf": leaf.hex()})
+            for seq, leaf in found
+            if seq not in self._in_flight
+        ]
+
+
+def _known_nonces(connection: Connection, items: Sequence[_Item]) -> set[tuple[bytes, bytes]]:
+    pairs = [(i.nonce.key_id, i.nonce.value) for i in items if i.nonce is not None]
+    if not pairs:
+        return set()
+    columns = (store.nonces.c.key_id, store.nonces.c.nonce)
+    return {
+        (a, b) for a, b in connection.execute(select(*columns).where(tuple_(*columns).in_(pairs)))
+    }
+
+
+def _used_quotas(connection: Connection, items: Sequence[_Item]) -> dict[bytes, int]:
+    grants = {i.quota.grant for i in items if i.quota is not None}
+    if not grants:
+        return {}
+    table = store.quotas
+    found = connection.execute(
+        select(table.c.grant_id, table.c.used).where(table.c.grant_id.in_(grants))
+    )
+    return {grant: used for grant, used in found}
+
+
+def _open_leaves(connection: Connection, items: Sequence[_Item]) -> dict[int, bytes]:
+    wanted = {
+        i.draft.get("intent") for i in items if i.draft.get("event") in {"outcome", "interrupted"}
+    }
+    if not wanted:
+        return {}
+    table = store.open_intents
+    found = connection.execute(select(table.c.seq, table.c.leaf).where(table.c.seq.in_(wanted)))
+    return {seq: leaf for seq, leaf in found}
+
+
+def _problem(
+    item: _Item,
+    known_nonces: set[tuple[bytes, bytes]],
+    used: Mapping[bytes, int],
+    open_leaves: Mapping[int, bytes],
+) -> SanlianError | None:
+    if item.nonce is not None and (item.nonce.key_id, item.nonce.value) in known_nonces:
+        return RequestRefused("NONCE_REPLAYED", "this key has used the nonce before")
+    if item.quota is not None and used.get(item.quota.grant, 0) >= item.quota.limit:
+        return RequestRefused("QUOTA_EXCEEDED", "the grant's data requests are used up")
+    if item.draft.get("event") in {"outcome", "interrupted"}:
+        leaf = open_leaves.get(item.draft.get("intent", -1))
+        if leaf is None or leaf.hex() != item.draft.get("intent_leaf"):
+            return LedgerError("INTENT_CLOSED", "the intent has ended already, or is another")
+    return None
+
+
+def _index_columns(item: _Item) -> dict[str, Any]:
+    """Return the columns that find a record again; encode_record has checked its form."""
+    request = item.draft.get("request")
+    columns: dict[str, Any] = {"key_id": None, "nonce": None, "grant_id": None, "intent_seq": None}
+    if request is not None:
+        columns["key_id"] = PublicKey.from_bytes(bytes.fromhex(request["public_key"])).key_id
+        columns["nonce"] = bytes.fromhex(request["nonce"])
+        columns["grant_id"] = bytes.fromhex(request["grant"])
+    if item.draft["event"] in {"outcome", "interrupted"}:
+        columns["intent_seq"] = item.draft["intent"]
+    return columns

@@ -1,0 +1,485 @@
+"""Builders for the acts: from a department's words to a draft that its people sign.
+
+    acts = Acts(platform)
+    draft, sealed = acts.file_request(operator, officer, interface=…, …)
+    acts.submit(draft.sign(operator_key).sign(officer_key))
+
+What is sealed (reasons, assessments, scenarios) goes on chain as a commitment only; its salt and
+text come back to the caller, who keeps them: without the salt nothing can be proven later.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from crypto.canonical import canonical_json, parse_canonical
+from crypto.errors import CryptoError, ProtocolError, VerificationError
+from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm3 import sm3
+from protocol.acts import MAX_LIFETIME_S, ZERO_ID, Value, make_act
+from protocol.description import BY_NAME, Role
+from protocol.documents import document_digest, parse_entry_document, parse_interface_document
+from sanlian_client.drafts import Draft, make_draft
+from sanlian_client.platform import Acknowledgement, Platform
+
+SEALED_TYPE = "sanlian/sealed/v1"
+MAX_SEALED_SIZE = 16 * 1024 * 1024
+SALT_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed document: what the chain knows of it is the commitment alone.
+
+    Attributes:
+        salt: 32 random bytes.
+        document: its bytes.
+    """
+
+    salt: bytes
+    document: bytes
+
+    @property
+    def commitment(self) -> bytes:
+        """SM3(salt ‖ document), 32 bytes."""
+        return sm3(self.salt + self.document)
+
+    def to_bytes(self) -> bytes:
+        """Encode as canonical JSON, to be kept privately."""
+        return canonical_json(
+            {
+                "type": SEALED_TYPE,
+                "commitment": self.commitment.hex(),
+                "document": self.document.hex(),
+                "salt": self.salt.hex(),
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Decode and check that the commitment fits.
+
+        Raises:
+            ProtocolError: SEALED_MALFORMED.
+            VerificationError: COMMITMENT_MISMATCH.
+        """
+        bad = ProtocolError("SEALED_MALFORMED", "this is not a sealed document of version 1")
+        try:
+            value: Any = parse_canonical(data, max_bytes=2 * MAX_SEALED_SIZE + 1024)
+            if not isinstance(value, dict) or value.get("type") != SEALED_TYPE:
+                raise bad
+            sealed = cls(bytes.fromhex(value["salt"]), bytes.fromhex(value["document"]))
+            commitment = bytes.fromhex(value["commitment"])
+        except (CryptoError, KeyError, TypeError, ValueError) as error:
+            raise bad from error
+        if len(value) != 4 or len(sealed.salt) != SALT_SIZE:
+            raise bad
+        if sealed.commitment != commitment:
+            raise VerificationError(
+                "COMMITMENT_MISMATCH", "salt and document give another commitment"
+            )
+        return sealed
+
+
+def seal(document: bytes) -> Sealed:
+    """Seal a document with a fresh salt.
+
+    Args:
+        document: 1 byte to 16 MiB.
+
+    Raises:
+        ProtocolError: SEALED_MALFORMED.
+    """
+    if not 1 <= len(document) <= MAX_SEALED_SIZE:
+        raise ProtocolError("SEALED_MALFORMED", "a sealed document has 1 byte to 16 MiB")
+    return Sealed(secrets.token_bytes(SALT_SIZE), document)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """How long and how often data may be asked for.
+
+    Attributes:
+        valid_from: first second, unix time.
+        valid_until: last second, unix time.
+        quota: number of data requests, at least 1.
+    """
+
+    valid_from: int
+    valid_until: int
+    quota: int
+
+    def values(self) -> dict[str, Value]:
+        """Return the words of an act."""
+        return {
+            "valid_from": self.valid_from,
+            "valid_until": self.valid_until,
+            "quota": self.quota,
+        }
+
+
+def mask_of(items: Sequence[int]) -> int:
+    """Return the mask of item indices (0 to 255)."""
+    if any(not 0 <= item <= 255 for item in items):
+        raise ProtocolError("ACT_MALFORMED", "an item's index is 0 to 255", field="items")
+    return sum(1 << item for item in set(items))
+
+
+class Acts:
+    """Builds acts for one platform: nonces and revisions come from it, the rest from the caller.
+
+    Args:
+        platform: where nonces and revisions are asked for and acts are sent.
+        lifetime_s: an act that is not recorded for so long is dead; at most 30 days.
+        clock: unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        *,
+        lifetime_s: int = 7 * 24 * 3600,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not 1 <= lifetime_s <= MAX_LIFETIME_S:
+            raise ProtocolError("EXPIRY_TOO_FAR", "an act lives at most 30 days")
+        self._platform = platform
+        self._lifetime_s = lifetime_s
+        self._clock = clock
+
+    def build(
+        self,
+        name: str,
+        signers: Sequence[bytes],
+        values: Mapping[str, Value],
+        *,
+        target: bytes = ZERO_ID,
+        documents: Sequence[bytes] = (),
+        nonce: int | None = None,
+        revision: int | None = None,
+    ) -> Draft:
+        """Build any act.
+
+        Args:
+            name: name of the act type.
+            signers: key ids of all signers in the type's order; the first is the actor.
+            values: the act's own words.
+            target: what it acts on; zeros where it creates something.
+            documents: public documents that it names.
+            nonce: the actor's nonce; asked for when absent.
+            revision: the target's revision that the signer saw; asked for when absent.
+
+        Raises:
+            ProtocolError: ACT_TYPE_UNKNOWN, ACT_MALFORMED, DOCUMENT_MISMATCH.
+        """
+        act_type = BY_NAME.get(name)
+        if act_type is None:
+            raise ProtocolError("ACT_TYPE_UNKNOWN", "this act type is not known", act_type=name)
+        deployment = self._platform.deployment()
+        if nonce is None:
+            nonce = self._platform.next_nonce(signers[0], act_type.contract)
+        if revision is None:
+            revision = 0 if target == ZERO_ID else self._platform.target_revision(target)
+        act = make_act(
+            name,
+            chain_id=deployment.chain_id,
+            contract=deployment.contracts[act_type.contract],
+            key_id=signers[0],
+            nonce=nonce,
+            expires_at=int(self._clock()) + self._lifetime_s,
+            values=values,
+            target=target,
+            revision=revision,
+        )
+        return make_draft(act, signers, documents)
+
+    def submit(self, draft: Draft) -> Acknowledgement:
+        """Send a draft that everybody has signed, see Platform.send_act."""
+        return self._platform.send_act(draft.signed(), draft.documents)
+
+    def submit_and_wait(
+        self, draft: Draft, keys: Sequence[PrivateKey] = (), *, timeout_s: float = 60.0
+    ) -> bytes:
+        """Sign, send, wait until it is recorded, and return the act's id.
+
+        Raises:
+            RequestRefused: a rule refused it, with the rule's code.
+            OutcomeUnknown: ask again by the act's id.
+        """
+        signed = draft.sign(*keys)
+        self.submit(signed)
+        self._platform.wait_for(signed.act_id, timeout_s)
+        return signed.act_id
+
+    # Registry
+
+    def register_department(
+        self,
+        authorities: Sequence[bytes],
+        head: PublicKey,
+        *,
+        name: str,
+        level: int,
+        kind: int,
+        region: int,
+        uscc: str = "",
+        uscc_override: bool = False,
+        parent: bytes = ZERO_ID,
+    ) -> Draft:
+        """Draft the registration of a department; its head's new key signs last.
+
+        Args:
+            authorities: key ids of as many authority persons as the threshold says.
+            head: the new head's public key.
+            name: name of the department, at most 64 bytes in UTF-8.
+            level: 1 state to 6 village.
+            kind: 1 department, 2 government, 3 zone, 4 institution, 5 bank.
+            region: GB/T 2260 code.
+            uscc: unified social credit code, empty if unknown.
+            uscc_override: it was issued although its check character fails.
+            parent: id of the department above.
+        """
+        values: dict[str, Value] = {
+            "level": level,
+            "kind": kind,
+            "region": region,
+            "parent": parent,
+            "uscc": uscc,
+            "uscc_override": int(uscc_override),
+            "name": name,
+            **_key_values(head),
+        }
+        return self.build("DepartmentRegistered", [*authorities, head.key_id], values)
+
+    def enrol_person(self, head: bytes, person: PublicKey, roles: Role) -> Draft:
+        """Draft the enrolment of a person, whose new key signs second."""
+        values: dict[str, Value] = {"roles": int(roles), **_key_values(person)}
+        return self.build("PersonEnrolled", [head, person.key_id], values)
+
+    def set_roles(self, head: bytes, person: bytes, roles: Role) -> Draft:
+        """Draft new roles of a person; none ends the person."""
+        return self.build("PersonRolesSet", [head], {"roles": int(roles)}, target=person)
+
+    def add_key(self, head: bytes, person: bytes, key: PublicKey) -> Draft:
+        """Draft a further key of a person, which signs second."""
+        return self.build("KeyAdded", [head, key.key_id], _key_values(key), target=person)
+
+    def revoke_key(self, signer: bytes, key_id: bytes, reason_code: int) -> Draft:
+        """Draft the revocation of a key, by its head or by itself.
+
+        Args:
+            signer: key id of the head, or the key itself.
+            key_id: the key.
+            reason_code: 1 rotated, 2 lost, 3 compromised, 4 left.
+        """
+        return self.build("KeyRevoked", [signer], {"reason_code": reason_code}, target=key_id)
+
+    # Directory chain
+
+    def submit_entry(
+        self,
+        operator: bytes,
+        head: bytes,
+        *,
+        document: bytes,
+        sharing_class: int,
+        library: int,
+        update_cycle: int,
+        openness: int,
+        mode: int,
+        secrecy_assessment: bytes,
+        privacy_assessment: bytes,
+        basis: bytes = ZERO_ID,
+        entry: bytes = ZERO_ID,
+    ) -> tuple[Draft, dict[str, Sealed]]:
+        """Draft the submission of an entry, or of a new version of one.
+
+        Args:
+            operator: key id of the operator.
+            head: key id of the head of the same department.
+            document: the entry document; its items and sensitive items become words of the act.
+            sharing_class: 1 unconditional, 2 conditional, 3 not shared.
+            library: 1 base, 2 shared, 3 theme, 4 special, 5 model.
+            update_cycle: 1 real time to 7 year.
+            openness: 0 closed, 1 conditional, 2 open.
+            mode: 1 platform interface, 2 database, 3 file, 4 medium.
+            secrecy_assessment: text of the secrecy-risk assessment, which gets sealed.
+            privacy_assessment: text of the personal-information assessment, which gets sealed.
+            basis: class 2: digest of the conditions, class 3: of the citation.
+            entry: the entry of which this is a new version.
+
+        Returns:
+            The draft, and the sealed assessments by field name, for the department to keep.
+
+        Raises:
+            ProtocolError: DOCUMENT_MALFORMED, SEALED_MALFORMED, ACT_MALFORMED.
+        """
+        parsed = parse_entry_document(document)
+        sealed = {
+            "secrecy_assessment": seal(secrecy_assessment),
+            "privacy_assessment": seal(privacy_assessment),
+        }
+        values: dict[str, Value] = {
+            "sharing_class": sharing_class,
+            "library": library,
+            "update_cycle": update_cycle,
+            "openness": openness,
+            "mode": mode,
+            "items": parsed.mask,
+            "sensitive": parsed.sensitive_mask,
+            "document": document_digest(document),
+            "basis": basis,
+            **{name: one.commitment for name, one in sealed.items()},
+        }
+        draft = self.build(
+            "EntrySubmitted", [operator, head], values, target=entry, documents=[document]
+        )
+        return draft, sealed
+
+    def publish_entry(self, authority: bytes, entry: bytes, document_id: bytes) -> Draft:
+        """Draft the publication of the reviewed version; document_id is its document's digest."""
+        return self.build("EntryPublished", [authority], {"document": document_id}, target=entry)
+
+    def retire_entry(self, head: bytes, entry: bytes, reason: bytes) -> tuple[Draft, Sealed]:
+        """Draft the retirement of an entry for a sealed reason."""
+        return self._reasoned("EntryRetired", head, entry, reason)
+
+    # Interface chain
+
+    def register_interface(
+        self,
+        operator: bytes,
+        *,
+        entry: bytes,
+        entry_version: int,
+        document: bytes,
+        node: str,
+        rate_per_minute: int = 0,
+        max_rows: int = 0,
+        interface: bytes = ZERO_ID,
+    ) -> Draft:
+        """Draft the registration of an interface, or of a new version of one.
+
+        Args:
+            operator: key id of the provider's operator.
+            entry: the entry it serves.
+            entry_version: the entry's current version.
+            document: its OpenAPI description; the items it maps become a word of the act.
+            node: name of the exchange node.
+            rate_per_minute: most data requests a minute, 0 for no limit.
+            max_rows: most rows in a response, 0 for no limit.
+            interface: the interface of which this is a new version.
+
+        Raises:
+            ProtocolError: DOCUMENT_MALFORMED, ACT_MALFORMED.
+        """
+        values: dict[str, Value] = {
+            "entry": entry,
+            "entry_version": entry_version,
+            "rate_per_minute": rate_per_minute,
+            "max_rows": max_rows,
+            "items": parse_interface_document(document).mask,
+            "document": document_digest(document),
+            "node": node,
+        }
+        return self.build(
+            "InterfaceRegistered", [operator], values, target=interface, documents=[document]
+        )
+
+    def interface_online(self, officer: bytes, interface: bytes, document_id: bytes) -> Draft:
+        """Draft that the pending version goes online; document_id is its document's digest."""
+        return self.build("InterfaceOnline", [officer], {"document": document_id}, target=interface)
+
+    def suspend_interface(
+        self, signer: bytes, interface: bytes, reason: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft a suspension by the provider's officer or the authority."""
+        return self._reasoned("InterfaceSuspended", signer, interface, reason)
+
+    def resume_interface(self, signer: bytes, interface: bytes) -> Draft:
+        """Draft the end of a suspension, by the side that suspended."""
+        return self.build("InterfaceResumed", [signer], {}, target=interface)
+
+    def retire_interface(
+        self, officer: bytes, interface: bytes, reason: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft the retirement of an interface for a sealed reason."""
+        return self._reasoned("InterfaceRetired", officer, interface, reason)
+
+    # Sharing chain
+
+    def file_request(
+        self,
+        operator: bytes,
+        officer: bytes,
+        *,
+        interface: bytes,
+        interface_version: int,
+        items: int,
+        term: Term,
+        legal_basis: str,
+        scenario: str,
+        case: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft a share request.
+
+        Args:
+            operator: key id of the operator.
+            officer: key id of an officer of the same department, another person.
+            interface: what is asked for.
+            interface_version: its current version, which the signers saw.
+            items: mask of the items asked for.
+            term: from when to when, and how often.
+            legal_basis: code of the legal basis, 1 to 32 ASCII characters.
+            scenario: code of the scenario, the same.
+            case: the scenario document, which gets sealed.
+        """
+        sealed = seal(case)
+        values: dict[str, Value] = {
+            "interface": interface,
+            **term.values(),
+            "interface_version": interface_version,
+            "items": items,
+            "legal_basis": legal_basis,
+            "scenario": scenario,
+            "case": sealed.commitment,
+        }
+        return self.build("RequestFiled", [operator, officer], values), sealed
+
+    def agree(self, officer: bytes, request: bytes, *, items: int, term: Term) -> Draft:
+        """Draft the consent to a request: the grant has the request's id."""
+        values: dict[str, Value] = {"items": items, **term.values()}
+        return self.build("RequestAgreed", [officer], values, target=request)
+
+    def refuse(self, officer: bytes, request: bytes, reason: bytes) -> tuple[Draft, Sealed]:
+        """Draft the refusal of a request for a sealed reason."""
+        return self._reasoned("RequestRefused", officer, request, reason)
+
+    def suspend_grant(self, signer: bytes, grant: bytes, reason: bytes) -> tuple[Draft, Sealed]:
+        """Draft a grant's suspension by the provider's officer or the authority."""
+        return self._reasoned("GrantSuspended", signer, grant, reason)
+
+    def resume_grant(self, signer: bytes, grant: bytes) -> Draft:
+        """Draft the end of a suspension, by the side that suspended."""
+        return self.build("GrantResumed", [signer], {}, target=grant)
+
+    def revoke_grant(self, officer: bytes, grant: bytes, reason: bytes) -> tuple[Draft, Sealed]:
+        """Draft a grant's end, by an officer of the provider or of the requester."""
+        return self._reasoned("GrantRevoked", officer, grant, reason)
+
+    def register_log(self, authority: bytes, gateway: bytes, *, origin: str) -> Draft:
+        """Draft the registration of a gateway's log; the gateway's key signs second."""
+        values: dict[str, Value] = {"gateway_key": gateway, "origin": origin}
+        return self.build("LogRegistered", [authority, gateway], values)
+
+    def _reasoned(
+        self, name: str, signer: bytes, target: bytes, reason: bytes
+    ) -> tuple[Draft, Sealed]:
+        sealed = seal(reason)
+        return self.build(name, [signer], {"reason": sealed.commitment}, target=target), sealed
+
+
+def _key_values(key: PublicKey) -> dict[str, Value]:
+    return {"key_x": key.x, "key_y": key.y}

@@ -1,0 +1,245 @@
+"""An act in plain words, in Chinese and English: what a person reads before signing it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Literal
+
+from crypto.errors import ProtocolError
+from protocol.acts import ZERO_ID, Act, Value
+from protocol.description import Field, Role
+from protocol.documents import document_digest, parse_entry_document, parse_interface_document
+
+Language = Literal["zh", "en"]
+
+_CHINA = timezone(timedelta(hours=8))
+
+#: act type -> Chinese and English name
+ACT_NAMES: dict[str, tuple[str, str]] = {
+    "DepartmentRegistered": ("登记部门", "Register a department"),
+    "PersonEnrolled": ("登记人员", "Enrol a person"),
+    "PersonRolesSet": ("设定人员角色", "Set a person's roles"),
+    "KeyAdded": ("增加密钥", "Add a key"),
+    "KeyRevoked": ("吊销密钥", "Revoke a key"),
+    "EntrySubmitted": ("提交目录条目", "Submit a catalogue entry"),
+    "EntryPublished": ("发布目录条目", "Publish a catalogue entry"),
+    "EntryRetired": ("撤销目录条目", "Retire a catalogue entry"),
+    "InterfaceRegistered": ("登记接口", "Register an interface"),
+    "InterfaceOnline": ("接口上线", "Put an interface online"),
+    "InterfaceSuspended": ("暂停接口", "Suspend an interface"),
+    "InterfaceResumed": ("恢复接口", "Resume an interface"),
+    "InterfaceRetired": ("接口下线", "Retire an interface"),
+    "RequestFiled": ("提出共享申请", "File a share request"),
+    "RequestAgreed": ("同意共享申请", "Agree to a share request"),
+    "RequestRefused": ("拒绝共享申请", "Refuse a share request"),
+    "GrantSuspended": ("暂停授权", "Suspend a grant"),
+    "GrantResumed": ("恢复授权", "Resume a grant"),
+    "GrantRevoked": ("撤销授权", "Revoke a grant"),
+    "LogRegistered": ("登记访问日志", "Register an access log"),
+}
+
+#: field -> Chinese and English label
+FIELD_NAMES: dict[str, tuple[str, str]] = {
+    "level": ("层级", "level"),
+    "kind": ("类别", "kind"),
+    "region": ("行政区划代码", "region code"),
+    "parent": ("上级部门", "parent department"),
+    "uscc": ("统一社会信用代码", "unified social credit code"),
+    "uscc_override": ("代码校验位例外", "code accepted although its check character fails"),
+    "name": ("名称", "name"),
+    "key_x": ("新公钥 x", "new public key x"),
+    "key_y": ("新公钥 y", "new public key y"),
+    "roles": ("角色", "roles"),
+    "reason_code": ("吊销原因", "reason of revocation"),
+    "sharing_class": ("共享类型", "sharing class"),
+    "library": ("资源库", "library"),
+    "update_cycle": ("更新周期", "update cycle"),
+    "openness": ("开放属性", "openness"),
+    "mode": ("共享方式", "mode"),
+    "items": ("信息项", "items"),
+    "sensitive": ("敏感信息项", "sensitive items"),
+    "document": ("文件摘要", "document digest"),
+    "secrecy_assessment": ("保密评估承诺值", "secrecy assessment, sealed"),
+    "privacy_assessment": ("个人信息保护评估承诺值", "personal-information assessment, sealed"),
+    "basis": ("共享条件或依据摘要", "digest of conditions or citation"),
+    "reason": ("理由承诺值", "reason, sealed"),
+    "entry": ("目录条目", "entry"),
+    "entry_version": ("条目版本", "entry version"),
+    "rate_per_minute": ("每分钟最多次数", "most requests a minute"),
+    "max_rows": ("每次最多行数", "most rows in a response"),
+    "node": ("交换节点", "exchange node"),
+    "interface": ("接口", "interface"),
+    "valid_from": ("起始时间", "valid from"),
+    "valid_until": ("截止时间", "valid until"),
+    "quota": ("总次数", "quota"),
+    "interface_version": ("接口版本", "interface version"),
+    "legal_basis": ("法律依据代码", "legal basis"),
+    "scenario": ("应用场景代码", "scenario"),
+    "case": ("办件材料承诺值", "case, sealed"),
+    "gateway_key": ("网关密钥", "gateway key"),
+    "origin": ("日志名称", "origin of the log"),
+}
+
+_CHOICES: dict[str, dict[int, tuple[str, str]]] = {
+    "level": {
+        1: ("国家", "state"),
+        2: ("省", "province"),
+        3: ("市", "city"),
+        4: ("县", "county"),
+        5: ("乡镇", "town"),
+        6: ("村", "village"),
+    },
+    "kind": {
+        1: ("部门", "department"),
+        2: ("政府", "government"),
+        3: ("园区", "zone"),
+        4: ("事业单位", "institution"),
+        5: ("银行", "bank"),
+    },
+    "reason_code": {
+        1: ("更换", "rotated"),
+        2: ("丢失", "lost"),
+        3: ("泄露", "compromised"),
+        4: ("离岗", "left"),
+    },
+    "sharing_class": {
+        1: ("无条件共享", "unconditional"),
+        2: ("有条件共享", "conditional"),
+        3: ("不予共享", "not shared"),
+    },
+    "library": {
+        1: ("基础库", "base"),
+        2: ("共享库", "shared"),
+        3: ("主题库", "theme"),
+        4: ("专题库", "special"),
+        5: ("模型库", "model"),
+    },
+    "update_cycle": {
+        1: ("实时", "real time"),
+        2: ("每日", "day"),
+        3: ("每周", "week"),
+        4: ("每旬", "ten days"),
+        5: ("每月", "month"),
+        6: ("每季度", "quarter"),
+        7: ("每年", "year"),
+    },
+    "openness": {
+        0: ("不开放", "closed"),
+        1: ("有条件开放", "conditional"),
+        2: ("无条件开放", "open to the public"),
+    },
+    "mode": {
+        1: ("平台接口", "platform interface"),
+        2: ("数据库", "database"),
+        3: ("文件", "file"),
+        4: ("介质", "medium"),
+    },
+    "uscc_override": {0: ("否", "no"), 1: ("是", "yes")},
+}
+
+_HEADER = {
+    "act": ("行为", "Act"),
+    "chain": ("链", "Chain"),
+    "contract": ("合约", "Contract"),
+    "actor": ("签署密钥", "Actor's key"),
+    "nonce": ("序号", "Nonce"),
+    "expires": ("有效期至", "Expires"),
+    "target": ("对象", "Target"),
+    "revision": ("对象修订号", "Revision of the target"),
+    "document": ("附文件", "Document"),
+    "id": ("编号", "Id"),
+}
+
+
+def describe_act(
+    act: Act,
+    act_id: bytes,
+    language: Language,
+    *,
+    documents: Sequence[bytes] = (),
+    contracts: Mapping[str, bytes] | None = None,
+) -> list[str]:
+    """Return an act's words, one line each; every signed value stands in them.
+
+    Args:
+        act: the act.
+        act_id: its id.
+        language: zh or en.
+        documents: public documents that come with it.
+        contracts: addresses of the deployment that the reader trusts; an act for another
+            contract is refused.
+
+    Raises:
+        ProtocolError: WRONG_CONTRACT; DOCUMENT_MISMATCH when a document is not one that the act
+            names; DOCUMENT_MALFORMED.
+    """
+    at = 0 if language == "zh" else 1
+    if contracts is not None and contracts[act.type.contract] != act.contract:
+        raise ProtocolError("WRONG_CONTRACT", "the act is for another deployment's contract")
+    lines = [
+        _line("act", f"{ACT_NAMES[act.type.name][at]} ({act.type.name})", at),
+        _line("id", act_id.hex(), at),
+        _line("chain", str(act.chain_id), at),
+        _line("contract", f"{act.type.contract} 0x{act.contract.hex()}", at),
+        _line("actor", act.key_id.hex(), at),
+        _line("nonce", str(act.nonce), at),
+        _line("expires", _time(act.expires_at), at),
+    ]
+    if act.target != ZERO_ID:
+        lines += [_line("target", act.target.hex(), at), _line("revision", str(act.revision), at)]
+    for word in act.type.words:
+        for field in word:
+            text = _value(field, act.values[field.name], language)
+            lines.append(f"{FIELD_NAMES[field.name][at]}: {text}")
+    for document in documents:
+        lines.append(_line("document", _document(act, document), at))
+    return lines
+
+
+def _line(name: str, text: str, at: int) -> str:
+    return f"{_HEADER[name][at]}: {text}"
+
+
+def _time(seconds: int) -> str:
+    try:
+        utc = datetime.fromtimestamp(seconds, UTC)
+        return f"{utc:%Y-%m-%d %H:%M:%S} UTC ({utc.astimezone(_CHINA):%Y-%m-%d %H:%M:%S} +08:00)"
+    except (OverflowError, ValueError, OSError):
+        return str(seconds)
+
+
+def _value(field: Field, value: Value, language: Language) -> str:
+    if isinstance(value, bytes):
+        return "-" if not any(value) else value.hex()
+    if isinstance(value, str):
+        # Quotes and escapes, so that no text can look like another line or field.
+        return value.encode("unicode_escape").decode() if not value.isprintable() else f"“{value}”"
+    if field.name in _CHOICES:
+        choice = _CHOICES[field.name].get(value)
+        return f"{value} {choice[0 if language == 'zh' else 1]}" if choice else f"{value} (?)"
+    if field.name == "roles":
+        return f"{value} {' '.join(role.name or '?' for role in Role if role & value) or '-'}"
+    if field.name in ("items", "sensitive"):
+        return " ".join(str(i) for i in range(256) if value >> i & 1) or "-"
+    if field.name in ("valid_from", "valid_until"):
+        return _time(value)
+    if field.name in ("key_x", "key_y"):
+        return f"{value:064x}"
+    return str(value)
+
+
+def _document(act: Act, document: bytes) -> str:
+    digest = document_digest(document)
+    if digest not in (act.values.get("document"), act.values.get("basis")):
+        raise ProtocolError("DOCUMENT_MISMATCH", "a document is not one that the act names")
+    title = ""
+    if digest == act.values.get("document"):
+        if act.type.contract == "Entries":
+            entry = parse_entry_document(document)
+            title = f"“{entry.name}” " + ", ".join(
+                f"{item.index} {item.name}{'*' if item.sensitive else ''}" for item in entry.items
+            )
+        else:
+            interface = parse_interface_document(document)
+            title = f"“{interface.title}” {interface.method} {interface.path}"
+    title = "".join(c if c.isprintable() else "�" for c in title)
+    return f"{digest.hex()} {title}".rstrip()

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// Made by scripts/act_types.py from protocol/description.py. Do not edit.
+pragma solidity ^0.8.24;
+
+/// @title Act types
+/// @notice Codes, layouts and fields of the act types, and the role bits.
+/// @dev `NAME` is a code. `NAME_FIELD` places a field: 2 bytes code of its act type, 1 byte number
+/// of the field from 0, 2 bytes offset in the act, 1 byte size, in the low 6 bytes. `NAME_LAYOUT`:
+/// byte 0 number of words; 1 number of signers; 2 whether the first stands for the authority's
+/// threshold; 3 word of the new key's x, 0xff if the act brings none; 4 to 19 number of unused
+/// bytes at the end of each word; then up to 3 texts of 4 bytes: 2 offset from the first
+/// word, 1 size, 1 kind (1 ASCII, 2 UTF-8).
+library ActTypes {
+    uint256 internal constant ROLE_OPERATOR = 1;
+    uint256 internal constant ROLE_OFFICER = 2;
+    uint256 internal constant ROLE_HEAD = 4;
+    uint256 internal constant ROLE_AUTHORITY = 8;
+    uint256 internal constant ROLE_AUDITOR = 16;
+    uint256 internal constant ROLE_SYSADMIN = 32;
+    uint256 internal constant ROLE_SECADMIN = 64;
+    uint256 internal constant ROLE_SYSTEM = 128;
+    uint256 internal constant ROLE_GATEWAY = 256;
+    uint256 internal constant ROLE_WITNESS = 512;
+    uint256 internal constant ROLE_CDO = 1024;
+    uint256 internal constant ROLE_PROVIDER = 2048;
+    uint256 internal constant ROLE_PLATFORM = 4096;
+
+    uint32 internal constant DEPARTMENT_REGISTERED = 0x0101;
+    uint256 internal constant DEPARTMENT_REGISTERED_LAYOUT =
+        0x070201051a000d00000000000000000000000000004012010060400200000000;
+    uint256 internal constant DEPARTMENT_REGISTERED_LEVEL = 0x010100008001;
+    uint256 internal constant DEPARTMENT_REGISTERED_KIND = 0x010101008101;
+    uint256 internal constant DEPARTMENT_REGISTERED_REGION = 0x010102008204;
+    uint256 internal constant DEPARTMENT_REGISTERED_PARENT = 0x01010300a020;
+    uint256 internal constant DEPARTMENT_REGISTERED_USCC = 0x01010400c012;
+    uint256 internal constant DEPARTMENT_REGISTERED_USCC_OVERRIDE = 0x01010500d201;
+    uint256 internal constant DEPARTMENT_REGISTERED_NAME = 0x01010600e040;
+    uint256 internal constant DEPARTMENT_REGISTERED_KEY_X = 0x010107012020;
+    uint256 internal constant DEPARTMENT_REGISTERED_KEY_Y = 0x010108014020;
+
+    uint32 internal constant PERSON_ENROLLED = 0x0102;
+    uint256 internal constant PERSON_ENROLLED_LAYOUT =
+        0x0302000100000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant PERSON_ENROLLED_ROLES = 0x010200008020;
+    uint256 internal constant PERSON_ENROLLED_KEY_X = 0x01020100a020;
+    uint256 internal constant PERSON_ENROLLED_KEY_Y = 0x01020200c020;
+
+    uint32 internal constant PERSON_ROLES_SET = 0x0103;
+    uint256 internal constant PERSON_ROLES_SET_LAYOUT =
+        0x010100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant PERSON_ROLES_SET_ROLES = 0x010300008020;
+
+    uint32 internal constant KEY_ADDED = 0x0104;
+    uint256 internal constant KEY_ADDED_LAYOUT =
+        0x0202000000000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant KEY_ADDED_KEY_X = 0x010400008020;
+    uint256 internal constant KEY_ADDED_KEY_Y = 0x01040100a020;
+
+    uint32 internal constant KEY_REVOKED = 0x0105;
+    uint256 internal constant KEY_REVOKED_LAYOUT =
+        0x010100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant KEY_REVOKED_REASON_CODE = 0x010500008020;
+
+    uint32 internal constant ENTRY_SUBMITTED = 0x1001;
+    uint256 internal constant ENTRY_SUBMITTED_LAYOUT =
+        0x070200ff1b000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant ENTRY_SUBMITTED_SHARING_CLASS = 0x100100008001;
+    uint256 internal constant ENTRY_SUBMITTED_LIBRARY = 0x100101008101;
+    uint256 internal constant ENTRY_SUBMITTED_UPDATE_CYCLE = 0x100102008201;
+    uint256 internal constant ENTRY_SUBMITTED_OPENNESS = 0x100103008301;
+    uint256 internal constant ENTRY_SUBMITTED_MODE = 0x100104008401;
+    uint256 internal constant ENTRY_SUBMITTED_ITEMS = 0x10010500a020;
+    uint256 internal constant ENTRY_SUBMITTED_SENSITIVE = 0x10010600c020;
+    uint256 internal constant ENTRY_SUBMITTED_DOCUMENT = 0x10010700e020;
+    uint256 internal constant ENTRY_SUBMITTED_SECRECY_ASSESSMENT = 0x100108010020;
+    uint256 internal constant ENTRY_SUBMITTED_PRIVACY_ASSESSMENT = 0x100109012020;
+    uint256 internal constant ENTRY_SUBMITTED_BASIS = 0x10010a014020;
+
+    uint32 internal constant ENTRY_PUBLISHED = 0x1002;
+    uint256 internal constant ENTRY_PUBLISHED_LAYOUT =
+        0x010100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant ENTRY_PUBLISHED_DOCUMENT = 0x100200008020;
+
+    uint32 internal constant ENTRY_RETIRED = 0x1003;
+    uint256 internal constant ENTRY_RETIRED_LAYOUT =
+        0x010100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant ENTRY_RETIRED_REASON = 0x100300008020;
+
+    uint32 internal constant INTERFACE_REGISTERED = 0x2001;
+    uint256 internal constant INTERFACE_REGISTERED_LAYOUT =
+        0x050100ff00140000000000000000000000000000008020010000000000000000;
+    uint256 internal constant INTERFACE_REGISTERED_ENTRY = 0x200100008020;
+    uint256 internal constant INTERFACE_REGISTERED_ENTRY_VERSION = 0x20010100a004;
+    uint256 internal constant INTERFACE_REGISTERED_RATE_PER_MINUTE = 0x20010200a404;
+    uint256 internal constant INTERFACE_REGISTERED_MAX_ROWS = 0x20010300a804;
+    uint256 internal constant INTERFACE_REGISTERED_ITEMS = 0x20010400c020;
+    uint256 internal constant INTERFACE_REGISTERED_DOCUMENT = 0x20010500e020;
+    uint256 internal constant INTERFACE_REGISTERED_NODE = 0x200106010020;
+
+    uint32 internal constant INTERFACE_ONLINE = 0x2002;
+    uint256 internal constant INTERFACE_ONLINE_LAYOUT =
+        0x010100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant INTERFACE_ONLINE_DOCUMENT = 0x200200008020;
+
+    uint32 internal constant INTERFACE_SUSPENDED = 0x2003;
+    uint256 internal constant INTERFACE_SUSPENDED_LAYOUT =
+        0x010100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant INTERFACE_SUSPENDED_REASON = 0x200300008020;
+
+    uint32 internal constant INTERFACE_RESUMED = 0x2004;
+    uint256 internal constant INTERFACE_RESUMED_LAYOUT =
+        0x000100ff00000000000000000000000000000000000000000000000000000000;
+
+    uint32 internal constant INTERFACE_RETIRED = 0x2005;
+    uint256 internal constant INTERFACE_RETIRED_LAYOUT =
+        0x010100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant INTERFACE_RETIRED_REASON = 0x200500008020;
+
+    uint32 internal constant REQUEST_FILED = 0x3001;
+    uint256 internal constant REQUEST_FILED_LAYOUT =
+        0x060200ff00040000000000000000000000000000006020010080200100000000;
+    uint256 internal constant REQUEST_FILED_INTERFACE = 0x300100008020;
+    uint256 internal constant REQUEST_FILED_VALID_FROM = 0x30010100a008;
+    uint256 internal constant REQUEST_FILED_VALID_UNTIL = 0x30010200a808;
+    uint256 internal constant REQUEST_FILED_QUOTA = 0x30010300b008;
+    uint256 internal constant REQUEST_FILED_INTERFACE_VERSION = 0x30010400b804;
+    uint256 internal constant REQUEST_FILED_ITEMS = 0x30010500c020;
+    uint256 internal constant REQUEST_FILED_LEGAL_BASIS = 0x30010600e020;
+    uint256 internal constant REQUEST_FILED_SCENARIO = 0x300107010020;
+    uint256 internal constant REQUEST_FILED_CASE = 0x300108012020;
+
+    uint32 internal constant REQUEST_AGREED = 0x3002;
+    uint256 internal constant REQUEST_AGREED_LAYOUT =
+        0x020100ff00080000000000000000000000000000000000000000000000000000;
+    uint256 internal constant REQUEST_AGREED_ITEMS = 0x300200008020;
+    uint256 internal constant REQUEST_AGREED_VALID_FROM = 0x30020100a008;
+    uint256 internal constant REQUEST_AGREED_VALID_UNTIL = 0x30020200a808;
+    uint256 internal constant REQUEST_AGREED_QUOTA = 0x30020300b008;
+
+    uint32 internal constant REQUEST_REFUSED = 0x3003;
+    uint256 internal constant REQUEST_REFUSED_LAYOUT =
+        0x010100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant REQUEST_REFUSED_REASON = 0x300300008020;
+
+    uint32 internal constant GRANT_SUSPENDED = 0x3004;
+    uint256 internal constant GRANT_SUSPENDED_LAYOUT =
+        0x010100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant GRANT_SUSPENDED_REASON = 0x300400008020;
+
+    uint32 internal constant GRANT_RESUMED = 0x3005;
+    uint256 internal constant GRANT_RESUMED_LAYOUT =
+        0x000100ff00000000000000000000000000000000000000000000000000000000;
+
+    uint32 internal constant GRANT_REVOKED = 0x3006;
+    uint256 internal constant GRANT_REVOKED_LAYOUT =
+        0x010100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant GRANT_REVOKED_REASON = 0x300600008020;
+
+    uint32 internal constant LOG_REGISTERED = 0x4001;
+    uint256 internal constant LOG_REGISTERED_LAYOUT =
+        0x020200ff00000000000000000000000000000000002020010000000000000000;
+    uint256 internal constant LOG_REGISTERED_GATEWAY_KEY = 0x400100008020;
+    uint256 internal constant LOG_REGISTERED_ORIGIN = 0x40010100a020;
+
+    /// @notice The layout of an act type that Registry accepts
+    /// @param code Code of the act type
+    /// @return layout Zero for any other code
+    function registryLayout(uint32 code) internal pure returns (uint256 layout) {
+        if (code == DEPARTMENT_REGISTERED) return DEPARTMENT_REGISTERED_LAYOUT;
+        if (code == PERSON_ENROLLED) return PERSON_ENROLLED_LAYOUT;
+        if (code == PERSON_ROLES_SET) return PERSON_ROLES_SET_LAYOUT;
+        if (code == KEY_ADDED) return KEY_ADDED_LAYOUT;
+        if (code == KEY_REVOKED) return KEY_REVOKED_LAYOUT;
+        return 0;
+    }
+
+    /// @notice The layout of an act type that Entries accepts
+    /// @param code Code of the act type
+    /// @return layout Zero for any other code
+    function entriesLayout(uint32 code) internal pure returns (uint256 layout) {
+        if (code == ENTRY_SUBMITTED) return ENTRY_SUBMITTED_LAYOUT;
+        if (code == ENTRY_PUBLISHED) return ENTRY_PUBLISHED_LAYOUT;
+        if (code == ENTRY_RETIRED) return ENTRY_RETIRED_LAYOUT;
+        return 0;
+    }
+
+    /// @notice The layout of an act type that Interfaces accepts
+    /// @param code Code of the act type
+    /// @return layout Zero for any other code
+    function interfacesLayout(uint32 code) internal pure returns (uint256 layout) {
+        if (code == INTERFACE_REGISTERED) return INTERFACE_REGISTERED_LAYOUT;
+        if (code == INTERFACE_ONLINE) return INTERFACE_ONLINE_LAYOUT;
+        if (code == INTERFACE_SUSPENDED) return INTERFACE_SUSPENDED_LAYOUT;
+        if (code == INTERFACE_RESUMED) return INTERFACE_RESUMED_LAYOUT;
+        if (code == INTERFACE_RETIRED) return INTERFACE_RETIRED_LAYOUT;
+        return 0;
+    }
+
+    /// @notice The layout of an act type that Requests accepts
+    /// @param code Code of the act type
+    /// @return layout Zero for any other code
+    function requestsLayout(uint32 code) internal pure returns (uint256 layout) {
+        if (code == REQUEST_FILED) return REQUEST_FILED_LAYOUT;
+        if (code == REQUEST_AGREED) return REQUEST_AGREED_LAYOUT;
+        if (code == REQUEST_REFUSED) return REQUEST_REFUSED_LAYOUT;
+        if (code == GRANT_SUSPENDED) return GRANT_SUSPENDED_LAYOUT;
+        if (code == GRANT_RESUMED) return GRANT_RESUMED_LAYOUT;
+        if (code == GRANT_REVOKED) return GRANT_REVOKED_LAYOUT;
+        return 0;
+    }
+
+    /// @notice The layout of an act type that Logs accepts
+    /// @param code Code of the act type
+    /// @return layout Zero for any other code
+    function logsLayout(uint32 code) internal pure returns (uint256 layout) {
+        if (code == LOG_REGISTERED) return LOG_REGISTERED_LAYOUT;
+        return 0;
+    }
+}

@@ -1,0 +1,156 @@
+"""The example's home directory: its files, its processes, its first start."""
+
+import json
+import secrets
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from crypto.keyfile import dump_private_key
+from example_city.catalogue import OFFERS
+from example_city.plan import Planner
+from example_city.story import Loaded
+from example_city.units import (
+    AUDIT,
+    AUTHORITY,
+    JUSTICE,
+    PERSONS,
+    THRESHOLD,
+    authority_keys,
+    load_units,
+    unit_key,
+)
+from ledger.deployment import Deployment
+from ledger.settings import Settings
+from ledger.setup import Founders, write_file
+from ledger.supervisor import Process, python_process
+
+PASSPHRASE = "example"
+ORIGIN = "shanwei.example/gateway-1"
+WITNESSES = ((AUDIT, "audit"), (JUSTICE, "justice"))
+PLAN_LIFETIME_S = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Ports of one instance; provider ports follow the offers' order."""
+
+    node: int = 8545
+    api: int = 8440
+    gateway: int = 8441
+    providers: tuple[int, ...] = (8451, 8452, 8453)
+
+
+def settings_for(home: Path, ports: Ports) -> Settings:
+    """Return the settings of the example in this home directory."""
+    return Settings(
+        home=home,
+        node_port=ports.node,
+        api_port=ports.api,
+        gateway_port=ports.gateway,
+        key_passphrase=PASSPHRASE,
+        providers_file=home / "providers.json",
+        anchor_interval_s=2.0,
+    )
+
+
+def founders() -> Founders:
+    """Return the keys with which the example begins."""
+    return Founders(
+        head=unit_key(AUTHORITY, "head").public_key,
+        authority=tuple(key.public_key for key in authority_keys()),
+        threshold=THRESHOLD,
+        witnesses=tuple(unit_key(unit, "witness").public_key for unit, _ in WITNESSES),
+        witness_threshold=2,
+    )
+
+
+def platform_keys() -> dict[str, object]:
+    """Return the keys of platform and gateway, which the plan enrols."""
+    return {name: unit_key(AUTHORITY, name) for name in ("platform", "gateway")}
+
+
+def write_fixed_files(home: Path, ports: Ports) -> None:
+    """Write providers.json, the witnesses' keys and every role's ready-made key, once."""
+    urls = {
+        offer.slug: f"http://127.0.0.1:{port}"
+        for offer, port in zip(OFFERS, ports.providers, strict=True)
+    }
+    write_file(home / "providers.json", (json.dumps(urls, indent=1) + "\n").encode())
+    directory = home / "example-keys"
+    names = [(AUTHORITY, key) for key in ("head", "authority-1", "authority-2", "authority-3")]
+    names += [(unit.number, "head") for unit in load_units()]
+    names += [(unit, role) for unit, role, _ in PERSONS]
+    for unit, role in names:
+        _write_key(directory / f"{unit:02d}-{role}.pem", unit, role)
+    for unit, name in WITNESSES:
+        _write_key(home / "witness" / name / "witness.pem", unit, "witness")
+
+
+def _write_key(path: Path, unit: int, role: str) -> None:
+    if not path.exists():
+        pem = dump_private_key(unit_key(unit, role), PASSPHRASE, iterations=2048)
+        write_file(path, pem, mode=0o600)
+
+
+def plan_of(home: Path, deployment: Deployment) -> tuple[Planner, int]:
+    """Return the planner of this deployment and the time of its first start.
+
+    Time and seed are kept in `plan.json`, so that every start plans the same acts.
+    """
+    path = home / "plan.json"
+    if not path.exists():
+        value = {"started_at": int(time.time()), "seed": secrets.token_hex(32)}
+        write_file(path, (json.dumps(value) + "\n").encode(), mode=0o600)
+    value = json.loads(path.read_bytes())
+    planner = Planner(
+        chain_id=deployment.chain_id,
+        contracts=deployment.contracts,
+        expires_at=value["started_at"] + PLAN_LIFETIME_S,
+        seed=bytes.fromhex(value["seed"]),
+    )
+    return planner, value["started_at"]
+
+
+def write_loaded(home: Path, loaded: Loaded) -> None:
+    """Write the loaded ids to `example.json`; its presence says that loading is done."""
+    value = {
+        "departments": {f"{n:02d}": i.hex() for n, i in sorted(loaded.departments.items())},
+        "log": loaded.log.hex(),
+        "entries": {slug: i.hex() for slug, i in loaded.entries.items()},
+        "interfaces": {slug: i.hex() for slug, i in loaded.interfaces.items()},
+        "grant": loaded.grant.hex(),
+        "open_request": loaded.open_request.hex(),
+    }
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    write_file(home / "example.json", text.encode())
+
+
+def _answers(url: str) -> Callable[[], bool]:
+    def is_ready() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own loopback
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    return is_ready
+
+
+def _node_answers(url: str) -> Callable[[], bool]:
+    request = urllib.request.Request(  # noqa: S310 - our own loopback
+        url,
+        data=b'{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}',
+        headers={"content-type": "application/json"},
+    )
+
+    def is_ready() -> bool:
+        try:
+            with urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310 - the same
+                return b"result" in answer.read(4096)
+        except OSError:
+            return False
+
+    return is_ready

@@ -1,0 +1,64 @@
+"""Access log: records, tree, checkpoints, nonces, quotas, open intents.
+
+Revision ID: 0001
+Revises: -
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the tables."""
+    op.create_table(
+        "records",
+        sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("leaf", sa.LargeBinary(32), nullable=False),
+        sa.Column("bytes", sa.LargeBinary(), nullable=False),
+        sa.Column("event", sa.String(16), nullable=False),
+        sa.Column("time_ms", sa.BigInteger(), nullable=False),
+        sa.Column("key_id", sa.LargeBinary(32)),
+        sa.Column("nonce", sa.LargeBinary(16)),
+        sa.Column("grant_id", sa.LargeBinary(32)),
+        sa.Column("intent_seq", sa.BigInteger()),
+        sa.UniqueConstraint("intent_seq", name="uq_records_intent_seq"),
+    )
+    op.create_index("ix_records_grant_id", "records", ["grant_id"])
+    op.create_index("ix_records_key_id", "records", ["key_id"])
+    op.create_table(
+        "nodes",
+        sa.Column("level", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("index", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("hash", sa.LargeBinary(32), nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "checkpoints",
+        sa.Column("size", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("root", sa.LargeBinary(32), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+    )
+    op.create_table(
+        "nonces",
+        sa.Column("key_id", sa.LargeBinary(32), primary_key=True),
+        sa.Column("nonce", sa.LargeBinary(16), primary_key=True),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "quotas",
+        sa.Column("grant_id", sa.LargeBinary(32), primary_key=True),
+        sa.Column("used", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("used >= 0", name="ck_quotas_used"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "open_intents",
+        sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("leaf", sa.LargeBinary(32), nullable=False),
+    )
