@@ -276,10 +276,10 @@ class LogWriter:
         for item, receipt in flush.written:
             if item.future is not None:
                 item.future.set_result(receipt)
-        for item, error in flush.refused:
+        for item, problem in flush.refused:
             self._abandon(item)
             if item.future is not None:
-                item.future.set_exception(error)
+                item.future.set_exception(problem)
 
     def _abandon(self, item: _Item) -> None:
         """An outcome that could not be written leaves its intent to an `interrupted` record."""
@@ -434,7 +434,7 @@ def _used_quotas(connection: Connection, items: Sequence[_Item]) -> dict[bytes, 
     found = connection.execute(
         select(table.c.grant_id, table.c.used).where(table.c.grant_id.in_(grants))
     )
-    return {grant: used for grant, used in found}
+    return {bytes(grant): used for grant, used in found}
 
 
 def _open_leaves(connection: Connection, items: Sequence[_Item]) -> dict[int, bytes]:
@@ -445,7 +445,7 @@ def _open_leaves(connection: Connection, items: Sequence[_Item]) -> dict[int, by
         return {}
     table = store.open_intents
     found = connection.execute(select(table.c.seq, table.c.leaf).where(table.c.seq.in_(wanted)))
-    return {seq: leaf for seq, leaf in found}
+    return {seq: bytes(leaf) for seq, leaf in found}
 
 
 def _problem(
