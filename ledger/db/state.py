@@ -1,10 +1,16 @@
-"""The model's state in the database: the indexer's store, and the gateway's copy of it."""
+"""Copies the state into a store in memory: the gateway's view of the chain."""
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import Session
 
-from protocol.model.store import MemoryStore
+from ledger.db import models as table
+from ledger.db import store as rows
+from protocol.model import Authority, MemoryStore
+
+_HEAD_ID = 1
+_BEFORE_ALL = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +32,111 @@ class Head:
     finding_code: str
 
 
+def find_head(connection: Connection) -> Head | None:
+    """Return how far the chain has been followed, None before genesis was."""
+    row = connection.execute(
+        select(
+            table.Head.number,
+            table.Head.hash,
+            table.Head.time,
+            table.Head.polled_at,
+            table.Head.finding_code,
+        ).where(table.Head.id == _HEAD_ID)
+    ).first()
+    return None if row is None else Head(*row)
+
+
 def load_state(connection: Connection, store: MemoryStore) -> Head | None:
     """Put the whole state into an empty store.
 
     Args:
         connection: connection with an open transaction, so that all reads see one snapshot
             (ledger.db.engine.read_transaction).
-        store: takes the state.
+        store: takes the rows.
 
     Returns:
         The block that the state is of; None before genesis was followed.
     """
-    raise NotImplementedError
+    return load_changes(connection, store, _BEFORE_ALL)
 
 
-def load_changes(connection: Connection, store: MemoryStore, after_block: int) -> Head | None:
+def load_changes(
+    connection: Connection, store: MemoryStore, after_block: int
+) -> Head | None:
     """Put what later blocks changed into a store that holds the state of a block.
 
     Args:
-        connection: as for load_state.
+        connection: as for load_rows.
         store: holds the state of block `after_block`.
         after_block: number of that block.
 
     Returns:
-        The block that the state is of now.
+        The block that the state is of now. When its number is `after_block` or less, nothing was
+        put, and only `polled_at` and `finding_code` may be new.
     """
-    raise NotImplementedError
+    head = find_head(connection)
+    if head is None or head.number <= after_block:
+        return head
+    with Session(connection, autoflush=False) as session:
+        for authority in session.scalars(
+            select(table.Authority).where(table.Authority.block_number > after_block)
+        ):
+            store.put_authority(Authority(authority.department, authority.threshold))
+        for department in session.scalars(
+            select(table.Department).where(table.Department.block_number > after_block)
+        ):
+            store.put_department(rows.department_of(department))
+        for person in session.scalars(
+            select(table.Person).where(table.Person.block_number > after_block)
+        ):
+            store.put_person(rows.person_of(person))
+        for key in session.scalars(select(table.Key).where(table.Key.block_number > after_block)):
+            store.put_key(rows.key_of(key))
+        _load_catalogue(session, store, after_block)
+        for request in session.scalars(
+            select(table.Request).where(table.Request.block_number > after_block)
+        ):
+            store.put_request(rows.request_of(request))
+        for log in session.scalars(select(table.Log).where(table.Log.block_number > after_block)):
+            store.put_log(rows.log_of(log))
+        for anchor in session.scalars(
+            select(table.Anchor)
+            .where(table.Anchor.block_number > after_block)
+            .order_by(table.Anchor.log, table.Anchor.size)
+        ):
+            store.put_anchor(rows.anchor_of(anchor))
+        for nonce in session.scalars(
+            select(table.Nonce).where(table.Nonce.block_number > after_block)
+        ):
+            store.put_nonce(nonce.contract, nonce.key_id, nonce.nonce)
+    return head
+
+
+def _load_catalogue(session: Session, store: MemoryStore, after_block: int) -> None:
+    """Versions first: entries and interfaces hold them."""
+    for entry_version in session.scalars(
+        select(table.EntryVersion).where(table.EntryVersion.block_number > after_block)
+    ):
+        store.put_entry_version(entry_version.entry, rows.entry_version_of(entry_version))
+    for entry in session.scalars(select(table.Entry).where(table.Entry.block_number > after_block)):
+        store.put_entry(
+            rows.entry_of(
+                entry,
+                None if entry.current is None else store.find_entry_version(entry.id, entry.current),
+                None if entry.pending is None else store.find_entry_version(entry.id, entry.pending),
+            )
+        )
+    for version in session.scalars(
+        select(table.InterfaceVersion).where(table.InterfaceVersion.block_number > after_block)
+    ):
+        store.put_interface_version(version.interface, rows.interface_version_of(version))
+    for row in session.scalars(
+        select(table.Interface).where(table.Interface.block_number > after_block)
+    ):
+        store.put_interface(
+            rows.interface_of(
+                row,
+                None if row.current is None else store.find_interface_version(row.id, row.current),
+                None if row.pending is None else store.find_interface_version(row.id, row.pending),
+            )
+        )

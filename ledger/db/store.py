@@ -1,0 +1,476 @@
+"""The model's state in the tables: the store that the indexer applies acts to."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from crypto.sm2 import PublicKey, Signature
+from ledger.db import models as table
+from protocol import model
+from protocol.description import Role
+
+
+class SqlStore:
+    """The model's store in a database session; new rows get the position of the current event."""
+
+    def __init__(self, session: Session) -> None:
+        """Create the store.
+
+        Args:
+            session: session of the transaction that everything is put into.
+        """
+        self._session = session
+        self._block_number = 0
+        self._position = 0
+        self._transaction_hash = bytes(32)
+
+    def at(self, block_number: int, event_index: int, transaction_hash: bytes) -> None:
+        """Say which event of which block and transaction is being applied."""
+        self._block_number = block_number
+        self._transaction_hash = transaction_hash
+        self._position = block_number * table.EVENTS_PER_BLOCK + event_index
+
+    def _put(self, kind: type[table.Base], key: object, **values: object) -> None:
+        row = self._session.get(kind, key)
+        if row is None:
+            if "position" in kind.__table__.columns:
+                values["position"] = self._position
+            self._session.add(kind(**values))
+            self._session.flush()
+            return
+        for name, value in values.items():
+            setattr(row, name, value)
+
+    def find_authority(self) -> model.Authority | None:
+        """Return what genesis fixed."""
+        row = self._session.scalars(select(table.Authority)).first()
+        return None if row is None else model.Authority(row.department, row.threshold)
+
+    def put_authority(self, authority: model.Authority) -> None:
+        """Keep what genesis fixed."""
+        self._put(
+            table.Authority,
+            authority.department,
+            department=authority.department,
+            threshold=authority.threshold,
+            block_number=self._block_number,
+        )
+
+    def find_department(self, department_id: bytes) -> model.Department | None:
+        """Return a department."""
+        row = self._session.get(table.Department, department_id)
+        return None if row is None else department_of(row)
+
+    def put_department(self, department: model.Department) -> None:
+        """Keep a department."""
+        d = department
+        self._put(
+            table.Department,
+            d.id,
+            id=d.id,
+            level=d.level,
+            kind=d.kind,
+            region=d.region,
+            parent=d.parent,
+            uscc=d.uscc,
+            uscc_override=d.uscc_override,
+            name=d.name,
+            revision=d.revision,
+            block_number=d.block_number,
+        )
+
+    def find_person(self, person_id: bytes) -> model.Person | None:
+        """Return a person."""
+        row = self._session.get(table.Person, person_id)
+        return None if row is None else person_of(row)
+
+    def put_person(self, person: model.Person) -> None:
+        """Keep a person."""
+        self._put(
+            table.Person,
+            person.id,
+            id=person.id,
+            department=person.department,
+            roles=int(person.roles),
+            revision=person.revision,
+            block_number=person.block_number,
+        )
+
+    def find_key(self, key_id: bytes) -> model.Key | None:
+        """Return a key."""
+        row = self._session.get(table.Key, key_id)
+        return None if row is None else key_of(row)
+
+    def put_key(self, key: model.Key) -> None:
+        """Keep a key."""
+        self._put(
+            table.Key,
+            key.id,
+            id=key.id,
+            public_key=key.public_key.to_bytes(),
+            person=key.person,
+            state=str(key.state),
+            reason_code=key.reason_code,
+            revision=key.revision,
+            block_number=key.block_number,
+        )
+
+    def find_entry(self, entry_id: bytes) -> model.Entry | None:
+        """Return an entry with its current and pending version."""
+        row = self._session.get(table.Entry, entry_id)
+        if row is None:
+            return None
+        return entry_of(
+            row,
+            self._version_or_none(entry_id, row.current),
+            self._version_or_none(entry_id, row.pending),
+        )
+
+    def _version_or_none(self, entry_id: bytes, number: int | None) -> model.EntryVersion | None:
+        return None if number is None else self.find_entry_version(entry_id, number)
+
+    def put_entry(self, entry: model.Entry) -> None:
+        """Keep an entry and the versions that it holds."""
+        for version in (entry.current, entry.pending):
+            if version is not None:
+                self.put_entry_version(entry.id, version)
+        self._put(
+            table.Entry,
+            entry.id,
+            id=entry.id,
+            department=entry.department,
+            state=str(entry.state),
+            current=None if entry.current is None else entry.current.number,
+            pending=None if entry.pending is None else entry.pending.number,
+            revision=entry.revision,
+            block_number=entry.block_number,
+        )
+
+    def find_entry_version(self, entry_id: bytes, number: int) -> model.EntryVersion | None:
+        """Return the version of this number."""
+        row = self._session.get(table.EntryVersion, (entry_id, number))
+        return None if row is None else entry_version_of(row)
+
+    def put_entry_version(self, entry_id: bytes, version: model.EntryVersion) -> None:
+        """Keep a version, published or pending, under its number."""
+        v = version
+        self._put(
+            table.EntryVersion,
+            (entry_id, v.number),
+            entry=entry_id,
+            number=v.number,
+            sharing_class=v.sharing_class,
+            library=v.library,
+            update_cycle=v.update_cycle,
+            openness=v.openness,
+            mode=v.mode,
+            items=v.items,
+            sensitive=v.sensitive,
+            document=v.document,
+            secrecy_assessment=v.secrecy_assessment,
+            privacy_assessment=v.privacy_assessment,
+            basis=v.basis,
+            act_id=v.act_id,
+            block_number=v.block_number,
+        )
+
+    def find_interface(self, interface_id: bytes) -> model.Interface | None:
+        """Return an interface with its current and pending version."""
+        row = self._session.get(table.Interface, interface_id)
+        if row is None:
+            return None
+        current, pending = row.current, row.pending
+        return interface_of(
+            row,
+            None if current is None else self.find_interface_version(interface_id, current),
+            None if pending is None else self.find_interface_version(interface_id, pending),
+        )
+
+    def put_interface(self, interface: model.Interface) -> None:
+        """Keep an interface and the versions that it holds."""
+        i = interface
+        for version in (i.current, i.pending):
+            if version is not None:
+                self.put_interface_version(i.id, version)
+        self._put(
+            table.Interface,
+            i.id,
+            id=i.id,
+            department=i.department,
+            entry=i.entry,
+            state=str(i.state),
+            current=None if i.current is None else i.current.number,
+            pending=None if i.pending is None else i.pending.number,
+            suspended_by=None if i.suspended_by is None else str(i.suspended_by),
+            revision=i.revision,
+            block_number=i.block_number,
+        )
+
+    def find_interface_version(
+        self, interface_id: bytes, number: int
+    ) -> model.InterfaceVersion | None:
+        """Return the version of this number."""
+        row = self._session.get(table.InterfaceVersion, (interface_id, number))
+        return None if row is None else interface_version_of(row)
+
+    def put_interface_version(self, interface_id: bytes, version: model.InterfaceVersion) -> None:
+        """Keep a version, online or pending, under its number."""
+        v = version
+        self._put(
+            table.InterfaceVersion,
+            (interface_id, v.number),
+            interface=interface_id,
+            number=v.number,
+            entry_version=v.entry_version,
+            rate_per_minute=v.rate_per_minute,
+            max_rows=v.max_rows,
+            items=v.items,
+            document=v.document,
+            node=v.node,
+            act_id=v.act_id,
+            block_number=v.block_number,
+        )
+
+    def find_request(self, request_id: bytes) -> model.Request | None:
+        """Return a request with its grant."""
+        row = self._session.get(table.Request, request_id)
+        return None if row is None else request_of(row)
+
+    def put_request(self, request: model.Request) -> None:
+        """Keep a request."""
+        r = request
+        granted = r.granted_term
+        self._put(
+            table.Request,
+            r.id,
+            id=r.id,
+            requester=r.requester,
+            provider=r.provider,
+            interface=r.interface,
+            interface_version=r.interface_version,
+            state=str(r.state),
+            items=r.items,
+            valid_from=r.term.valid_from,
+            valid_until=r.term.valid_until,
+            quota=r.term.quota,
+            legal_basis=r.legal_basis,
+            scenario=r.scenario,
+            case=r.case,
+            granted_items=r.granted_items,
+            granted_valid_from=None if granted is None else granted.valid_from,
+            granted_valid_until=None if granted is None else granted.valid_until,
+            granted_quota=None if granted is None else granted.quota,
+            suspended_by=None if r.suspended_by is None else str(r.suspended_by),
+            revision=r.revision,
+            block_number=r.block_number,
+        )
+
+    def find_log(self, log_id: bytes) -> model.Log | None:
+        """Return a log."""
+        row = self._session.get(table.Log, log_id)
+        return None if row is None else log_of(row)
+
+    def find_log_by_origin(self, origin: str) -> model.Log | None:
+        """Return the log with this origin."""
+        row = self._session.scalars(select(table.Log).where(table.Log.origin == origin)).first()
+        return None if row is None else log_of(row)
+
+    def put_log(self, log: model.Log) -> None:
+        """Keep a log."""
+        self._put(
+            table.Log,
+            log.id,
+            id=log.id,
+            gateway_key=log.gateway_key,
+            origin=log.origin,
+            revision=log.revision,
+            block_number=log.block_number,
+        )
+
+    def find_anchor(self, log_id: bytes) -> model.Anchor | None:
+        """Return the newest anchor of a log."""
+        row = self._session.scalars(
+            select(table.Anchor)
+            .where(table.Anchor.log == log_id)
+            .order_by(table.Anchor.size.desc())
+            .limit(1)
+        ).first()
+        return None if row is None else anchor_of(row)
+
+    def put_anchor(self, anchor: model.Anchor) -> None:
+        """Keep an anchor."""
+        self._put(
+            table.Anchor,
+            (anchor.log, anchor.size),
+            log=anchor.log,
+            size=anchor.size,
+            root=anchor.root,
+            signature=anchor.signature.to_bytes(),
+            block_number=anchor.block_number,
+            block_time=anchor.block_time,
+            transaction_hash=self._transaction_hash,
+        )
+
+    def nonce(self, contract: str, key_id: bytes) -> int:
+        """Return how many acts of this key the named contract has accepted."""
+        row = self._session.get(table.Nonce, (contract, key_id))
+        return 0 if row is None else row.nonce
+
+    def put_nonce(self, contract: str, key_id: bytes, nonce: int) -> None:
+        """Keep that number."""
+        self._put(
+            table.Nonce,
+            (contract, key_id),
+            contract=contract,
+            key_id=key_id,
+            nonce=nonce,
+            block_number=self._block_number,
+        )
+
+
+def department_of(row: table.Department) -> model.Department:
+    """Return the model's department."""
+    return model.Department(
+        id=row.id,
+        level=row.level,
+        kind=row.kind,
+        region=row.region,
+        parent=row.parent,
+        uscc=row.uscc,
+        uscc_override=row.uscc_override,
+        name=row.name,
+        revision=row.revision,
+        block_number=row.block_number,
+    )
+
+
+def person_of(row: table.Person) -> model.Person:
+    """Return the model's person."""
+    return model.Person(row.id, row.department, Role(row.roles), row.revision, row.block_number)
+
+
+def key_of(row: table.Key) -> model.Key:
+    """Return the model's key."""
+    return model.Key(
+        id=row.id,
+        public_key=PublicKey.from_bytes(row.public_key),
+        person=row.person,
+        state=model.KeyState(row.state),
+        reason_code=row.reason_code,
+        revision=row.revision,
+        block_number=row.block_number,
+    )
+
+
+def entry_version_of(row: table.EntryVersion) -> model.EntryVersion:
+    """Return the model's entry version."""
+    return model.EntryVersion(
+        number=row.number,
+        sharing_class=row.sharing_class,
+        library=row.library,
+        update_cycle=row.update_cycle,
+        openness=row.openness,
+        mode=row.mode,
+        items=row.items,
+        sensitive=row.sensitive,
+        document=row.document,
+        secrecy_assessment=row.secrecy_assessment,
+        privacy_assessment=row.privacy_assessment,
+        basis=row.basis,
+        act_id=row.act_id,
+        block_number=row.block_number,
+    )
+
+
+def entry_of(
+    row: table.Entry, current: model.EntryVersion | None, pending: model.EntryVersion | None
+) -> model.Entry:
+    """Return the model's entry."""
+    return model.Entry(
+        id=row.id,
+        department=row.department,
+        state=model.EntryState(row.state),
+        current=current,
+        pending=pending,
+        revision=row.revision,
+        block_number=row.block_number,
+    )
+
+
+def interface_version_of(row: table.InterfaceVersion) -> model.InterfaceVersion:
+    """Return the model's interface version."""
+    return model.InterfaceVersion(
+        number=row.number,
+        entry_version=row.entry_version,
+        rate_per_minute=row.rate_per_minute,
+        max_rows=row.max_rows,
+        items=row.items,
+        document=row.document,
+        node=row.node,
+        act_id=row.act_id,
+        block_number=row.block_number,
+    )
+
+
+def interface_of(
+    row: table.Interface,
+    current: model.InterfaceVersion | None,
+    pending: model.InterfaceVersion | None,
+) -> model.Interface:
+    """Return the model's interface."""
+    return model.Interface(
+        id=row.id,
+        department=row.department,
+        entry=row.entry,
+        state=model.InterfaceState(row.state),
+        current=current,
+        pending=pending,
+        suspended_by=None if row.suspended_by is None else model.Side(row.suspended_by),
+        revision=row.revision,
+        block_number=row.block_number,
+    )
+
+
+def request_of(row: table.Request) -> model.Request:
+    """Return the model's request."""
+    granted = None
+    if (
+        row.granted_valid_from is not None
+        and row.granted_valid_until is not None
+        and row.granted_quota is not None
+    ):
+        granted = model.Term(row.granted_valid_from, row.granted_valid_until, row.granted_quota)
+    return model.Request(
+        id=row.id,
+        requester=row.requester,
+        provider=row.provider,
+        interface=row.interface,
+        interface_version=row.interface_version,
+        state=model.RequestState(row.state),
+        items=row.items,
+        term=model.Term(row.valid_from, row.valid_until, row.quota),
+        legal_basis=row.legal_basis,
+        scenario=row.scenario,
+        case=row.case,
+        granted_items=row.granted_items,
+        granted_term=granted,
+        suspended_by=None if row.suspended_by is None else model.Side(row.suspended_by),
+        revision=row.revision,
+        block_number=row.block_number,
+    )
+
+
+def log_of(row: table.Log) -> model.Log:
+    """Return the model's log."""
+    return model.Log(row.id, row.gateway_key, row.origin, row.revision, row.block_number)
+
+
+def anchor_of(row: table.Anchor) -> model.Anchor:
+    """Return the model's anchor."""
+    return model.Anchor(
+        log=row.log,
+        size=row.size,
+        root=row.root,
+        signature=Signature.from_bytes(row.signature),
+        block_number=row.block_number,
+        block_time=row.block_time,
+    )
