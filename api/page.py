@@ -68,7 +68,7 @@ def page(title: str, body: Markup, *, chinese: bool, path: str) -> str:
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)} · 三链 sanlian</title>"
-        '<link rel="icon" href="data:,"><link rel="stylesheet" href="/static/style.css"></head>'
+        '<link rel="stylesheet" href="/static/style.css"></head>'
         f"<body><header><nav>{navigation}</nav><h1>{escape(title)}</h1></header>"
         f"<main>{body.html}</main><footer>三链 sanlian</footer></body></html>"
     )

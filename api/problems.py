@@ -34,8 +34,7 @@ log = logging.getLogger(__name__)
 
 def _joined() -> dict[str, Row]:
     tables = [CONTRACT_CODES, BYTES_CODES, LEDGER_CODES, API_CODES]
-    # A deployment of the api alone may leave the gateway's package out.
-    if importlib.util.find_spec("api.gateway.codes") is not None:
+    if importlib.util.find_spec("api.gateway") is not None:
         tables.append(importlib.import_module("api.gateway.codes").CODES)
     joined: dict[str, Row] = {}
     for table in tables:

@@ -47,7 +47,7 @@ class Services:
 
 
 def _services(request: Request) -> Services:
-    return cast(Services, request.app.state.services)
+    return cast("Services", request.app.state.services)
 
 
 def _limit_writes(request: Request) -> None:

@@ -1,0 +1,130 @@
+"""The api process: database, threads and HTTP server, started and stopped in order."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+import uvicorn
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.services import Services
+from crypto.errors import LedgerError, SanlianError
+from ledger.chain.anchorer import Anchorer
+from ledger.chain.indexer import Indexer
+from ledger.chain.relay import Relay
+from ledger.chain.rpc import Rpc
+from ledger.chain.sender import Sender
+from ledger.chain.worker import Worker
+from ledger.db.engine import make_engine
+from ledger.db.migrate import upgrade
+from ledger.deployment import Deployment
+from ledger.outbox.service import Outbox
+from ledger.settings import Settings, load_settings
+from ledger.setup import load_key, load_relay_key
+
+MAX_CONNECTIONS = 256
+KEEP_ALIVE_S = 15
+SHUTDOWN_S = 10
+
+log = logging.getLogger(__name__)
+
+
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Return the HTTP server's configuration: every wait and size has a limit."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.api_port,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        workers=1,
+        # An address in a header is anybody's claim; the peer's address is what limits count by.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        h11_max_incomplete_event_size=32 * 1024,
+        backlog=512,
+    )
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        SanlianError: the process cannot start, with what to do about it.
+    """
+    deployment = Deployment.load(settings.home / "deployment.json")
+    platform_key = load_key(settings, "platform")
+    if platform_key.public_key != deployment.platform_key:
+        raise LedgerError(
+            "PLATFORM_KEY_DIFFERS", "keys/platform.pem is not the key that deployment.json names"
+        )
+    with ExitStack() as stack:
+        engine = make_engine(settings.resolved_database_url)
+        stack.callback(engine.dispose)
+        upgrade(engine)
+        rpc = Rpc(settings.resolved_node_url)
+        stack.callback(rpc.close)
+        sender = Sender(
+            engine, rpc, chain_id=deployment.chain_id, private_key=load_relay_key(settings)
+        )
+        relay = Relay(engine, deployment, rpc, sender)
+        anchorer = Anchorer(
+            engine,
+            deployment,
+            sender,
+            f"http://{settings.host}:{settings.gateway_port}",
+            anchor_interval_s=settings.anchor_interval_s,
+            anchor_records=settings.anchor_records,
+        )
+        workers: Sequence[Worker] = (Indexer(engine, deployment, rpc), relay, anchorer)
+        services = Services(
+            engine=engine,
+            deployment=deployment,
+            outbox=Outbox(engine, deployment, platform_key),
+            worker_states=lambda: [worker.state() for worker in workers],
+            on_accepted=relay.wake,
+            head_max_age_s=settings.head_max_age_s,
+        )
+        server = uvicorn.Server(server_config(create_app(services), settings))
+        stack.callback(_stop, workers)
+        for worker in workers:
+            worker.start()
+        log.info("api listens on %s:%d", settings.host, settings.api_port)
+        server.run()
+
+
+def _stop(workers: Sequence[Worker]) -> None:
+    """Stop the threads side by side: each may be waiting for its own answer."""
+    stoppers = [threading.Thread(target=worker.stop) for worker in workers]
+    for stopper in stoppers:
+        stopper.start()
+    for stopper in stoppers:
+        stopper.join()
+
+
+@click.command()
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="SANLIAN_HOME",
+    default=Path(".sanlian"),
+    help="home directory",
+)
+def main(home: Path) -> None:
+    """Serve the ledger's HTTP API and keep outbox, index and anchors moving."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        run(load_settings(home))
+    except SanlianError as error:
+        raise click.ClickException(str(error)) from error
