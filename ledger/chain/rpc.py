@@ -108,6 +108,8 @@ class _Transport:
                 data += chunk
                 if len(data) > self._max_response_bytes:
                     raise _LostError(f"the answer is larger than {self._max_response_bytes} bytes")
+            # read1 does not notice the end by itself; without this the connection stays occupied.
+            response.close()
             if response.will_close:
                 self.close()
             if not data:

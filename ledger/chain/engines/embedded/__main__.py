@@ -83,7 +83,7 @@ async def serve(options: EngineOptions, port: int, allowed_hosts: frozenset[str]
         try:
             await web.SockSite(runner, listener, backlog=128).start()
             address = listener.getsockname()
-            print(f"listening on http://{address[0]}:{address[1]}", flush=True)  # noqa: T201 - output
+            print(f"listening on http://{address[0]}:{address[1]}", flush=True)
             running = asyncio.create_task(engine.run())
             await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():

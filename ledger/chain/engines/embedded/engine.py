@@ -264,7 +264,7 @@ class EmbeddedEngine:
         header, torn = self._journal.open()
         if torn is not None:
             logger.warning(
-                "cut off a torn last record of %d bytes at byte %d; nobody saw its effect; kept in %s",
+                "cut off a torn record of %d bytes at byte %d, which nobody has seen; kept in %s",
                 torn.length,
                 torn.offset,
                 torn.kept_in.name,
@@ -449,7 +449,7 @@ class EmbeddedEngine:
                 if error.code != "JOURNAL_WRITE_FAILED":
                     raise
                 if self._write_problem is None:
-                    logger.error("%s; trying again until there is space", error)  # noqa: TRY400 - one line
+                    logger.error("%s; trying again until there is space", error)
                 self._write_problem = error
                 if await self._is_stopping_within(WRITE_RETRY_S):
                     return
