@@ -1,0 +1,74 @@
+"""Evidence: asking for it, keeping it, verifying it without trusting whoever made it."""
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from crypto.canonical import canonical_json, parse_json
+from crypto.errors import CryptoError, LedgerError, VerificationError
+from crypto.sm2 import PrivateKey
+from crypto.sm3 import sm3
+from protocol.acts import ZERO_ID
+from protocol.httpsig import parse_content_digest, sign_request
+from sanlian_client.data import Gateway
+
+EVIDENCE_PATH = "/v1/evidence"
+MAX_EVIDENCE_SIZE = 64 * 1024 * 1024
+TYPE = "sanlian/evidence/v1"
+
+
+def fetch_evidence(
+    gateway: Gateway,
+    key: PrivateKey,
+    *,
+    seq: int,
+    log: str | None = None,
+    clock: Callable[[], float] = time.time,
+) -> bytes:
+    """Ask the gateway for the evidence of a record; the asking is itself logged.
+
+    Args:
+        gateway: where to ask; its max_answer_size bounds the evidence.
+        key: key of a person who may see the record.
+        seq: index of the record in the log.
+        log: origin of the log; the gateway's own when absent.
+        clock: unix time in seconds.
+
+    Returns:
+        Canonical bytes of the evidence, not yet verified.
+
+    Raises:
+        RequestRefused: the gateway refused, with its code.
+        LedgerError: RESPONSE_MALFORMED, SERVER_UNREACHABLE.
+        OutcomeUnknown: the answer was lost.
+        VerificationError: RESPONSE_TAMPERED.
+    """
+    body = canonical_json(
+        {"log": log or gateway.origin, "salt": secrets.token_bytes(32).hex(), "seq": seq}
+    )
+    _, headers = sign_request(
+        key,
+        body,
+        authority=gateway.authority,
+        path=EVIDENCE_PATH,
+        created=int(clock()),
+        nonce=secrets.token_bytes(16).hex(),
+        grant=ZERO_ID,
+    )
+    answer = gateway.post(EVIDENCE_PATH, body, headers)
+    if answer.status != 200:
+        raise answer.problem()
+    stated = answer.header("content-digest")
+    if stated is not None and parse_content_digest(stated) != sm3(answer.body):
+        raise VerificationError("RESPONSE_TAMPERED", "the evidence is not what was sent")
+    malformed = LedgerError("RESPONSE_MALFORMED", "the answer holds no evidence")
+    try:
+        value: Any = parse_json(answer.body, max_bytes=MAX_EVIDENCE_SIZE)
+    except CryptoError as error:
+        raise malformed from error
+    if isinstance(value, dict) and set(value) == {"data", "salt"}:
+        value = value["data"]
+    if not isinstance(value, dict) or value.get("type") != TYPE:
+        raise malformed
+    return canonical_json(value)
