@@ -194,13 +194,14 @@ def apply_act(
         if key.state is not KeyState.ACTIVE:
             raise refuse("KEY_NOT_ACTIVE", "a signer's key is revoked")
         keys.append(key)
+    new_key = _new_key(store, act, signed) if brings_key else None
     if verify_signatures:
-        for key, signature in zip(keys, known, strict=True):
-            _verify(key.public_key, signed.data, signature.signature)
+        owners = [key.public_key for key in keys] + ([new_key] if new_key else [])
+        for owner, signature in zip(owners, signatures, strict=True):
+            _verify(owner, signed.data, signature.signature)
     persons = [_person_of(store, key) for key in keys]
     if len({person.id for person in persons}) != len(persons):
         raise refuse("SIGNER_REPEATED", "two signatures are of one person")
-    new_key = _new_key(store, act, signed, verify=verify_signatures) if brings_key else None
     step = Step(
         store=store,
         authority=authority,
@@ -229,18 +230,15 @@ def _verify(public_key: PublicKey, message: bytes, signature: Signature) -> None
         raise refuse("SIGNATURE_INVALID", "a signature on the act does not hold")
 
 
-def _new_key(store: Store, act: Act, signed: SignedAct, *, verify: bool) -> PublicKey:
+def _new_key(store: Store, act: Act, signed: SignedAct) -> PublicKey:
     try:
         new_key = read_new_key(act.values)
     except CryptoError as error:
         raise refuse("PUBLIC_KEY_INVALID", "the new key is not a point of the curve") from error
-    last = signed.signatures[-1]
-    if last.key_id != new_key.key_id:
-        raise refuse("KEY_MISMATCH", "the last signer is not the new key")
-    if store.find_key(last.key_id) is not None:
-        raise refuse("KEY_EXISTS", "this key is registered already")
-    if verify:
-        _verify(new_key, signed.data, last.signature)
+    if store.find_key(new_key.key_id) is not None:
+        raise refuse("KEY_TAKEN", "this key is registered already")
+    if signed.signatures[-1].key_id != new_key.key_id:
+        raise refuse("KEY_UNKNOWN", "the last signer is not the new key")
     return new_key
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from crypto.errors import ProtocolError
 from crypto.sm2 import PublicKey
 from protocol.description import ROLE_GROUPS, Role
 from protocol.model.registry import Department, Key, KeyState, Person
@@ -11,6 +12,23 @@ from protocol.model.step import Step, refuse, state_invalid
 Rule = Callable[[Step], tuple[bytes, int]]
 
 _ENDED = Role(0)
+_USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+
+
+def is_credit_code(code: str, *, overridden: bool) -> bool:
+    """Return whether code is a unified social credit code.
+
+    Args:
+        code: 18 characters.
+        overridden: True accepts any last character of the alphabet.
+
+    Standard: GB 32100-2015 clause 5.
+    """
+    values = [_USCC_ALPHABET.find(character) for character in code]
+    if len(values) != 18 or min(values) < 0:
+        return False
+    total = sum(value * pow(3, place, 31) for place, value in enumerate(values[:17]))
+    return overridden or values[17] == -total % 31
 
 
 def _put_key(step: Step, person: bytes) -> None:
@@ -27,10 +45,19 @@ def is_role_set(roles: int) -> bool:
     return roles != 0 and any(roles & group == roles for group in ROLE_GROUPS)
 
 
-def _get_person(step: Step, person_id: bytes) -> Person:
-    person = step.store.find_person(person_id)
+def _protected() -> ProtocolError:
+    return refuse("AUTHORITY_KEY_PROTECTED", "the authority's keys are changed by no head")
+
+
+def _open_person(step: Step) -> Person:
+    """Return the target: a person whom the actor, as head of the same department, changes."""
+    person = step.store.find_person(step.act.target)
     if person is None:
         raise refuse("TARGET_UNKNOWN", "this person does not exist")
+    step.require_revision(person.revision)
+    if person.roles & Role.AUTHORITY:
+        raise _protected()
+    step.require_role(step.actor, Role.HEAD, person.department)
     return person
 
 
@@ -46,6 +73,12 @@ def department_registered(step: Step) -> tuple[bytes, int]:
     known = not any(parent) or step.store.find_department(parent) is not None
     step.require_value("parent", "must be zero or a department", ok=known)
     step.require_range("uscc_override", 0, 1)
+    uscc = act.text("uscc")
+    step.require_value(
+        "uscc",
+        "is not a unified social credit code",
+        ok=not uscc or is_credit_code(uscc, overridden=act.number("uscc_override") == 1),
+    )
     step.require_nonzero("name")
     step.store.put_department(
         Department(
@@ -54,7 +87,7 @@ def department_registered(step: Step) -> tuple[bytes, int]:
             kind=act.number("kind"),
             region=act.number("region"),
             parent=parent,
-            uscc=act.text("uscc"),
+            uscc=uscc,
             uscc_override=act.number("uscc_override"),
             name=act.text("name"),
             revision=1,
@@ -81,11 +114,9 @@ def person_enrolled(step: Step) -> tuple[bytes, int]:
 
 def person_roles_set(step: Step) -> tuple[bytes, int]:
     """Other roles for a person, or none."""
-    person = _get_person(step, step.act.target)
-    step.require_revision(person.revision)
-    step.require_role(step.actor, Role.HEAD, person.department)
-    if person.roles & (Role.HEAD | Role.AUTHORITY):
-        raise state_invalid("a head's and the authority's roles are fixed")
+    person = _open_person(step)
+    if not person.roles or person.roles & Role.HEAD:
+        raise state_invalid("a head's roles are fixed, and who has ended stays so")
     roles = step.act.number("roles")
     step.require_value(
         "roles", "must be zero or lie within one group", ok=roles == 0 or is_role_set(roles)
@@ -104,9 +135,9 @@ def person_roles_set(step: Step) -> tuple[bytes, int]:
 
 def key_added(step: Step) -> tuple[bytes, int]:
     """A further key of a person."""
-    person = _get_person(step, step.act.target)
-    step.require_revision(person.revision)
-    step.require_role(step.actor, Role.HEAD, person.department)
+    person = _open_person(step)
+    if not person.roles:
+        raise state_invalid("the person has ended")
     revision = person.revision + 1
     step.store.put_person(replace(person, revision=revision, block_number=step.block_number))
     _put_key(step, person.id)
@@ -119,8 +150,16 @@ def key_revoked(step: Step) -> tuple[bytes, int]:
     if key is None:
         raise refuse("TARGET_UNKNOWN", "this key does not exist")
     step.require_revision(key.revision)
-    if step.act.key_id != key.id:
-        step.require_role(step.actor, Role.HEAD, _get_person(step, key.person).department)
+    own = step.act.key_id == key.id
+    person = step.store.find_person(key.person)
+    if person is None:
+        raise refuse("TARGET_UNKNOWN", "this key belongs to nobody")
+    # The contract also keeps the authority's last keys. It alone counts them: where acts that
+    # the verifier does not need are left out, the count is not known.
+    if person.roles & Role.AUTHORITY and not own:
+        raise _protected()
+    if not own:
+        step.require_role(step.actor, Role.HEAD, person.department)
     if key.state is not KeyState.ACTIVE:
         raise state_invalid("the key is revoked already")
     step.require_range("reason_code", 1, 4)
