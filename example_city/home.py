@@ -154,3 +154,56 @@ def _node_answers(url: str) -> Callable[[], bool]:
             return False
 
     return is_ready
+
+
+def processes(home: Path, ports: Ports) -> dict[str, Process]:
+    """Describe the children of one instance, in the order in which they start."""
+    settings = settings_for(home, ports)
+    env = {
+        "SANLIAN_HOME": str(home),
+        "SANLIAN_KEY_PASSPHRASE": PASSPHRASE,
+        "SANLIAN_NODE_PORT": str(ports.node),
+        "SANLIAN_API_PORT": str(ports.api),
+        "SANLIAN_GATEWAY_PORT": str(ports.gateway),
+        "SANLIAN_PROVIDERS_FILE": str(home / "providers.json"),
+        "SANLIAN_ANCHOR_INTERVAL_S": str(settings.anchor_interval_s),
+    }
+    api_url = f"http://127.0.0.1:{ports.api}"
+    gateway_url = f"http://127.0.0.1:{ports.gateway}"
+    found = {
+        "node": python_process(
+            "node",
+            "ledger.chain.engines.embedded",
+            *("--directory", str(home / "node"), "--port", str(ports.node)),
+            is_ready=_node_answers(settings.resolved_node_url),
+            env=env,
+        ),
+        "api": python_process(
+            "api", "api", "--home", str(home), is_ready=_answers(f"{api_url}/health"), env=env
+        ),
+        "gateway": python_process(
+            "gateway",
+            "api.gateway",
+            *("--home", str(home)),
+            is_ready=_answers(f"{gateway_url}/health"),
+            env=env,
+        ),
+    }
+    for offer, port in zip(OFFERS, ports.providers, strict=True):
+        found[f"provider-{offer.slug}"] = python_process(
+            f"provider-{offer.slug}",
+            "example_city",
+            *("provider", offer.slug, "--home", str(home), "--port", str(port)),
+            is_ready=_answers(f"http://127.0.0.1:{port}/health"),
+            env=env,
+        )
+    for _, name in WITNESSES:
+        found[f"witness-{name}"] = python_process(
+            f"witness-{name}",
+            "sanlian_client",
+            *("witness", "run", "--home", str(home / "witness" / name), "--name", name),
+            *("--node", settings.resolved_node_url, "--api", api_url, "--gateway", gateway_url),
+            is_ready=lambda: True,
+            env={**env, "SANLIAN_PASSPHRASE": PASSPHRASE},
+        )
+    return found

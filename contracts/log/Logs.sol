@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {ActBytes, KeyRecord, Sig, Step} from "../acts/Act.sol";
+import {ActTypes} from "../acts/ActTypes.sol";
+import {RegistryUser} from "../acts/RegistryUser.sol";
+import {IRegistry} from "../registry/IRegistry.sol";
+
+/// @title Access logs and their anchors
+/// @notice A gateway's checkpoints, each with the gateway's signature verified (docs/protocol.md 4).
+contract Logs is RegistryUser {
+    using ActBytes for bytes;
+
+    error OriginTaken(bytes32 origin);
+    error SizeInvalid(uint64 size);
+    error SizeShrinks(uint64 latest, uint64 size);
+    error RootDiffers(bytes32 latest, bytes32 root);
+    error AlreadyAnchored(uint64 size);
+
+    event LogRegistered(
+        bytes32 indexed actId,
+        bytes32 indexed target,
+        uint64 revision,
+        bytes m,
+        Sig[] signatures
+    );
+    event CheckpointAnchored(
+        bytes32 indexed log,
+        uint64 size,
+        bytes32 root,
+        uint256 r,
+        uint256 s
+    );
+
+    struct Log {
+        bytes32 gatewayKey;
+        bytes32 origin;
+        bytes32 root;
+        uint64 size;
+        uint64 anchoredAt;
+        uint64 revision;
+    }
+
+    uint64 private constant MAX_SIZE = type(uint64).max >> 1;
+    uint256 private constant MAX_ORIGIN = 30;
+    bytes private constant BASE64 =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    /// @notice Logs by id, with their newest anchor; its time is in unix seconds
+    mapping(bytes32 id => Log entry) public logs;
+    /// @notice Log of an origin, zero for a free one
+    mapping(bytes32 origin => bytes32 id) public origins;
+
+    /// @param registry_ Departments, persons and keys
+    constructor(IRegistry registry_) RegistryUser(registry_) {}
+
+    /// @notice Anchor a checkpoint; anybody may send it, the gateway's signature counts
+    /// @param log The log
+    /// @param size Number of records
+    /// @param root Root hash of the tree
+    /// @param r First half of the gateway's signature on the checkpoint's text
+    /// @param s Second half
+    function anchor(bytes32 log, uint64 size, bytes32 root, uint256 r, uint256 s) external {
+        Log storage entry = logs[log];
+        if (entry.revision == 0) revert TargetUnknown(log);
+        if (size == 0 || size > MAX_SIZE) revert SizeInvalid(size);
+        if (size < entry.size) revert SizeShrinks(entry.size, size);
+        if (size == entry.size) {
+            if (root != entry.root) revert RootDiffers(entry.root, root);
+            revert AlreadyAnchored(size);
+        }
+        bytes32 keyId = entry.gatewayKey;
+        KeyRecord memory key = _keyRecord(keyId);
+        if (!key.active) revert KeyNotActive(keyId);
+        if (key.roles & ActTypes.ROLE_GATEWAY == 0) revert RoleMissing(ActTypes.ROLE_GATEWAY);
+        bytes32 e = _sm.digest(keyId, bytes(checkpointText(entry.origin, size, root)));
+        if (!_sm.verify(e, r, s, key.x, key.y)) revert SignatureInvalid(keyId);
+        entry.size = size;
+        entry.root = root;
+        entry.anchoredAt = uint64(block.timestamp);
+        emit CheckpointAnchored(log, size, root, r, s);
+    }
+
+    /// @notice The text that a gateway signs (docs/protocol.md 6.2)
+    /// @param origin Origin line, padded with zeros
+    /// @param size Number of records
+    /// @param root Root hash of the tree
+    function checkpointText(
+        bytes32 origin,
+        uint64 size,
+        bytes32 root
+    ) public pure returns (string memory) {
+        uint256 length = 0;
+        while (length < MAX_ORIGIN && origin[length] != 0) length++;
+        bytes memory name = new bytes(length);
+        for (uint256 i = 0; i < length; i++) name[i] = origin[i];
+        return string(bytes.concat(name, "\n", _decimal(size), "\n", _base64(root), "\n"));
+    }
+
+    function _layoutOf(uint32 code) internal pure override returns (uint256) {
+        return ActTypes.logsLayout(code);
+    }
+
+    function _apply(
+        bytes calldata m,
+        Step memory step
+    ) internal override returns (bytes32, bytes32, uint64) {
+        _requireNew(step);
+        _requireRole(step, 0, ActTypes.ROLE_AUTHORITY);
+        _requireRole(step, 1, ActTypes.ROLE_GATEWAY);
+        bytes32 gatewayKey = bytes32(m.get(ActTypes.LOG_REGISTERED_GATEWAY_KEY));
+        _requireValue(gatewayKey == step.signers[1].keyId, ActTypes.LOG_REGISTERED_GATEWAY_KEY);
+        bytes32 origin = bytes32(m.get(ActTypes.LOG_REGISTERED_ORIGIN));
+        _requireValue(_isOrigin(origin), ActTypes.LOG_REGISTERED_ORIGIN);
+        if (origins[origin] != 0) revert OriginTaken(origin);
+        origins[origin] = step.actId;
+        logs[step.actId] = Log(gatewayKey, origin, 0, 0, 0, 1);
+        return (LogRegistered.selector, step.actId, 1);
+    }
+
+    /// @dev 1 to 30 characters a-z 0-9 . / -; the act's form pads it with zeros.
+    function _isOrigin(bytes32 origin) private pure returns (bool) {
+        if (origin[0] == 0 || origin[MAX_ORIGIN] != 0) return false;
+        for (uint256 i = 0; i < MAX_ORIGIN && origin[i] != 0; i++) {
+            bytes1 c = origin[i];
+            // "-", "." and "/" stand before "0".
+            if (!(c >= "-" && c <= "9") && !(c >= "a" && c <= "z")) return false;
+        }
+        return true;
+    }
+
+    function _decimal(uint256 value) private pure returns (bytes memory text) {
+        uint256 length = 1;
+        for (uint256 rest = value / 10; rest != 0; rest /= 10) length++;
+        text = new bytes(length);
+        for (uint256 i = length; i > 0; i--) {
+            text[i - 1] = bytes1(uint8(48 + (value % 10)));
+            value /= 10;
+        }
+    }
+
+    /// @dev RFC 4648 section 4: 32 bytes are 43 characters and one "=".
+    function _base64(bytes32 data) private pure returns (bytes memory text) {
+        bytes memory alphabet = BASE64;
+        text = new bytes(44);
+        uint256 value = uint256(data);
+        for (uint256 i = 0; i < 42; i++) text[i] = alphabet[(value >> (250 - 6 * i)) & 63];
+        text[42] = alphabet[(value << 2) & 63];
+        text[43] = "=";
+    }
+}

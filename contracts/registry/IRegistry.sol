@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {KeyRecord} from "../acts/Act.sol";
+import {ISm} from "../sm/ISm.sol";
+
+/// @title What the other contracts ask the registry
+/// @notice Keys with the persons, roles and departments behind them.
+interface IRegistry {
+    /// @notice SM2 and SM3
+    function sm() external view returns (ISm);
+
+    /// @notice How many authority persons sign an act of weight
+    function threshold() external view returns (uint256);
+
+    /// @notice A key with its person, department and roles
+    /// @param keyId The key's id
+    /// @return key Its person is zero for an unknown key
+    function keyRecord(bytes32 keyId) external view returns (KeyRecord memory key);
+}
