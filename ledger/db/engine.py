@@ -27,9 +27,7 @@ def make_engine(url: str, *, read_only: bool = False) -> Engine:
     if parsed.get_backend_name() != "sqlite":
         return create_engine(parsed, pool_pre_ping=True)
     if read_only:
-        parsed = parsed.set(
-            database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"}
-        )
+        parsed = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
         engine = create_engine(parsed, poolclass=NullPool)
     else:
         engine = create_engine(parsed, pool_size=8, max_overflow=24)

@@ -6,6 +6,8 @@ table per noun of protocol.model). A state row carries the block that changed it
 ``position``, the place of the event that created it, by which lists are paged.
 """
 
+from typing import ClassVar
+
 from sqlalchemy import (
     BigInteger,
     ForeignKey,
@@ -36,7 +38,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {int: BigInteger, bytes: LargeBinary, str: Text}
+    type_annotation_map: ClassVar = {int: BigInteger, bytes: LargeBinary, str: Text}
 
 
 # --- what only this database knows -----------------------------------------------------------
@@ -149,8 +151,9 @@ class Event(Base):
     __tablename__ = "events"
     __table_args__ = (
         UniqueConstraint("block_number", "log_index"),
-        Index(None, "target", "block_number", "log_index"),
-        Index(None, "key_id", "block_number", "log_index"),
+        Index(None, "position", "act_id"),
+        Index(None, "target", "position", "act_id"),
+        Index(None, "key_id", "position", "act_id"),
     )
 
     act_id: Mapped[bytes] = mapped_column(primary_key=True)
@@ -165,6 +168,7 @@ class Event(Base):
     revision: Mapped[int]
     data: Mapped[bytes]
     signatures: Mapped[bytes]
+    position: Mapped[int]
 
 
 class Document(Base):

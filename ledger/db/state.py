@@ -60,9 +60,7 @@ def load_state(connection: Connection, store: MemoryStore) -> Head | None:
     return load_changes(connection, store, _BEFORE_ALL)
 
 
-def load_changes(
-    connection: Connection, store: MemoryStore, after_block: int
-) -> Head | None:
+def load_changes(connection: Connection, store: MemoryStore, after_block: int) -> Head | None:
     """Put what later blocks changed into a store that holds the state of a block.
 
     Args:
@@ -122,8 +120,12 @@ def _load_catalogue(session: Session, store: MemoryStore, after_block: int) -> N
         store.put_entry(
             rows.entry_of(
                 entry,
-                None if entry.current is None else store.find_entry_version(entry.id, entry.current),
-                None if entry.pending is None else store.find_entry_version(entry.id, entry.pending),
+                None
+                if entry.current is None
+                else store.find_entry_version(entry.id, entry.current),
+                None
+                if entry.pending is None
+                else store.find_entry_version(entry.id, entry.pending),
             )
         )
     for version in session.scalars(

@@ -29,7 +29,7 @@ class SqlStore:
         self._transaction_hash = transaction_hash
         self._position = block_number * table.EVENTS_PER_BLOCK + event_index
 
-    def _put(self, kind: type[table.Base], key: object, **values: object) -> None:
+    def _put(self, kind: type[table.Base], key: object, /, **values: object) -> None:
         row = self._session.get(kind, key)
         if row is None:
             if "position" in kind.__table__.columns:

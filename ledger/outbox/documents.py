@@ -1,0 +1,118 @@
+"""Public documents that an act names: they must be at hand and say what the act says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from crypto.errors import ProtocolError, RequestRefused
+from ledger.db import models as table
+from protocol.acts import Act
+from protocol.documents import (
+    MAX_DOCUMENT_SIZE,
+    document_digest,
+    parse_entry_document,
+    parse_interface_document,
+)
+
+MAX_DOCUMENTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A document and what lists show of it.
+
+    Attributes:
+        digest: 32-byte SM3 of the bytes.
+        kind: entry, interface or other.
+        title: name of the entry, title of the interface, or empty.
+        data: canonical bytes.
+    """
+
+    digest: bytes
+    kind: str
+    title: str
+    data: bytes
+
+
+def describe(data: bytes) -> Described:
+    """Say what a document is; one that is neither entry nor interface is other."""
+    digest = document_digest(data)
+    try:
+        return Described(digest, "entry", parse_entry_document(data).name, data)
+    except ProtocolError:
+        pass
+    try:
+        return Described(digest, "interface", parse_interface_document(data).title[:256], data)
+    except ProtocolError:
+        return Described(digest, "other", "", data)
+
+
+def find_named_digest(act: Act) -> bytes | None:
+    """Return the digest of the document that an act brings, None where it brings none."""
+    if act.type.name in ("EntrySubmitted", "InterfaceRegistered"):
+        return act.octets("document")
+    return None
+
+
+def check_documents(session: Session, act: Act, documents: Sequence[bytes]) -> Described | None:
+    """Check the document that an act brings against the act's own words.
+
+    Args:
+        session: a session of the ledger's database.
+        act: the act.
+        documents: documents handed in with it.
+
+    Returns:
+        The document when it was handed in and is not stored yet.
+
+    Raises:
+        RequestRefused: DOCUMENT_COUNT, DOCUMENT_UNEXPECTED, DOCUMENT_MISSING, DOCUMENT_DIFFERS.
+        ProtocolError: DOCUMENT_MALFORMED.
+    """
+    if len(documents) > MAX_DOCUMENTS:
+        raise RequestRefused(
+            "DOCUMENT_COUNT", f"an act comes with at most {MAX_DOCUMENTS} documents"
+        )
+    if any(len(data) > MAX_DOCUMENT_SIZE for data in documents):
+        raise ProtocolError("DOCUMENT_MALFORMED", "a document is at most 64 KiB")
+    supplied = {document_digest(data): data for data in documents}
+    named = find_named_digest(act)
+    if set(supplied) - {named}:
+        raise RequestRefused("DOCUMENT_UNEXPECTED", "the act does not name this document")
+    if named is None:
+        return None
+    known = session.scalars(
+        select(table.Document.data).where(table.Document.digest == named)
+    ).first()
+    data = supplied.get(named) if known is None else known
+    if data is None:
+        raise RequestRefused(
+            "DOCUMENT_MISSING", "the document that the act names must come with it"
+        )
+    title = _compare(act, data)
+    if known is not None:
+        return None
+    kind = "entry" if act.type.name == "EntrySubmitted" else "interface"
+    return Described(named, kind, title, data)
+
+
+def _compare(act: Act, data: bytes) -> str:
+    if act.type.name == "EntrySubmitted":
+        entry = parse_entry_document(data)
+        if entry.mask != act.number("items"):
+            raise _differs("items")
+        if entry.sensitive_mask != act.number("sensitive"):
+            raise _differs("sensitive")
+        return entry.name
+    interface = parse_interface_document(data)
+    if interface.mask != act.number("items"):
+        raise _differs("items")
+    return interface.title[:256]
+
+
+def _differs(field: str) -> RequestRefused:
+    return RequestRefused(
+        "DOCUMENT_DIFFERS", f"the document's {field} are not those of the act", field=field
+    )

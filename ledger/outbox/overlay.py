@@ -1,0 +1,103 @@
+"""The state as it would be once the acts that wait were recorded; nothing of it is kept."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from protocol.model import (
+    Anchor,
+    Authority,
+    Department,
+    Entry,
+    EntryVersion,
+    Interface,
+    InterfaceVersion,
+    Key,
+    Log,
+    MemoryStore,
+    Person,
+    Request,
+    Store,
+)
+
+_Value = TypeVar("_Value")
+
+
+def _first(own: _Value | None, below: Callable[[], _Value | None]) -> _Value | None:
+    return below() if own is None else own
+
+
+class OverlayStore(MemoryStore):
+    """A store in memory over another one, which it never changes."""
+
+    def __init__(self, base: Store) -> None:
+        """Create an empty overlay.
+
+        Args:
+            base: the recorded state; may be replaced by another view of the same block.
+        """
+        super().__init__()
+        self.base = base
+        self._counted: dict[tuple[str, bytes], int] = {}
+
+    def find_authority(self) -> Authority | None:
+        """Return what genesis fixed."""
+        return _first(super().find_authority(), self.base.find_authority)
+
+    def find_department(self, department_id: bytes) -> Department | None:
+        """Return a department."""
+        own = super().find_department(department_id)
+        return _first(own, lambda: self.base.find_department(department_id))
+
+    def find_person(self, person_id: bytes) -> Person | None:
+        """Return a person."""
+        return _first(super().find_person(person_id), lambda: self.base.find_person(person_id))
+
+    def find_key(self, key_id: bytes) -> Key | None:
+        """Return a key."""
+        return _first(super().find_key(key_id), lambda: self.base.find_key(key_id))
+
+    def find_entry(self, entry_id: bytes) -> Entry | None:
+        """Return an entry."""
+        return _first(super().find_entry(entry_id), lambda: self.base.find_entry(entry_id))
+
+    def find_entry_version(self, entry_id: bytes, number: int) -> EntryVersion | None:
+        """Return the version of this number."""
+        own = super().find_entry_version(entry_id, number)
+        return _first(own, lambda: self.base.find_entry_version(entry_id, number))
+
+    def find_interface(self, interface_id: bytes) -> Interface | None:
+        """Return an interface."""
+        own = super().find_interface(interface_id)
+        return _first(own, lambda: self.base.find_interface(interface_id))
+
+    def find_interface_version(self, interface_id: bytes, number: int) -> InterfaceVersion | None:
+        """Return the version of this number."""
+        own = super().find_interface_version(interface_id, number)
+        return _first(own, lambda: self.base.find_interface_version(interface_id, number))
+
+    def find_request(self, request_id: bytes) -> Request | None:
+        """Return a request."""
+        own = super().find_request(request_id)
+        return _first(own, lambda: self.base.find_request(request_id))
+
+    def find_log(self, log_id: bytes) -> Log | None:
+        """Return a log."""
+        return _first(super().find_log(log_id), lambda: self.base.find_log(log_id))
+
+    def find_log_by_origin(self, origin: str) -> Log | None:
+        """Return the log with this origin."""
+        own = super().find_log_by_origin(origin)
+        return _first(own, lambda: self.base.find_log_by_origin(origin))
+
+    def find_anchor(self, log_id: bytes) -> Anchor | None:
+        """Return the newest anchor of a log."""
+        return _first(super().find_anchor(log_id), lambda: self.base.find_anchor(log_id))
+
+    def nonce(self, contract: str, key_id: bytes) -> int:
+        """Return how many acts of this key the named contract has accepted."""
+        own = self._counted.get((contract, key_id))
+        return self.base.nonce(contract, key_id) if own is None else own
+
+    def put_nonce(self, contract: str, key_id: bytes, nonce: int) -> None:
+        """Keep that number."""
+        self._counted[contract, key_id] = nonce
