@@ -1,0 +1,79 @@
+"""Runs a gateway: `python -m api.gateway --home DIR`."""
+
+import gc
+import logging
+import sys
+from pathlib import Path
+
+import click
+import uvicorn
+
+from api.gateway.app import Gateway, make_app
+from api.gateway.state import LedgerState
+from crypto.errors import LedgerError, SanlianError
+from crypto.keyfile import load_private_key
+from crypto.sm2 import PrivateKey
+from ledger.db.engine import make_engine
+from ledger.deployment import Deployment
+from ledger.settings import Settings, load_settings
+from protocol.example_keys import refuse_example_key
+
+#: Longer than a provider may take, so that calls in work end with their outcome.
+_GRACE_S = 10
+
+
+def _load_key(settings: Settings, deployment: Deployment) -> PrivateKey:
+    try:
+        pem = (settings.home / "keys" / "gateway.pem").read_bytes()
+    except OSError as error:
+        raise LedgerError("KEYFILE_INVALID", "keys/gateway.pem cannot be read") from error
+    key = load_private_key(pem, settings.key_passphrase)
+    if key.public_key != deployment.gateway_key:
+        raise LedgerError("LOG_OTHER_IDENTITY", "keys/gateway.pem is not the deployment's key")
+    refuse_example_key(key.public_key.key_id, is_example=deployment.example)
+    return key
+
+
+@click.command()
+@click.option("--home", type=click.Path(path_type=Path), required=True, help="home directory")
+def main(home: Path) -> None:
+    """Serve data requests until SIGTERM; calls in work are finished first."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        settings = load_settings(home)
+        deployment = Deployment.load(home / "deployment.json")
+        key = _load_key(settings, deployment)
+    except SanlianError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    ledger = LedgerState(make_engine(settings.resolved_database_url, read_only=True))
+    gateway = Gateway(
+        settings, deployment, key, ledger, make_evidence_builder(settings, deployment)
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            make_app(gateway),
+            host=settings.host,
+            port=settings.gateway_port,
+            access_log=False,
+            server_header=False,
+            log_config=None,
+            timeout_graceful_shutdown=int(settings.provider_timeout_s) + _GRACE_S,
+        )
+    )
+
+    def stop() -> None:
+        server.should_exit = True
+
+    gateway.on_fatal = stop
+    # What was loaded at start lives for ever; collections need not look at it.
+    gc.collect()
+    gc.freeze()
+    server.run()
+    if gateway.fatal is not None:
+        click.echo(str(gateway.fatal), err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

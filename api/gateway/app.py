@@ -1,0 +1,290 @@
+"""The gateway's application: routes, start, regular work, graceful end."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp
+
+from api.gateway.evidence import Build, EvidenceService
+from api.gateway.forward import Forwarder, load_providers
+from api.gateway.service import Answer, DataService, Gatekeeper, Incoming
+from api.gateway.state import StateSource, is_stale
+from api.guard import Guard
+from api.problems import add_problem_handlers, make_problem, problem_response, request_id
+from crypto.errors import LedgerError, RequestRefused, SanlianError
+from crypto.sm2 import PrivateKey
+from ledger.deployment import Deployment
+from ledger.log.reader import LogReader
+from ledger.log.writer import AnchorPoint, LogWriter
+from ledger.settings import Settings
+from protocol.checkpoint import parse_note
+from protocol.httpsig import CONTENT_TYPE
+
+POLL_INTERVAL_S = 0.25
+MAX_PROOF_NUMBER = 2**53 - 1
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Gateway:
+    """All parts of one gateway.
+
+    Attributes:
+        settings: settings.
+        deployment: the deployment that it serves.
+        key: the gateway's key.
+        state: source of the state.
+        build_evidence: builds the evidence of a record; without it none is handed out.
+        on_fatal: called when the log must not be written; the process should end.
+        fatal: why, once it was called.
+    """
+
+    settings: Settings
+    deployment: Deployment
+    key: PrivateKey
+    state: StateSource
+    build_evidence: Build | None = None
+    on_fatal: Callable[[], None] = lambda: None
+    fatal: SanlianError | None = None
+    writer: LogWriter | None = None
+    reader: LogReader | None = None
+    log_id: bytes = b""
+    gatekeeper: Gatekeeper | None = None
+    data: DataService | None = None
+    evidence: EvidenceService | None = None
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Serve for as long as the context lasts; at its end everything in work is finished."""
+        settings = self.settings
+        providers = load_providers(settings.providers_file)
+        async with Forwarder(
+            self.key,
+            timeout_s=settings.provider_timeout_s,
+            max_bytes=settings.max_response_bytes,
+            max_connections=settings.max_connections_per_provider,
+        ) as forwarder:
+            opened = asyncio.Event()
+            self._tasks = [
+                asyncio.create_task(self._poll(forwarder, providers, opened)),
+                asyncio.create_task(self._count(opened)),
+            ]
+            try:
+                yield
+            finally:
+                for task in self._tasks:
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
+                if self.data is not None:
+                    await self.data.finish()
+                await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        if self.gatekeeper is not None:
+            self._write_rejected(before_minute=None)
+        if self.writer is not None:
+            self.writer.close()
+        if self.reader is not None:
+            self.reader.close()
+
+    async def _poll(
+        self, forwarder: Forwarder, providers: dict[str, str], opened: asyncio.Event
+    ) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self.state.refresh)
+                if self.writer is None and self.fatal is None:
+                    await asyncio.to_thread(self._open)
+                    if self.writer is not None:
+                        self._assemble(self.writer, forwarder, providers)
+                        opened.set()
+            except (SQLAlchemyError, OSError):
+                _LOGGER.warning("the ledger's database cannot be read yet")
+            except SanlianError as error:
+                _LOGGER.error("the gateway cannot serve: %s", error)
+                self.fatal = error
+                self.on_fatal()
+                return
+            await asyncio.sleep(POLL_INTERVAL_S)
+
+    def _open(self) -> None:
+        """Open the log once its registration is known; until then nothing is served."""
+        snapshot = self.state.snapshot
+        log = snapshot.store.find_log_by_origin(self.deployment.origin) if snapshot else None
+        if snapshot is None or log is None:
+            return
+        if log.gateway_key != self.key.public_key.key_id:
+            raise LedgerError("LOG_OTHER_IDENTITY", "the log is registered for another key")
+        anchor = snapshot.store.find_anchor(log.id)
+        url = self.settings.resolved_log_database_url
+        writer = LogWriter(
+            url,
+            origin=log.origin,
+            log_id=log.id,
+            key=self.key,
+            anchor=AnchorPoint(anchor.size, anchor.root) if anchor is not None else None,
+            heartbeat_interval_s=self.settings.heartbeat_interval_s,
+        )
+        self.reader = LogReader.open(url)
+        self.log_id = log.id
+        self.writer = writer
+
+    def _assemble(self, writer: LogWriter, forwarder: Forwarder, providers: dict[str, str]) -> None:
+        if self.reader is None:
+            raise AssertionError
+        self.gatekeeper = Gatekeeper(
+            writer,
+            self.state,
+            authority=self.settings.resolved_gateway_authority,
+            clock_skew_s=self.settings.clock_skew_s,
+            head_max_age_s=self.settings.head_max_age_s,
+        )
+        self.data = DataService(self.gatekeeper, forwarder, providers)
+        if self.build_evidence is not None:
+            self.evidence = EvidenceService(self.gatekeeper, self.reader, self.build_evidence)
+        _LOGGER.info("the access log is open at %d records", writer.size)
+
+    async def _count(self, opened: asyncio.Event) -> None:
+        await opened.wait()
+        while True:
+            await asyncio.sleep(1.0)
+            self._write_rejected(before_minute=int(time.time()) // 60)
+
+    def _write_rejected(self, before_minute: int | None) -> None:
+        if self.gatekeeper is None or self.writer is None:
+            return
+        for draft in self.gatekeeper.rejected.take(before_minute):
+            try:
+                self.writer.append(draft)
+            except LedgerError as error:
+                # What cannot be counted now is counted later; a closed log counts no more.
+                self.gatekeeper.rejected.put_back(draft)
+                _LOGGER.warning("rejected requests cannot be recorded now: %s", error.code)
+                return
+
+    # --- routes ---------------------------------------------------------------------------------
+
+    async def serve_data(self, request: Request) -> Response:
+        """POST /v1/data"""
+        if self.data is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
+        return await _serve(self.data.handle, request)
+
+    async def serve_evidence(self, request: Request) -> Response:
+        """POST /v1/evidence"""
+        if self.evidence is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
+        return await _serve(self.evidence.handle, request)
+
+    async def serve_checkpoint(self, request: Request) -> Response:
+        """GET /log/checkpoint: the newest signed note, or the one of ?size=."""
+        reader = self._reader()
+        size = _number(request, "size") if "size" in request.query_params else None
+        return PlainTextResponse(await asyncio.to_thread(self._note, reader, size))
+
+    def _note(self, reader: LogReader, size: int | None) -> str:
+        note = reader.get_checkpoint(size)
+        checkpoint, _ = parse_note(note)
+        lines = self.state.find_cosignatures(self.log_id, checkpoint.size, checkpoint.root)
+        return note + "".join(line.rstrip("\n") + "\n" for line in lines)
+
+    async def serve_consistency(self, request: Request) -> Response:
+        """GET /log/consistency?old=&new="""
+        old, new = _number(request, "old"), _number(request, "new")
+        path = await asyncio.to_thread(self._reader().consistency, old, new)
+        return JSONResponse({"old": old, "new": new, "path": [node.hex() for node in path]})
+
+    async def serve_inclusion(self, request: Request) -> Response:
+        """GET /log/inclusion?index=&size="""
+        index, size = _number(request, "index"), _number(request, "size")
+        path = await asyncio.to_thread(self._reader().inclusion, index, size)
+        return JSONResponse({"index": index, "size": size, "path": [node.hex() for node in path]})
+
+    async def serve_health(self, _request: Request) -> Response:
+        """GET /health"""
+        snapshot, writer = self.state.snapshot, self.writer
+        if self.fatal is not None:
+            status = "failed"
+        elif snapshot is None or writer is None:
+            status = "starting"
+        elif not writer.is_healthy:
+            status = "log_failing"
+        elif snapshot.finding_code or is_stale(snapshot, self.settings.head_max_age_s):
+            status = "stale"
+        else:
+            status = "ok"
+        body = {
+            "status": status,
+            "block_number": snapshot.number if snapshot is not None else None,
+            "log_size": writer.size if writer is not None else None,
+        }
+        return JSONResponse(body, status_code=200 if status == "ok" else 503)
+
+    def _reader(self) -> LogReader:
+        if self.reader is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
+        return self.reader
+
+
+def _number(request: Request, name: str) -> int:
+    values = request.query_params.getlist(name)
+    text = values[0] if len(values) == 1 else ""
+    if not text.isascii() or not text.isdigit() or len(text) > 16 or int(text) > MAX_PROOF_NUMBER:
+        raise RequestRefused("REQUEST_MALFORMED", f"{name} must be one whole number", field=name)
+    return int(text)
+
+
+async def _serve(handle: Callable[[Incoming], Awaitable[Answer]], request: Request) -> Response:
+    headers = [
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw
+    ]
+    hosts = [value for name, value in headers if name.lower() == "host"]
+    incoming = Incoming(
+        method=request.method,
+        host=hosts[0] if len(hosts) == 1 else "",
+        path=request.url.path,
+        headers=headers,
+        body=await request.body(),
+        source=request.client.host if request.client is not None else "local",
+    )
+    answer = await handle(incoming)
+    if not answer.code:
+        return Response(answer.body, media_type=CONTENT_TYPE, headers=dict(answer.headers or {}))
+    problem = make_problem(
+        answer.code,
+        detail=answer.detail,
+        details=answer.details,
+        accept_language=request.headers.get("accept-language", ""),
+        request_id=request_id(request),
+    )
+    return problem_response(problem, headers=answer.headers)
+
+
+def make_app(gateway: Gateway) -> ASGIApp:
+    """Return the application of a gateway."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with gateway.run():
+            yield
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    add_problem_handlers(app)
+    app.add_route("/v1/data", gateway.serve_data, methods=["POST"])
+    app.add_route("/v1/evidence", gateway.serve_evidence, methods=["POST"])
+    app.add_route("/log/checkpoint", gateway.serve_checkpoint, methods=["GET"])
+    app.add_route("/log/consistency", gateway.serve_consistency, methods=["GET"])
+    app.add_route("/log/inclusion", gateway.serve_inclusion, methods=["GET"])
+    app.add_route("/health", gateway.serve_health, methods=["GET"])
+    return Guard(app)

@@ -1,0 +1,104 @@
+"""Evidence of one record, for auditors and for the departments that it is about.
+
+Handing it out is itself an access: it is recorded before the evidence leaves.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, nonce_of, parse_body
+from crypto.errors import RequestRefused, SanlianError
+from ledger.log.reader import LogReader
+from protocol.description import Role
+from protocol.httpsig import content_digest
+from protocol.model import KeyState
+from protocol.records import parse_record
+
+#: Builds the evidence file of the record with this index.
+Build = Callable[[int], bytes]
+
+NO_GRANT = bytes(32)
+
+
+class EvidenceService:
+    """Answers requests for evidence.
+
+    Args:
+        gatekeeper: checks and records.
+        reader: reads the log.
+        build: builds the evidence; it is called in a thread, one at a time.
+    """
+
+    def __init__(self, gatekeeper: Gatekeeper, reader: LogReader, build: Build) -> None:
+        self._gatekeeper = gatekeeper
+        self._reader = reader
+        self._build = build
+        self._one_at_a_time = asyncio.Lock()
+
+    async def handle(self, incoming: Incoming) -> Answer:
+        """Answer one request.
+
+        Raises:
+            SanlianError: the code to answer with, where there is no receipt.
+        """
+        admitted = self._gatekeeper.admit(incoming)
+        try:
+            self._gatekeeper.check_fresh(admitted)
+            seq = await asyncio.to_thread(self._check, admitted, incoming.body)
+            receipt = await asyncio.wrap_future(
+                self._gatekeeper.log.append(
+                    admitted.draft(
+                        "inspected", subject_log=self._gatekeeper.log.origin, subject_seq=seq
+                    ),
+                    nonce=nonce_of(admitted.request),
+                    time_ms=admitted.time_ms,
+                )
+            )
+        except RequestRefused as error:
+            return await self._gatekeeper.deny(admitted, error)
+        headers = {"sanlian-receipt": receipt.to_header()}
+        try:
+            async with self._one_at_a_time:
+                body = await asyncio.to_thread(self._build, seq)
+        except SanlianError as error:
+            return Answer(error.code, headers=headers, detail=error.message, details=error.details)
+        headers["content-digest"] = content_digest(body)
+        return Answer("", body, headers)
+
+    def _check(self, admitted: Admitted, body: bytes) -> int:
+        """Return the index of the record that is asked for, when it may be handed out.
+
+        Raises:
+            RequestRefused: BODY_MALFORMED, KEY_UNKNOWN, KEY_NOT_ACTIVE, LOG_RECORD_UNKNOWN,
+                EVIDENCE_NOT_ALLOWED.
+        """
+        request, store = admitted.request, admitted.snapshot.store
+        value = parse_body(body, ("log", "salt", "seq"))
+        seq = value["seq"]
+        if not isinstance(seq, int) or isinstance(seq, bool) or seq < 0:
+            raise RequestRefused("BODY_MALFORMED", "seq must be a whole number", field="seq")
+        if request.grant != NO_GRANT:
+            raise RequestRefused("BODY_MALFORMED", "evidence is asked for without a grant")
+        key = store.find_key(request.public_key.key_id)
+        person = store.find_person(key.person) if key is not None else None
+        if key is None or person is None:
+            raise RequestRefused("KEY_UNKNOWN", "the key is not registered")
+        if key.state is not KeyState.ACTIVE:
+            raise RequestRefused("KEY_NOT_ACTIVE", "the key is revoked")
+        if value["log"] != self._gatekeeper.log.origin or seq >= self._gatekeeper.log.size:
+            raise RequestRefused("LOG_RECORD_UNKNOWN", "this gateway has no such record")
+        is_party = bool(person.roles) and person.department in self._parties(seq)
+        if not is_party and not person.roles & Role.AUDITOR:
+            raise RequestRefused("EVIDENCE_NOT_ALLOWED", "the record is not about your department")
+        return seq
+
+    def _parties(self, seq: int) -> set[bytes]:
+        """Return the departments that a record is about."""
+        record = parse_record(self._reader.get_record(seq))
+        if "intent" in record:
+            record = parse_record(self._reader.get_record(record["intent"]))
+        return {
+            bytes.fromhex(record[name])
+            for name in ("department", "provider")
+            if name in record and record[name] != NO_GRANT.hex()
+        }

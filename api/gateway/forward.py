@@ -1,0 +1,318 @@
+"""Calls to providers: signed, bounded in time and size, never redirected."""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote, urlencode, urlsplit
+
+import aiohttp
+from yarl import URL
+
+from crypto.canonical import canonical_json, parse_json
+from crypto.errors import CryptoError, LedgerError, RequestRefused, SanlianError
+from crypto.merkle import leaf_hash
+from crypto.sm2 import PrivateKey
+from crypto.sm3 import sm3
+from protocol.description import Role
+from protocol.documents import InterfaceDocument, filter_items
+from protocol.httpsig import CONTENT_TYPE, ProviderAnswer, parse_answer, sign_forward
+from protocol.model import KeyState, Store
+from protocol.receipt import Receipt
+
+#: A query longer than this does not pass the servers on the way.
+MAX_QUERY_SIZE = 8 * 1024
+#: From this size on, an answer is processed in a thread, so that other requests go on.
+LARGE_ANSWER = 64 * 1024
+_MAX_PROVIDERS_FILE = 1024 * 1024
+_SALT = re.compile(r"[0-9a-f]{64}")
+
+
+def load_providers(path: Path | None) -> dict[str, str]:
+    """Read the base URL of each provider's service by exchange node name.
+
+    Args:
+        path: JSON object from node name to URL, such as ``{"node": "http://10.0.0.5:8451"}``;
+            None for no provider.
+
+    Raises:
+        LedgerError: PROVIDERS_MALFORMED.
+    """
+    if path is None:
+        return {}
+    try:
+        value: Any = parse_json(path.read_bytes(), max_bytes=_MAX_PROVIDERS_FILE)
+    except (OSError, CryptoError) as error:
+        raise LedgerError("PROVIDERS_MALFORMED", "the providers file cannot be read") from error
+    if not isinstance(value, dict):
+        raise LedgerError("PROVIDERS_MALFORMED", "the providers file is a JSON object")
+    return {name: _base_url(url) for name, url in value.items()}
+
+
+def _base_url(url: object) -> str:
+    parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or port == -1
+        or parts.path not in {"", "/"}
+        or parts.query
+        or parts.fragment
+        or parts.username is not None
+    ):
+        raise LedgerError(
+            "PROVIDERS_MALFORMED", "a provider's URL is http(s)://host[:port] without a path"
+        )
+    default = {"http": 80, "https": 443}[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in {None, default} else "")
+
+
+def encode_parameters(
+    document: InterfaceDocument, parameters: Mapping[str, Any]
+) -> tuple[str, bytes]:
+    """Return query string and body of the operation's call.
+
+    Raises:
+        RequestRefused: PARAMETERS_INVALID.
+    """
+    names = set(parameters)
+    if not names <= document.parameters or not document.required <= names:
+        raise RequestRefused(
+            "PARAMETERS_INVALID", "parameters are missing, or the interface does not take them"
+        )
+    if document.method == "POST":
+        return "", canonical_json(parameters)
+    if not all(isinstance(value, str) for value in parameters.values()):
+        raise RequestRefused("PARAMETERS_INVALID", "parameters of a query are text")
+    query = urlencode(list(parameters.items()), quote_via=quote)
+    if len(query) > MAX_QUERY_SIZE:
+        raise RequestRefused("PARAMETERS_INVALID", "the parameters are too long for a query")
+    return query, b""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to make.
+
+    Attributes:
+        base_url: scheme, host and port of the provider's service.
+        document: the interface's description.
+        query: query string.
+        body: body, empty for GET.
+        salt: the request's salt in hex.
+        provider: id of the provider's department.
+        items: effective items, of which alone anything is released.
+        max_rows: most rows, 0 for no limit.
+        store: state of the block that decided.
+    """
+
+    base_url: str
+    document: InterfaceDocument
+    query: str
+    body: bytes
+    salt: str
+    provider: bytes
+    items: int
+    max_rows: int
+    store: Store
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a call.
+
+    Attributes:
+        code: error code, empty when data may be released.
+        answer: the provider's verified signature, if the answer got so far.
+        body: body to release, empty unless code is.
+        rows: number of records in it.
+        latency_ms: time that the provider took.
+    """
+
+    code: str
+    answer: ProviderAnswer | None
+    body: bytes
+    rows: int
+    latency_ms: int
+
+    @property
+    def digest(self) -> bytes | None:
+        """SM3 of the body to release, None when there is none."""
+        return sm3(self.body) if not self.code else None
+
+
+class Forwarder:
+    """Calls providers. Use as an asynchronous context manager.
+
+    Args:
+        key: the gateway's key.
+        timeout_s: longest wait for a whole answer.
+        max_bytes: largest answer.
+        max_connections: most calls to one provider at a time.
+    """
+
+    def __init__(
+        self, key: PrivateKey, *, timeout_s: float, max_bytes: int, max_connections: int
+    ) -> None:
+        self._key = key
+        self._timeout_s = timeout_s
+        self._max_bytes = max_bytes
+        self._max_connections = max_connections
+        self._calls: dict[str, int] = {}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, limit_per_host=self._max_connections),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+            auto_decompress=False,
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def reserve(self, base_url: str) -> bool:
+        """Take one of the provider's places; False when all are taken. Give back by release."""
+        used = self._calls.get(base_url, 0)
+        if used >= self._max_connections:
+            return False
+        self._calls[base_url] = used + 1
+        return True
+
+    def release(self, base_url: str) -> None:
+        """Give back a place."""
+        left = self._calls[base_url] - 1
+        if left:
+            self._calls[base_url] = left
+        else:
+            del self._calls[base_url]
+
+    async def call(self, call: Call, intent: Receipt) -> Result:
+        """Call the provider for a durable intent and return what may be released.
+
+        Every failure of the provider is a result with a code; nothing is raised for it.
+        """
+        start = time.monotonic()
+        leaf = leaf_hash(intent.record)
+        answer: ProviderAnswer | None = None
+        try:
+            status, headers, body = await self._ask(call, intent, leaf)
+            latency_ms = int((time.monotonic() - start) * 1000)
+            work = (call, leaf, status, headers, body)
+            if len(body) < LARGE_ANSWER:
+                code, answer, released, rows = _process(*work)
+            else:
+                code, answer, released, rows = await asyncio.to_thread(_process, *work)
+        except RequestRefused as error:
+            return Result(error.code, None, b"", 0, int((time.monotonic() - start) * 1000))
+        return Result(code, answer, released, rows, latency_ms)
+
+    async def _ask(
+        self, call: Call, intent: Receipt, leaf: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        if self._session is None:
+            raise AssertionError
+        document = call.document
+        signed = sign_forward(
+            self._key,
+            method=document.method,
+            authority=call.base_url.partition("://")[2].lower(),
+            path=document.path,
+            query=call.query,
+            body=call.body,
+            intent_leaf=leaf,
+            created=int(time.time()),
+        )
+        headers = {
+            **signed,
+            "sanlian-salt": call.salt,
+            "sanlian-receipt": intent.to_header(),
+            "accept": CONTENT_TYPE,
+            "accept-encoding": "identity",
+            "user-agent": "sanlian-gateway",
+        }
+        if document.method == "POST":
+            headers["content-type"] = CONTENT_TYPE
+        url = call.base_url + document.path + (f"?{call.query}" if call.query else "")
+        try:
+            async with self._session.request(
+                document.method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=call.body if document.method == "POST" else None,
+                allow_redirects=False,
+            ) as response:
+                if 300 <= response.status < 400:
+                    raise RequestRefused("PROVIDER_REDIRECTED", "redirects are not followed")
+                body = bytearray()
+                async for piece in response.content.iter_any():
+                    body += piece
+                    if len(body) > self._max_bytes:
+                        response.close()
+                        raise RequestRefused("PROVIDER_RESPONSE_TOO_LARGE", "too many bytes")
+                lines = [
+                    (n.decode("latin-1"), v.decode("latin-1")) for n, v in response.raw_headers
+                ]
+                return response.status, lines, bytes(body)
+        except TimeoutError as error:
+            raise RequestRefused("PROVIDER_TIMEOUT", "no whole answer in time") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            # ValueError: what the provider sent is not HTTP.
+            raise RequestRefused("PROVIDER_UNREACHABLE", "the call broke off") from error
+
+
+def _process(
+    call: Call, leaf: bytes, status: int, headers: list[tuple[str, str]], body: bytes
+) -> tuple[str, ProviderAnswer | None, bytes, int]:
+    """Check an answer; return code, the provider's signature, the body to release and its rows."""
+    names = {name.lower(): value.strip() for name, value in headers}
+    if status != 200 and "signature" not in names:
+        return "PROVIDER_FAILED", None, b"", 0
+    is_plain = names.get("content-encoding", "identity").lower() == "identity"
+    if names.get("content-type") != CONTENT_TYPE or not is_plain:
+        return "PROVIDER_NOT_JSON", None, b"", 0
+    try:
+        answer = parse_answer(status=status, headers=headers, body=body, intent_leaf=leaf)
+    except SanlianError:
+        return "PROVIDER_SIGNATURE_INVALID", None, b"", 0
+    key = call.store.find_key(answer.public_key.key_id)
+    person = call.store.find_person(key.person) if key is not None else None
+    if (
+        key is None
+        or key.state is not KeyState.ACTIVE
+        or person is None
+        or person.department != call.provider
+        or not person.roles & Role.PROVIDER
+    ):
+        return "PROVIDER_KEY_UNKNOWN", None, b"", 0
+    if status != 200:
+        return "PROVIDER_FAILED", answer, b"", 0
+    try:
+        value: Any = parse_json(body, max_bytes=len(body))
+    except CryptoError:
+        return "PROVIDER_NOT_JSON", answer, b"", 0
+    if (
+        not isinstance(value, dict)
+        or set(value) != {"data", "salt"}
+        or not isinstance(value["salt"], str)
+        or not _SALT.fullmatch(value["salt"])
+    ):
+        return "PROVIDER_NOT_JSON", answer, b"", 0
+    kept, rows = filter_items(call.document, value["data"], call.items)
+    if call.max_rows and rows > call.max_rows:
+        return "TOO_MANY_ROWS", answer, b"", 0
+    released = canonical_json({"data": kept, "salt": secrets.token_bytes(32).hex()})
+    return "", answer, released, rows

@@ -1,0 +1,396 @@
+"""A data request from its bytes to its answer (docs/protocol.md, 6.3 and 7).
+
+The order is the promise: signature, decision on one block's state, durable intent, call, durable
+outcome, answer. Whatever is refused after the signature held leaves a record too.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from api.gateway.counting import RateLimiter, RejectedCounter
+from api.gateway.forward import Call, Forwarder, Result, encode_parameters
+from api.gateway.state import Snapshot, StateSource, is_stale
+from crypto.canonical import parse_canonical
+from crypto.errors import CryptoError, LedgerError, RequestRefused, SanlianError
+from crypto.merkle import leaf_hash
+from crypto.sm2 import PublicKey
+from ledger.log.writer import LogWriter, Nonce, Quota
+from protocol.httpsig import SignedRequest, content_digest, parse_request
+from protocol.model import effective_items, grant_problem
+from protocol.receipt import Receipt
+
+MAX_BODY_SIZE = 64 * 1024
+#: Requests in work at a time; more are turned away before anything is computed.
+MAX_IN_FLIGHT = 1024
+NOBODY = bytes(32)
+_SALT = re.compile(r"[0-9a-f]{64}")
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request as it came in.
+
+    Attributes:
+        method: HTTP method.
+        host: Host header.
+        path: path.
+        headers: all header lines.
+        body: exact bytes of the body.
+        source: address it came from.
+    """
+
+    method: str
+    host: str
+    path: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back.
+
+    Attributes:
+        code: error code, empty for an answer that releases something.
+        body: body to release.
+        headers: headers to add, among them the receipt.
+        detail: sentence for a problem.
+        details: values for a problem.
+    """
+
+    code: str
+    body: bytes = b""
+    headers: Mapping[str, str] | None = None
+    detail: str = ""
+    details: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request whose signature held, and the state that decides about it.
+
+    Attributes:
+        request: what was signed.
+        source: address it came from.
+        snapshot: the state.
+        department: department of the key's person, zeros when the key is not known.
+        time_ms: time of the decision.
+    """
+
+    request: SignedRequest
+    source: str
+    snapshot: Snapshot
+    department: bytes
+    time_ms: int
+
+    @property
+    def time_s(self) -> int:
+        """Time of the decision in unix seconds."""
+        return self.time_ms // 1000
+
+    def draft(self, event: str, **members: object) -> dict[str, Any]:
+        """Return a draft of a record about this request."""
+        return {
+            "event": event,
+            "request": self.request.to_record(),
+            "department": self.department.hex(),
+            "source": self.source,
+            "block": {"number": self.snapshot.number, "hash": self.snapshot.hash.hex()},
+            **members,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A decision to call: the intent to record, and the call to make."""
+
+    intent: dict[str, Any]
+    quota: Quota
+    call: Call
+
+
+class Gatekeeper:
+    """Checks signed calls and keeps their records: what data requests and evidence share.
+
+    Args:
+        log: the access log.
+        state: source of the state.
+        authority: host and port that requesters sign.
+        clock_skew_s: allowed difference between a signature's time and ours.
+        head_max_age_s: nothing is decided when the node was not seen for so long.
+    """
+
+    def __init__(
+        self,
+        log: LogWriter,
+        state: StateSource,
+        *,
+        authority: str,
+        clock_skew_s: int,
+        head_max_age_s: int,
+    ) -> None:
+        self.log = log
+        self.state = state
+        self.rejected = RejectedCounter()
+        self._authority = authority.lower()
+        self._clock_skew_s = clock_skew_s
+        self._head_max_age_s = head_max_age_s
+
+    def admit(self, incoming: Incoming) -> Admitted:
+        """Check a call's signature; what fails is counted.
+
+        Raises:
+            SanlianError: the code to answer with; there is no receipt.
+        """
+        snapshot = self.state.snapshot
+        if snapshot is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the ledger's state has not been read yet")
+        try:
+            if incoming.host.lower() != self._authority:
+                raise RequestRefused("AUTHORITY_MISMATCH", "the Host header names another gateway")
+            if len(incoming.body) > MAX_BODY_SIZE:
+                raise RequestRefused("BODY_TOO_LARGE", "a body has at most 64 KiB")
+            request = parse_request(
+                method=incoming.method,
+                authority=self._authority,
+                path=incoming.path,
+                headers=incoming.headers,
+                body=incoming.body,
+            )
+        except SanlianError as error:
+            self.rejected.add(incoming.source, error.code, int(time.time()))
+            raise
+        department = department_of(snapshot, request.public_key)
+        time_ms = time.time_ns() // 1_000_000
+        return Admitted(request, incoming.source, snapshot, department, time_ms)
+
+    def check_fresh(self, admitted: Admitted) -> None:
+        """Check the time of the signature and of the state.
+
+        Raises:
+            RequestRefused: CLOCK_SKEW, LEDGER_HALTED, HEAD_STALE.
+        """
+        if abs(admitted.request.created - admitted.time_s) > self._clock_skew_s:
+            raise RequestRefused("CLOCK_SKEW", "the signature was not made just now")
+        if admitted.snapshot.finding_code:
+            raise RequestRefused("LEDGER_HALTED", "the ledger stopped at a finding")
+        if is_stale(admitted.snapshot, self._head_max_age_s):
+            raise RequestRefused("HEAD_STALE", "the chain's head was not seen for too long")
+
+    async def deny(self, admitted: Admitted, error: SanlianError) -> Answer:
+        """Record a refusal and return the answer with its receipt.
+
+        Raises:
+            LedgerError: LOG_BUSY, LOG_CLOSED, LOG_WRITE_FAILED.
+        """
+        draft = admitted.draft("denied", code=error.code)
+        receipt = await asyncio.wrap_future(self.log.append(draft, time_ms=admitted.time_ms))
+        return Answer(
+            error.code,
+            headers={"sanlian-receipt": receipt.to_header()},
+            detail=error.message,
+            details=error.details,
+        )
+
+
+def department_of(snapshot: Snapshot, public_key: PublicKey) -> bytes:
+    """Return the department of a key's person, zeros when the key is not known."""
+    key = snapshot.store.find_key(public_key.key_id)
+    person = snapshot.store.find_person(key.person) if key is not None else None
+    return person.department if person is not None else NOBODY
+
+
+def nonce_of(request: SignedRequest) -> Nonce:
+    """Return the nonce of a signed call."""
+    return Nonce(request.public_key.key_id, bytes.fromhex(request.nonce))
+
+
+def parse_body(body: bytes, members: Iterable[str]) -> dict[str, Any]:
+    """Return a signed call's body with exactly these members, of which salt is one.
+
+    Raises:
+        RequestRefused: BODY_MALFORMED.
+    """
+    try:
+        value: Any = parse_canonical(body, max_bytes=MAX_BODY_SIZE)
+    except CryptoError as error:
+        raise RequestRefused("BODY_MALFORMED", "the body must be canonical JSON") from error
+    if not isinstance(value, dict) or set(value) != set(members):
+        raise RequestRefused("BODY_MALFORMED", "the body has other members")
+    if not isinstance(value["salt"], str) or not _SALT.fullmatch(value["salt"]):
+        raise RequestRefused("BODY_MALFORMED", "the salt must be 64 hex digits")
+    return value
+
+
+class DataService:
+    """Answers data requests.
+
+    Args:
+        gatekeeper: checks and records.
+        forwarder: calls providers.
+        providers: base URL by exchange node name; only these are ever called.
+    """
+
+    def __init__(
+        self, gatekeeper: Gatekeeper, forwarder: Forwarder, providers: Mapping[str, str]
+    ) -> None:
+        self._gatekeeper = gatekeeper
+        self._forwarder = forwarder
+        self._providers = dict(providers)
+        self._rates = RateLimiter()
+        self._tasks: set[asyncio.Task[Answer]] = set()
+
+    async def handle(self, incoming: Incoming) -> Answer:
+        """Answer one request; it is finished and recorded even when the caller goes away.
+
+        Raises:
+            SanlianError: the code to answer with, where there is no receipt.
+        """
+        if len(self._tasks) >= MAX_IN_FLIGHT:
+            raise LedgerError("GATEWAY_BUSY", "too many requests at a time")
+        task = asyncio.create_task(self._handle(incoming))
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
+
+    def _forget(self, task: asyncio.Task[Answer]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; nobody need have waited
+
+    async def finish(self) -> None:
+        """Wait until all requests in work are answered and recorded."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def _handle(self, incoming: Incoming) -> Answer:
+        admitted = self._gatekeeper.admit(incoming)
+        try:
+            plan = self._decide(admitted, incoming.body)
+        except SanlianError as error:
+            return await self._gatekeeper.deny(admitted, error)
+        try:
+            try:
+                intent = await asyncio.wrap_future(
+                    self._gatekeeper.log.append(
+                        plan.intent,
+                        nonce=nonce_of(admitted.request),
+                        quota=plan.quota,
+                        time_ms=admitted.time_ms,
+                    )
+                )
+            except RequestRefused as error:
+                return await self._gatekeeper.deny(admitted, error)
+            return await self._release(plan, intent)
+        finally:
+            self._forwarder.release(plan.call.base_url)
+
+    def _decide(self, admitted: Admitted, body: bytes) -> _Plan:
+        """Decide on the snapshot alone; on success a place at the provider is reserved.
+
+        Raises:
+            SanlianError: why the request is denied.
+        """
+        request, store = admitted.request, admitted.snapshot.store
+        self._gatekeeper.check_fresh(admitted)
+        value = parse_body(body, ("parameters", "salt"))
+        if not isinstance(value["parameters"], dict):
+            raise RequestRefused("BODY_MALFORMED", "parameters must be an object")
+        problem = grant_problem(
+            store,
+            grant=request.grant,
+            key_id=request.public_key.key_id,
+            basis=request.basis,
+            scenario=request.scenario,
+            at_s=admitted.time_s,
+        )
+        if problem is not None:
+            raise RequestRefused(problem, "the ledger's state does not allow this request")
+        grant = store.find_request(request.grant)
+        interface = store.find_interface(grant.interface) if grant is not None else None
+        entry = store.find_entry(interface.entry) if interface is not None else None
+        if (
+            grant is None
+            or grant.granted_term is None
+            or interface is None
+            or interface.current is None
+            or entry is None
+            or entry.current is None
+        ):
+            _impossible()
+        version = interface.current
+        document = self._gatekeeper.state.find_interface_document(version.document)
+        if document is None:
+            raise RequestRefused("DOCUMENT_MISSING", "the interface's description is not available")
+        base_url = self._providers.get(version.node)
+        if base_url is None:
+            raise RequestRefused("NODE_NOT_LISTED", "the interface's exchange node is not listed")
+        query, call_body = encode_parameters(document, value["parameters"])
+        if not self._rates.is_allowed(interface.id, version.rate_per_minute, admitted.time_s):
+            raise RequestRefused("RATE_EXCEEDED", "the interface's rate per minute is used up")
+        if not self._forwarder.reserve(base_url):
+            raise RequestRefused("PROVIDER_BUSY", "too many calls to this provider at a time")
+        items = effective_items(store, request.grant)
+        intent = admitted.draft(
+            "intent",
+            grant_revision=grant.revision,
+            provider=grant.provider.hex(),
+            entry=entry.id.hex(),
+            entry_version=entry.current.number,
+            interface=interface.id.hex(),
+            interface_version=version.number,
+            items=f"{items:064x}",
+        )
+        call = Call(
+            base_url=base_url,
+            document=document,
+            query=query,
+            body=call_body,
+            salt=value["salt"],
+            provider=grant.provider,
+            items=items,
+            max_rows=version.max_rows,
+            store=store,
+        )
+        return _Plan(intent, Quota(grant.id, grant.granted_term.quota), call)
+
+    async def _release(self, plan: _Plan, intent: Receipt) -> Answer:
+        """Call the provider; the outcome is durable before anything of its answer leaves."""
+        try:
+            result = await self._forwarder.call(plan.call, intent)
+        except Exception:
+            # A defect of ours must still end the intent with an outcome.
+            _LOGGER.exception("the call for intent %d failed unexpectedly", intent.index)
+            result = Result("RELEASE_FAILED", None, b"", 0, 0)
+        digest = result.digest
+        draft = {
+            "event": "outcome",
+            "intent": intent.index,
+            "intent_leaf": leaf_hash(intent.record).hex(),
+            "result": "failed" if result.code else "released",
+            "code": result.code,
+            "items": f"{0 if result.code else plan.call.items:064x}",
+            "rows": result.rows,
+            "bytes": len(result.body),
+            "latency_ms": result.latency_ms,
+            "response_digest": digest.hex() if digest is not None else None,
+            "provider_response": result.answer.to_record() if result.answer is not None else None,
+        }
+        receipt = await asyncio.wrap_future(self._gatekeeper.log.append(draft))
+        headers = {"sanlian-receipt": receipt.to_header()}
+        if result.code:
+            return Answer(result.code, headers=headers, detail="the call to the provider failed")
+        headers["content-digest"] = content_digest(result.body)
+        return Answer("", result.body, headers)
+
+
+def _impossible() -> NoReturn:
+    raise AssertionError("grant_problem accepts only what is complete")

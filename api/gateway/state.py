@@ -1,0 +1,142 @@
+"""The gateway's view of the chain: a copy in memory of what the indexer wrote, kept fresh.
+
+A snapshot never changes once it is made, so that every decision rests on one block's state.
+"""
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from crypto.errors import ProtocolError
+from crypto.sm3 import sm3
+from ledger.db import models as table
+from ledger.db.engine import read_transaction
+from ledger.db.state import load_changes, load_state
+from protocol.documents import InterfaceDocument, parse_interface_document
+from protocol.model import MemoryStore
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of one block.
+
+    Attributes:
+        store: the state; nobody changes it any more.
+        number: number of the block.
+        hash: its hash.
+        polled_at: when the node was last seen, unix seconds.
+        finding_code: code of the finding that stopped the indexer, or empty.
+    """
+
+    store: MemoryStore
+    number: int
+    hash: bytes
+    polled_at: int
+    finding_code: str
+
+
+class StateSource(Protocol):
+    """Where the gateway learns the state from."""
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The newest state, None before the first."""
+
+    def refresh(self) -> None:
+        """Look for newer state; called by one thread at a time."""
+
+    def find_interface_document(self, digest: bytes) -> InterfaceDocument | None:
+        """Return an interface's description, None when it is missing or malformed."""
+
+    def find_cosignatures(self, log_id: bytes, size: int, root: bytes) -> list[str]:
+        """Return the witnesses' signature lines on a checkpoint."""
+
+
+def copy_store(store: MemoryStore) -> MemoryStore:
+    """Return a store with the same contents; its values are immutable and shared."""
+    copy = MemoryStore()
+    for name, value in vars(store).items():
+        setattr(copy, name, value.copy() if isinstance(value, dict) else value)
+    return copy
+
+
+class LedgerState:
+    """The state in the ledger's database, which another process writes.
+
+    Args:
+        engine: read-only engine of the database (ledger.db.engine.make_engine).
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._snapshot: Snapshot | None = None
+        self._find_document = lru_cache(maxsize=512)(self._get_document)
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The newest state, None before the first."""
+        return self._snapshot
+
+    def refresh(self) -> None:
+        """Look for newer state.
+
+        Raises:
+            SQLAlchemyError: the database cannot be read; the last snapshot stays and grows stale.
+        """
+        old = self._snapshot
+        with read_transaction(self._engine) as connection:
+            if old is None:
+                store = MemoryStore()
+                head = load_state(connection, store)
+            else:
+                store = copy_store(old.store)
+                head = load_changes(connection, store, old.number)
+                if head is not None and head.number < old.number:
+                    # The read model was rebuilt: nothing of the old copy may stay.
+                    store = MemoryStore()
+                    head = load_state(connection, store)
+        if head is not None:
+            self._snapshot = Snapshot(
+                store, head.number, head.hash, head.polled_at, head.finding_code
+            )
+
+    def find_interface_document(self, digest: bytes) -> InterfaceDocument | None:
+        """Return an interface's description, None when it is missing or malformed."""
+        try:
+            return self._find_document(digest)
+        except (LookupError, SQLAlchemyError):
+            return None
+
+    def _get_document(self, digest: bytes) -> InterfaceDocument:
+        """Only documents that were found are remembered: a missing one may still come."""
+        with read_transaction(self._engine) as connection:
+            data = connection.scalar(
+                select(table.Document.data).where(table.Document.digest == digest)
+            )
+        if data is None or sm3(data) != digest:
+            raise LookupError(digest)
+        try:
+            return parse_interface_document(data)
+        except ProtocolError as error:
+            raise LookupError(digest) from error
+
+    def find_cosignatures(self, log_id: bytes, size: int, root: bytes) -> list[str]:
+        """Return the witnesses' signature lines on a checkpoint."""
+        found = table.CheckpointCosignature
+        with read_transaction(self._engine) as connection:
+            return list(
+                connection.scalars(
+                    select(found.line)
+                    .where(found.log == log_id, found.size == size, found.root == root)
+                    .order_by(found.key_id)
+                )
+            )
+
+
+def is_stale(snapshot: Snapshot, max_age_s: int) -> bool:
+    """Return whether the node was not seen for longer than max_age_s."""
+    return time.time() - snapshot.polled_at > max_age_s
