@@ -40,7 +40,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY_SIZE = 64 * 1024
-MAX_ANSWER_SIZE = 8 * 1024 * 1024
+#: The gateway reads at most 8 MiB, envelope included.
+MAX_ANSWER_SIZE = 8 * 1024 * 1024 - 1024
 MAX_QUERY_SIZE = 64 * 1024
 _PATH = re.compile(r"/[A-Za-z0-9/._-]{0,255}")
 _SALT = re.compile(r"[0-9a-f]{64}")

@@ -1,0 +1,461 @@
+"""Command line `sanlian-client`: keys, acts, data requests, receipts, evidence, witness, log."""
+
+import json
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from crypto.errors import ProtocolError
+from crypto.keyfile import dump_public_key
+from protocol.acts import ZERO_ID, Value
+from protocol.description import BY_NAME
+from sanlian_client import console
+from sanlian_client.acts import Acts
+from sanlian_client.console import (
+    DIRECTORY,
+    FILE,
+    api_option,
+    deployment_option,
+    gateway_option,
+    json_option,
+    key_option,
+    language_option,
+    open_key,
+    open_platform,
+    parse_hex,
+    parse_object,
+    passphrase_option,
+    plain_errors,
+    show,
+    verdict_errors,
+)
+from sanlian_client.data import Gateway, Purpose, request_data
+from sanlian_client.drafts import MAX_DRAFT_SIZE, Draft
+from sanlian_client.evidence import MAX_EVIDENCE_SIZE, fetch_evidence
+from sanlian_client.files import read_limited, replace_file, write_new
+from sanlian_client.keys import load_key, make_key
+from sanlian_client.log import LogClient
+from sanlian_client.receipts import ReceiptStore, verify_receipts
+from sanlian_client.witness import Witness
+
+
+@click.group()
+@click.version_option(package_name="sanlian")
+def main() -> None:
+    """Work of a department with sanlian. 部门侧客户端。"""
+
+
+@main.group()
+def key() -> None:
+    """Key files. 密钥。"""
+
+
+@key.command("new")
+@click.argument("path", type=FILE)
+@passphrase_option
+@json_option
+@plain_errors
+def key_new(path: Path, passphrase: str | None, *, as_json: bool) -> None:
+    """Make a key in a new file. 生成密钥文件。"""
+    made = make_key(path, console.ask_passphrase(passphrase, new=True)).public_key
+    show({"key_id": made.key_id.hex(), "public_key": made.to_bytes().hex()}, as_json=as_json)
+
+
+@key.command("show")
+@click.argument("path", type=FILE)
+@passphrase_option
+@click.option("--pem", is_flag=True, help="Print the public key as PEM. 输出 PEM 公钥。")
+@json_option
+@plain_errors
+def key_show(path: Path, passphrase: str | None, *, pem: bool, as_json: bool) -> None:
+    """Show a key file's public key. 显示公钥。"""
+    public = open_key(path, passphrase).public_key
+    if pem:
+        click.echo(dump_public_key(public).decode(), nl=False)
+        return
+    show({"key_id": public.key_id.hex(), "public_key": public.to_bytes().hex()}, as_json=as_json)
+
+
+@main.group()
+def act() -> None:
+    """Acts: draft, read, sign, send. 签署件。"""
+
+
+def _values(name: str, text: str) -> dict[str, Value]:
+    act_type = BY_NAME.get(name)
+    if act_type is None:
+        raise ProtocolError("ACT_TYPE_UNKNOWN", "this act type is not known", act_type=name)
+    kinds = {field.name: field for word in act_type.words for field in word}
+    values: dict[str, Value] = {}
+    for member, value in parse_object(text, "--values").items():
+        field = kinds.get(member)
+        if field is None:
+            raise ProtocolError("ACT_MALFORMED", f"{name} has no field {member}", field=member)
+        if field.kind == "bytes":
+            values[member] = parse_hex(str(value), field.size, member)
+        elif field.kind == "uint" and isinstance(value, str):
+            # Masks and coordinates exceed what JSON numbers hold.
+            values[member] = int.from_bytes(parse_hex(value, field.size, member), "big")
+        elif isinstance(value, int | str):
+            values[member] = value
+        else:
+            raise ProtocolError("ACT_MALFORMED", f"{member} is text or a number", field=member)
+    return values
+
+
+@act.command("draft")
+@click.argument("name")
+@click.argument("path", type=FILE)
+@click.option(
+    "--signer", "signers", multiple=True, required=True, help="Key id; the actor first. 签署密钥。"
+)
+@click.option(
+    "--values",
+    default="{}",
+    help="The act's fields as JSON; bytes and masks in hex. 各字段。",
+)
+@click.option("--target", default=None, help="Id of what it acts on. 对象编号。")
+@click.option(
+    "--document", "documents", type=FILE, multiple=True, help="Public document. 公开文件。"
+)
+@click.option("--lifetime-s", default=7 * 24 * 3600, show_default=True, help="有效时长（秒）。")
+@api_option
+@deployment_option
+@plain_errors
+def act_draft(
+    name: str,
+    path: Path,
+    signers: tuple[str, ...],
+    values: str,
+    target: str | None,
+    documents: tuple[Path, ...],
+    lifetime_s: int,
+    api: str,
+    deployment: Path | None,
+) -> None:
+    """Draft an act of type NAME into a new file. 起草签署件。"""
+    with open_platform(api, deployment) as platform:
+        draft = Acts(platform, lifetime_s=lifetime_s).build(
+            name,
+            [parse_hex(signer, 32, "--signer") for signer in signers],
+            _values(name, values),
+            target=ZERO_ID if target is None else parse_hex(target, 32, "--target"),
+            documents=[read_limited(document, max_bytes=65536) for document in documents],
+        )
+    write_new(path, draft.to_bytes())
+    click.echo(draft.act_id.hex())
+
+
+def _load_draft(path: Path) -> Draft:
+    return Draft.from_bytes(read_limited(path, max_bytes=MAX_DRAFT_SIZE))
+
+
+def _show_draft(draft: Draft, language: str, deployment: Path | None) -> None:
+    info = console.open_deployment(deployment)
+    contracts = None if info is None else info.contracts
+    if info is not None and info.chain_id != draft.act.chain_id:
+        raise ProtocolError("WRONG_CHAIN", "the act is for another chain")
+    for line in draft.words("zh" if language == "zh" else "en", contracts):
+        click.echo(line)
+    for number, signer in enumerate(draft.signers, 1):
+        done = signer in draft.signatures
+        word = (
+            ("已签" if done else "未签") if language == "zh" else ("signed" if done else "missing")
+        )
+        click.echo(f"{number}. {signer.hex()} {word}")
+
+
+@act.command("show")
+@click.argument("path", type=FILE)
+@language_option
+@deployment_option
+@plain_errors
+def act_show(path: Path, lang: str, deployment: Path | None) -> None:
+    """Show a draft's words and signatures. 显示签署件内容。"""
+    _show_draft(_load_draft(path), lang, deployment)
+
+
+@act.command("sign")
+@click.argument("path", type=FILE)
+@key_option
+@passphrase_option
+@language_option
+@deployment_option
+@click.option("--yes", is_flag=True, help="Do not ask. 不再询问。")
+@plain_errors
+def act_sign(
+    path: Path,
+    key_file: Path,
+    passphrase: str | None,
+    lang: str,
+    deployment: Path | None,
+    *,
+    yes: bool,
+) -> None:
+    """Show a draft's words, then add a signature. 阅读并签署。"""
+    draft = _load_draft(path)
+    _show_draft(draft, lang, deployment)
+    if not yes:
+        click.confirm("Sign this? 是否签署？", abort=True)
+    signed = draft.sign(open_key(key_file, passphrase))
+    replace_file(path, signed.to_bytes())
+    click.echo(f"missing signatures 尚缺签名: {len(signed.missing)}")
+
+
+@act.command("send")
+@click.argument("path", type=FILE)
+@api_option
+@deployment_option
+@click.option("--wait-s", default=60.0, show_default=True, help="0: do not wait. 等待秒数。")
+@json_option
+@plain_errors
+def act_send(
+    path: Path, api: str, deployment: Path | None, wait_s: float, *, as_json: bool
+) -> None:
+    """Send an act that everybody has signed. 提交签署件。"""
+    draft = _load_draft(path)
+    with open_platform(api, deployment) as platform:
+        received_at = platform.send_act(draft.signed(), draft.documents).received_at
+        found = {"act_id": draft.act_id.hex(), "received_at": received_at}
+        if wait_s > 0:
+            status = platform.wait_for(draft.act_id, wait_s)
+            found |= {"status": status.status, "block_number": status.block_number}
+    show(found, as_json=as_json)
+
+
+@act.command("status")
+@click.argument("act_id")
+@api_option
+@json_option
+@plain_errors
+def act_status(act_id: str, api: str, *, as_json: bool) -> None:
+    """Ask what became of an act. 查询签署件状态。"""
+    with open_platform(api, None) as platform:
+        found = platform.act_status(parse_hex(act_id, 32, "ACT_ID"))
+    members = ("status", "transaction_hash", "block_number", "code", "title")
+    values = {name: getattr(found, name) for name in members}
+    show({"act_id": act_id, **values}, as_json=as_json)
+
+
+@main.group()
+def data() -> None:
+    """Data requests. 数据请求。"""
+
+
+def _gateway(
+    api: str, gateway: str, deployment: Path | None, authority: str | None = None
+) -> Gateway:
+    with open_platform(api, deployment) as platform:
+        info = platform.deployment()
+    return Gateway(
+        gateway,
+        origin=info.origin,
+        public_key=info.gateway_key,
+        authority=authority,
+        max_answer_size=MAX_EVIDENCE_SIZE,
+    )
+
+
+def _log(api: str, gateway: str, deployment: Path | None) -> LogClient:
+    with open_platform(api, deployment) as platform:
+        info = platform.deployment()
+    return LogClient(gateway, origin=info.origin, public_key=info.gateway_key)
+
+
+@data.command("get")
+@click.argument("grant")
+@click.option("--parameters", default="{}", help="JSON object. 查询参数。")
+@click.option("--person", default="-", help="Pseudonym of who asks. 查询人代号。")
+@click.option("--basis", default="-", help="Legal basis. 法律依据代码。")
+@click.option("--scenario", default="-", help="Scenario. 应用场景代码。")
+@click.option("--case", default="-", help="Case number. 办件编号。")
+@click.option("--stream", default=None, help="STREAM;SEQUENCE. 流编号;序号。")
+@click.option("--receipts", type=DIRECTORY, required=True, help="Where receipts go. 回执目录。")
+@click.option("--authority", default=None, help="host:port to sign for. 签名所用网关地址。")
+@key_option
+@passphrase_option
+@api_option
+@gateway_option
+@deployment_option
+@plain_errors
+def data_get(
+    grant: str,
+    parameters: str,
+    person: str,
+    basis: str,
+    scenario: str,
+    case: str,
+    stream: str | None,
+    receipts: Path,
+    authority: str | None,
+    key_file: Path,
+    passphrase: str | None,
+    api: str,
+    gateway: str,
+    deployment: Path | None,
+) -> None:
+    """Ask for data under GRANT and keep the receipt. 请求数据并保存回执。"""
+    with _gateway(api, gateway, deployment, authority) as service:
+        released = request_data(
+            service,
+            open_key(key_file, passphrase),
+            grant=parse_hex(grant, 32, "GRANT"),
+            parameters=parse_object(parameters, "--parameters"),
+            purpose=Purpose(person, basis, scenario, case, stream),
+            store=ReceiptStore(receipts),
+        )
+    click.echo(json.dumps(released.data, ensure_ascii=False))
+    click.echo(f"receipt 回执: {released.receipt.index}", err=True)
+
+
+@main.group()
+def receipt() -> None:
+    """Receipts of data requests. 回执。"""
+
+
+@receipt.command("list")
+@click.argument("directory", type=DIRECTORY)
+@json_option
+@verdict_errors
+def receipt_list(directory: Path, *, as_json: bool) -> None:
+    """List the kept receipts. 列出回执。"""
+    for name, kept in ReceiptStore(directory):
+        found = kept.receipt
+        index = None if found is None else found.index
+        show({"file": name, "grant": kept.request["grant"], "index": index}, as_json=as_json)
+
+
+@receipt.command("verify")
+@click.argument("directory", type=DIRECTORY)
+@api_option
+@gateway_option
+@deployment_option
+@json_option
+@verdict_errors
+def receipt_verify(
+    directory: Path, api: str, gateway: str, deployment: Path | None, *, as_json: bool
+) -> None:
+    """Compare the kept receipts with the log: 0 all valid, 1 not, 2 undecided. 核验回执。"""
+    with _log(api, gateway, deployment) as log:
+        newest, findings = verify_receipts(ReceiptStore(directory), log)
+    for finding in findings:
+        words = {"file": finding.name, "verdict": finding.verdict, "code": finding.code}
+        show(words, as_json=as_json)
+    show({"log": newest.origin, "size": newest.size, "root": newest.root.hex()}, as_json=as_json)
+    if any(finding.verdict == "invalid" for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+@main.group()
+def evidence() -> None:
+    """Evidence of records. 证据。"""
+
+
+@evidence.command("get")
+@click.argument("seq", type=click.IntRange(min=0))
+@click.argument("path", type=FILE)
+@key_option
+@passphrase_option
+@api_option
+@gateway_option
+@deployment_option
+@plain_errors
+def evidence_get(
+    seq: int,
+    path: Path,
+    key_file: Path,
+    passphrase: str | None,
+    api: str,
+    gateway: str,
+    deployment: Path | None,
+) -> None:
+    """Fetch the evidence of record SEQ into a new file. 获取证据文件。"""
+    with _gateway(api, gateway, deployment) as service:
+        found = fetch_evidence(service, open_key(key_file, passphrase), seq=seq)
+    write_new(path, found)
+    click.echo(f"{path}: {len(found)} bytes")
+
+
+@main.group()
+def witness() -> None:
+    """Witness. 见证人。"""
+
+
+@witness.command("run")
+@click.option("--home", type=DIRECTORY, required=True, help="Key and state. 密钥与状态目录。")
+@click.option("--name", required=True, help="Name in cosignatures. 见证人名称。")
+@click.option("--node", required=True, help="JSON-RPC URL of a node. 节点地址。")
+@click.option("--interval-s", default=1.0, show_default=True, help="轮询间隔（秒）。")
+@passphrase_option
+@api_option
+@gateway_option
+@plain_errors
+def witness_run(
+    home: Path,
+    name: str,
+    node: str,
+    interval_s: float,
+    passphrase: str | None,
+    api: str,
+    gateway: str,
+) -> None:
+    """Sign blocks and checkpoints that continue what was signed before. 运行见证人。"""
+    secret = console.ask_passphrase(passphrase)
+    path = home / "key.pem"
+    private = load_key(path, secret) if path.exists() else make_key(path, secret)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    runner = Witness(
+        home, name=name, key=private, node_url=node, api_url=api, gateway_url=gateway, say=_say
+    )
+    click.echo(f"witness 见证人 {name}: {private.public_key.key_id.hex()}")
+    try:
+        runner.run(stop, interval_s=interval_s)
+    finally:
+        runner.close()
+
+
+def _say(news: str) -> None:
+    click.echo(news)
+
+
+@main.group()
+def log() -> None:
+    """Access log. 访问日志。"""
+
+
+@log.command("follow")
+@click.argument("directory", type=DIRECTORY)
+@click.option("--rounds", default=0, help="0: for ever. 轮数。")
+@click.option("--interval-s", default=5.0, show_default=True, help="轮询间隔（秒）。")
+@api_option
+@gateway_option
+@deployment_option
+@verdict_errors
+def log_follow(
+    directory: Path,
+    rounds: int,
+    interval_s: float,
+    api: str,
+    gateway: str,
+    deployment: Path | None,
+) -> None:
+    """Check that the log only grows, keeping its newest checkpoint. 跟踪日志增长。"""
+    store = ReceiptStore(directory)
+    done = 0
+    with _log(api, gateway, deployment) as client:
+        while True:
+            note, newest = client.checkpoint()
+            last = store.find_checkpoint(client)
+            if last is None or newest != last:
+                if last is not None:
+                    client.verify_growth(last, newest)
+                store.keep_checkpoint(note)
+                click.echo(f"{newest.origin} {newest.size} {newest.root.hex()}")
+            done += 1
+            if rounds and done >= rounds:
+                return
+            console.wait_seconds(interval_s)
