@@ -5,6 +5,7 @@ The indexer, the gateway, the verifier and the audit all stand on this one model
 
 from protocol.model.apply import Applied, apply_act, apply_anchor, apply_genesis
 from protocol.model.decision import (
+    GRANT_PROBLEMS,
     effective_items,
     grant_problem,
     is_entry_live,
@@ -19,6 +20,7 @@ from protocol.model.requests import Request, RequestState, Term
 from protocol.model.store import MemoryStore, Store
 
 __all__ = [
+    "GRANT_PROBLEMS",
     "Anchor",
     "Applied",
     "Authority",

@@ -9,6 +9,25 @@ from protocol.model.registry import KeyState
 from protocol.model.requests import RequestState
 from protocol.model.store import Store
 
+#: Codes of grant_problem: what the state alone decides.
+GRANT_PROBLEMS = frozenset(
+    {
+        "KEY_UNKNOWN",
+        "KEY_NOT_ACTIVE",
+        "ROLE_MISSING",
+        "GRANT_UNKNOWN",
+        "GRANT_NOT_YOURS",
+        "GRANT_NOT_LIVE",
+        "GRANT_SUSPENDED",
+        "GRANT_REVOKED",
+        "GRANT_NOT_YET_VALID",
+        "GRANT_EXPIRED",
+        "INTERFACE_NOT_LIVE",
+        "PURPOSE_MISMATCH",
+        "NO_ITEMS",
+    }
+)
+
 
 def is_entry_live(store: Store, entry_id: bytes) -> bool:
     """Return whether an entry has a current version and is not RETIRED."""

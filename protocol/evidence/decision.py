@@ -1,0 +1,176 @@
+"""Whether a record's decision follows from the state: shared by the verifier and the audit."""
+
+from typing import Any
+
+from crypto.errors import CryptoError, VerificationError
+from crypto.merkle import leaf_hash
+from crypto.sm2 import PublicKey, Signature
+from protocol.description import Role
+from protocol.httpsig import DATA_PATH, ProviderAnswer, SignedRequest
+from protocol.model import GRANT_PROBLEMS, KeyState, Store, effective_items, grant_problem
+
+#: A gateway's clock may be set to allow so much; beyond it no setting goes.
+MAX_SKEW_S = 300
+
+
+def _refuse(code: str, message: str) -> VerificationError:
+    return VerificationError(code, message)
+
+
+def _require(code: str, message: str, *, ok: bool) -> None:
+    if not ok:
+        raise _refuse(code, message)
+
+
+def verify_request(record: dict[str, Any]) -> SignedRequest:
+    """Check the requester's signature in a record and return the request.
+
+    Raises:
+        VerificationError: REQUEST_INVALID.
+    """
+    try:
+        request = SignedRequest.from_record(record["request"])
+        request.verify()
+    except (CryptoError, VerificationError) as error:
+        raise _refuse("REQUEST_INVALID", "the requester's signature does not hold") from error
+    if record["event"] in ("intent", "denied") and request.path != DATA_PATH:
+        raise _refuse("REQUEST_INVALID", "the record is not about a data request")
+    return request
+
+
+def _problem(store: Store, record: dict[str, Any], request: SignedRequest) -> str | None:
+    return grant_problem(
+        store,
+        grant=request.grant,
+        key_id=request.public_key.key_id,
+        basis=request.basis,
+        scenario=request.scenario,
+        at_s=record["time_ms"] // 1000,
+    )
+
+
+def verify_intent(store: Store, record: dict[str, Any], request: SignedRequest) -> None:
+    """Check that the state of the deciding block let this request pass, as the record says.
+
+    Raises:
+        VerificationError: DECISION_WRONG.
+    """
+    problem = _problem(store, record, request)
+    if problem is not None:
+        raise _refuse("DECISION_WRONG", f"the state refuses this request: {problem}")
+    grant = store.find_request(request.grant)
+    interface = store.find_interface(grant.interface) if grant is not None else None
+    entry = store.find_entry(interface.entry) if interface is not None else None
+    key = store.find_key(request.public_key.key_id)
+    person = store.find_person(key.person) if key is not None else None
+    if (
+        grant is None
+        or interface is None
+        or interface.current is None
+        or entry is None
+        or entry.current is None
+        or person is None
+    ):
+        raise _refuse("DECISION_WRONG", "the state does not hold what the record rests on")
+    told = {
+        "department": person.department.hex(),
+        "grant_revision": grant.revision,
+        "provider": grant.provider.hex(),
+        "entry": entry.id.hex(),
+        "entry_version": entry.current.number,
+        "interface": interface.id.hex(),
+        "interface_version": interface.current.number,
+        "items": f"{effective_items(store, grant.id):064x}",
+    }
+    for name, value in told.items():
+        _require("DECISION_WRONG", f"{name} is not that of the state", ok=record[name] == value)
+    skew = abs(record["time_ms"] // 1000 - request.created)
+    _require("DECISION_WRONG", "the request's time is not the record's", ok=skew <= MAX_SKEW_S)
+
+
+def verify_denial(store: Store, record: dict[str, Any], request: SignedRequest) -> None:
+    """Check that the stated code follows from the state, where the state can tell.
+
+    Raises:
+        VerificationError: DECISION_WRONG.
+    """
+    problem, code = _problem(store, record, request), record["code"]
+    _require(
+        "DECISION_WRONG",
+        f"the record says {code}, the state {problem or 'nothing'}",
+        ok=code not in GRANT_PROBLEMS or code == problem,
+    )
+    key = store.find_key(request.public_key.key_id)
+    person = store.find_person(key.person) if key is not None else None
+    if person is not None:
+        _require(
+            "DECISION_WRONG",
+            "department is not that of the state",
+            ok=record["department"] == person.department.hex(),
+        )
+
+
+def verify_end(
+    store: Store, intent: dict[str, Any], intent_bytes: bytes, end: dict[str, Any]
+) -> None:
+    """Check an outcome or interruption against its intent.
+
+    Args:
+        store: state of the deciding block.
+        intent: the intent's record.
+        intent_bytes: its bytes.
+        end: the record of the outcome or interruption.
+
+    Raises:
+        VerificationError: OUTCOME_INVALID, PROVIDER_INVALID.
+    """
+    leaf = leaf_hash(intent_bytes)
+    follows = end["seq"] > intent["seq"] and end["time_ms"] >= intent["time_ms"]
+    _require(
+        "OUTCOME_INVALID",
+        "the record does not end this intent",
+        ok=end["intent"] == intent["seq"] and end["intent_leaf"] == leaf.hex() and follows,
+    )
+    if end["event"] == "interrupted":
+        return
+    within = int(end["items"], 16) & ~int(intent["items"], 16) == 0
+    _require("OUTCOME_INVALID", "more items were released than were decided", ok=within)
+    released = end["result"] == "released"
+    _require("OUTCOME_INVALID", "code and result do not agree", ok=released == (end["code"] == ""))
+    answer = end["provider_response"]
+    if answer is None:
+        _require("PROVIDER_INVALID", "the provider's signature is missing", ok=not released)
+        return
+    public_key = _verify_answer(answer, leaf)
+    if not released:
+        return
+    _require(
+        "OUTCOME_INVALID", "the response's digest is missing", ok=end["response_digest"] is not None
+    )
+    key = store.find_key(public_key.key_id)
+    person = store.find_person(key.person) if key is not None else None
+    _require(
+        "PROVIDER_INVALID",
+        "the answer is not signed by a key of the provider",
+        ok=key is not None
+        and person is not None
+        and key.state is KeyState.ACTIVE
+        and bool(person.roles & Role.PROVIDER)
+        and person.department.hex() == intent["provider"],
+    )
+
+
+def _verify_answer(answer: dict[str, Any], leaf: bytes) -> PublicKey:
+    try:
+        public_key = PublicKey.from_bytes(bytes.fromhex(answer["public_key"]))
+        ProviderAnswer(
+            public_key=public_key,
+            created=answer["created"],
+            status=answer["status"],
+            content_digest=bytes.fromhex(answer["content_digest"]),
+            intent_leaf=leaf,
+            signature=Signature.from_bytes(bytes.fromhex(answer["signature"])),
+        ).verify()
+    except (CryptoError, VerificationError) as error:
+        raise _refuse("PROVIDER_INVALID", "the provider's signature does not hold") from error
+    return public_key
