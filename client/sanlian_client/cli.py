@@ -125,6 +125,7 @@ def _values(name: str, text: str) -> dict[str, Value]:
 @deployment_option
 @plain_errors
 def act_draft(
+    *,
     name: str,
     path: Path,
     signers: tuple[str, ...],
@@ -281,6 +282,7 @@ def _log(api: str, gateway: str, deployment: Path | None) -> LogClient:
 @deployment_option
 @plain_errors
 def data_get(
+    *,
     grant: str,
     parameters: str,
     person: str,
@@ -363,6 +365,7 @@ def evidence() -> None:
 @deployment_option
 @plain_errors
 def evidence_get(
+    *,
     seq: int,
     path: Path,
     key_file: Path,
@@ -393,6 +396,7 @@ def witness() -> None:
 @gateway_option
 @plain_errors
 def witness_run(
+    *,
     home: Path,
     name: str,
     node: str,
@@ -436,6 +440,7 @@ def log() -> None:
 @deployment_option
 @verdict_errors
 def log_follow(
+    *,
     directory: Path,
     rounds: int,
     interval_s: float,

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 
 import click
 
-from crypto.errors import LedgerError, OutcomeUnknown, SanlianError, VerificationError
+from crypto.errors import LedgerError, SanlianError, VerificationError
 from crypto.sm2 import PrivateKey
 from sanlian_client.deployment import DeploymentInfo
 from sanlian_client.files import read_limited
@@ -19,7 +19,7 @@ from sanlian_client.platform import Platform
 
 P = ParamSpec("P")
 
-PASSPHRASE_ENV = "SANLIAN_KEY_PASSPHRASE"
+PASSPHRASE_ENV = "SANLIAN_KEY_PASSPHRASE"  # noqa: S105 - the name of a variable
 FILE = click.Path(path_type=Path, dir_okay=False)
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
 
@@ -56,16 +56,10 @@ language_option = click.option(
 )
 
 
-def fail(error: SanlianError, *, verifier: bool = False) -> "click.exceptions.Exit":
-    """Print an error as `code: message` and return the exit with its status.
-
-    Args:
-        error: the error.
-        verifier: 1 says invalid and 2 says undecided; other commands end with 1.
-    """
+def fail(error: SanlianError, *, status: int = 1) -> "click.exceptions.Exit":
+    """Print an error as `code: message` and return the exit with its status."""
     click.echo(f"{error.code}: {error.message}", err=True)
-    undecided = verifier and isinstance(error, LedgerError | OutcomeUnknown)
-    return click.exceptions.Exit(2 if undecided else 1)
+    return click.exceptions.Exit(status)
 
 
 def plain_errors(function: Callable[P, None]) -> Callable[P, None]:
@@ -89,10 +83,9 @@ def verdict_errors(function: Callable[P, None]) -> Callable[P, None]:
         try:
             function(*args, **kwargs)
         except VerificationError as error:
-            raise fail(error, verifier=True) from None
+            raise fail(error) from None
         except SanlianError as error:
-            click.echo(f"{error.code}: {error.message}", err=True)
-            raise click.exceptions.Exit(2) from None
+            raise fail(error, status=2) from None
 
     return wrapped
 
