@@ -33,7 +33,7 @@ def verify_request(record: dict[str, Any]) -> SignedRequest:
         request.verify()
     except (CryptoError, VerificationError) as error:
         raise _refuse("REQUEST_INVALID", "the requester's signature does not hold") from error
-    if record["event"] in ("intent", "denied") and request.path != DATA_PATH:
+    if record["event"] == "intent" and request.path != DATA_PATH:
         raise _refuse("REQUEST_INVALID", "the record is not about a data request")
     return request
 

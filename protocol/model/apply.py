@@ -19,7 +19,7 @@ from protocol.acts import (
     Act,
     SignedAct,
 )
-from protocol.checkpoint import Checkpoint
+from protocol.checkpoint import MAX_SIZE, Checkpoint
 from protocol.description import BY_CODE, WORD, ActType, Role
 from protocol.model.entry_rules import ENTRY_RULES
 from protocol.model.interface_rules import INTERFACE_RULES
@@ -266,14 +266,14 @@ def apply_anchor(
         verify_signature: False where the contract that emitted the anchor is trusted.
 
     Raises:
-        ProtocolError: LOG_UNKNOWN, VALUE_INVALID, SIZE_SHRINKS, ALREADY_ANCHORED, ROOT_DIFFERS,
-            KEY_UNKNOWN, KEY_NOT_ACTIVE, SIGNATURE_INVALID.
+        ProtocolError: TARGET_UNKNOWN, SIZE_INVALID, SIZE_SHRINKS, ALREADY_ANCHORED, ROOT_DIFFERS,
+            KEY_UNKNOWN, KEY_NOT_ACTIVE, ROLE_MISSING, SIGNATURE_INVALID.
     """
     found = store.find_log(log)
     if found is None:
-        raise refuse("LOG_UNKNOWN", "this log does not exist")
-    if size == 0:
-        raise refuse("VALUE_INVALID", "an empty log is not anchored", index=1, field="size")
+        raise refuse("TARGET_UNKNOWN", "this log does not exist")
+    if not 0 < size <= MAX_SIZE:
+        raise refuse("SIZE_INVALID", "an anchored log has 1 to 2^63 - 1 records")
     newest = store.find_anchor(log)
     if newest is not None and size < newest.size:
         raise refuse("SIZE_SHRINKS", "a later anchor has more records")
@@ -286,6 +286,8 @@ def apply_anchor(
         raise refuse("KEY_UNKNOWN", "the gateway's key does not exist")
     if key.state is not KeyState.ACTIVE:
         raise refuse("KEY_NOT_ACTIVE", "the gateway's key is revoked")
+    if not _person_of(store, key).roles & Role.GATEWAY:
+        raise refuse("ROLE_MISSING", "the key is no gateway's any more", role="GATEWAY")
     if verify_signature:
         text = Checkpoint(found.origin, size, root).text().encode()
         _verify(key.public_key, text, signature)

@@ -9,6 +9,9 @@ from protocol.model.registry import KeyState
 from protocol.model.requests import RequestState
 from protocol.model.store import Store
 
+#: Sharing class of what no interface serves.
+NOT_SHARED = 3
+
 #: Codes of grant_problem: what the state alone decides.
 GRANT_PROBLEMS = frozenset(
     {
@@ -40,12 +43,16 @@ def _is_live(entry: Entry) -> bool:
 
 
 def is_interface_live(store: Store, interface_id: bytes) -> bool:
-    """Return whether an interface is ONLINE and its entry is live."""
+    """Return whether an interface is ONLINE and its entry is live and, as it stands now, shared."""
     interface = store.find_interface(interface_id)
+    entry = store.find_entry(interface.entry) if interface is not None else None
     return (
         interface is not None
         and interface.state is InterfaceState.ONLINE
-        and is_entry_live(store, interface.entry)
+        and entry is not None
+        and _is_live(entry)
+        and entry.current is not None
+        and entry.current.sharing_class != NOT_SHARED
     )
 
 
@@ -68,7 +75,7 @@ def is_grant_live(store: Store, request_id: bytes, at_s: int) -> bool:
 
 
 def effective_items(store: Store, request_id: bytes) -> int:
-    """Return the mask grant ∧ interface ∧ current entry; 0 where one of them does not exist.
+    """Return the mask grant ∧ interface ∧ current entry; 0 where there is no such grant.
 
     Args:
         store: the state.
@@ -79,6 +86,7 @@ def effective_items(store: Store, request_id: bytes) -> int:
     entry = store.find_entry(interface.entry) if interface is not None else None
     if (
         request is None
+        or request.state not in (RequestState.AGREED, RequestState.SUSPENDED)
         or interface is None
         or entry is None
         or interface.current is None

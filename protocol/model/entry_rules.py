@@ -26,7 +26,10 @@ def entry_submitted(step: Step) -> tuple[bytes, int]:
     else:
         found = _get_entry(step)
     department = step.actor.department
-    step.require_role(step.persons[0], Role.OPERATOR, found.department if found else None)
+    step.require_role(step.persons[0], Role.OPERATOR)
+    step.require_role(step.persons[1], Role.HEAD)
+    if found is not None:
+        step.require_role(step.persons[0], Role.OPERATOR, found.department)
     step.require_role(step.persons[1], Role.HEAD, department)
     if found is not None and found.state is EntryState.RETIRED:
         raise state_invalid("the entry is retired")

@@ -4,14 +4,12 @@ from dataclasses import replace
 
 from protocol.acts import ZERO_ID
 from protocol.description import Role
-from protocol.model.decision import is_entry_live
-from protocol.model.entries import Entry
+from protocol.model.decision import NOT_SHARED, is_entry_live
+from protocol.model.entries import Entry, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceState, InterfaceVersion, Side
 from protocol.model.registry import Person
 from protocol.model.registry_rules import Rule
 from protocol.model.step import Step, refuse, state_invalid
-
-SHARED_CLASSES = (1, 2)
 
 
 def find_side(step: Step, person: Person, provider: bytes) -> Side:
@@ -40,11 +38,16 @@ def _put(step: Step, interface: Interface) -> tuple[bytes, int]:
     return changed.id, changed.revision
 
 
-def _live_entry(step: Step, entry_id: bytes) -> Entry:
+def _get_shared_entry(step: Step, entry_id: bytes) -> tuple[Entry, EntryVersion]:
     entry = step.store.find_entry(entry_id)
-    if entry is None or not is_entry_live(step.store, entry_id):
-        raise state_invalid("the entry is not live")
-    return entry
+    if entry is None or entry.current is None or not is_entry_live(step.store, entry_id):
+        raise refuse("ENTRY_NOT_LIVE", "the entry is not live")
+    return entry, entry.current
+
+
+def _require_shared(version: EntryVersion) -> None:
+    if version.sharing_class == NOT_SHARED:
+        raise refuse("ENTRY_NOT_SHARED", "the entry is not shared")
 
 
 def interface_registered(step: Step) -> tuple[bytes, int]:
@@ -55,22 +58,17 @@ def interface_registered(step: Step) -> tuple[bytes, int]:
         step.require_new()
     else:
         found = _get_interface(step)
-    entry_id = act.octets("entry")
-    entry = step.store.find_entry(entry_id)
-    if entry is None:
-        raise step.value_invalid("entry", "does not exist")
-    step.require_role(step.actor, Role.OPERATOR, entry.department)
+    step.require_role(step.actor, Role.OPERATOR, found.department if found else None)
     if found is not None and found.state is InterfaceState.RETIRED:
         raise state_invalid("the interface is retired")
+    entry_id = act.octets("entry")
     if found is not None:
         step.require_value(
             "entry", "is not the one that the interface serves", ok=found.entry == entry_id
         )
-    current = _live_entry(step, entry_id).current
-    if current is None:
-        raise state_invalid("the entry is not live")
-    if current.sharing_class not in SHARED_CLASSES:
-        raise refuse("ENTRY_NOT_SHARED", "the entry is not shared")
+    entry, current = _get_shared_entry(step, entry_id)
+    step.require_role(step.actor, Role.OPERATOR, entry.department)
+    _require_shared(current)
     if act.number("entry_version") != current.number:
         raise refuse("VERSION_NOT_CURRENT", "the entry's version is not the current one")
     items = act.number("items")
@@ -118,9 +116,9 @@ def interface_online(step: Step) -> tuple[bytes, int]:
         "is not that of the pending version",
         ok=step.act.octets("document") == pending.document,
     )
-    entry = _live_entry(step, interface.entry)
-    bound = step.store.find_entry_version(entry.id, pending.entry_version)
-    if bound is None or pending.items & bound.items != pending.items:
+    _, current = _get_shared_entry(step, interface.entry)
+    _require_shared(current)
+    if pending.items & current.items != pending.items:
         raise refuse("ITEMS_NOT_COVERED", "the entry does not have all of these items")
     state = interface.state
     return _put(

@@ -31,12 +31,7 @@ def _require_state(request: Request, *states: RequestState) -> None:
 
 def _read_term(step: Step) -> Term:
     act = step.act
-    term = Term(act.number("valid_from"), act.number("valid_until"), act.number("quota"))
-    step.require_value(
-        "valid_until", "lies before valid_from", ok=term.valid_from <= term.valid_until
-    )
-    step.require_value("quota", "must be at least 1", ok=term.quota >= 1)
-    return term
+    return Term(act.number("valid_from"), act.number("valid_until"), act.number("quota"))
 
 
 def request_filed(step: Step) -> tuple[bytes, int]:
@@ -54,18 +49,21 @@ def request_filed(step: Step) -> tuple[bytes, int]:
         or not is_interface_live(step.store, interface_id)
     ):
         raise refuse("INTERFACE_NOT_LIVE", "the interface is not live")
-    if act.number("interface_version") != interface.current.number:
-        raise refuse("VERSION_NOT_CURRENT", "the interface's version is not the current one")
     if interface.department == requester:
         raise refuse("OWN_DATA", "the data are the requester's own")
+    if act.number("interface_version") != interface.current.number:
+        raise refuse("VERSION_NOT_CURRENT", "the interface's version is not the current one")
+    term = _read_term(step)
+    step.require_value(
+        "valid_until",
+        "is past or before valid_from",
+        ok=term.valid_from <= term.valid_until and term.valid_until > step.block_time,
+    )
+    for name in ("quota", "items", "legal_basis", "scenario", "case"):
+        step.require_nonzero(name)
     items = act.number("items")
-    step.require_nonzero("items")
     if items & interface.current.items != items:
         raise refuse("ITEMS_NOT_COVERED", "the interface does not have all of these items")
-    term = _read_term(step)
-    step.require_value("valid_until", "is past", ok=term.valid_until > step.block_time)
-    for name in ("legal_basis", "scenario", "case"):
-        step.require_nonzero(name)
     return _put(
         step,
         Request(
@@ -105,22 +103,20 @@ def request_agreed(step: Step) -> tuple[bytes, int]:
         or not is_interface_live(step.store, request.interface)
     ):
         raise refuse("INTERFACE_NOT_LIVE", "the interface is not live")
-    items = act.number("items")
     step.require_nonzero("items")
-    if items & request.items & interface.current.items & entry.current.items != items:
-        raise refuse("ITEMS_NOT_COVERED", "not all of these items were asked for and are served")
-    term = _read_term(step)
+    term, asked = _read_term(step), request.term
     step.require_value(
-        "valid_from",
-        "lies before the term asked for",
-        ok=term.valid_from >= request.term.valid_from,
+        "valid_from", "lies before the term asked for", ok=term.valid_from >= asked.valid_from
     )
     step.require_value(
         "valid_until",
-        "lies behind the term asked for",
-        ok=term.valid_until <= request.term.valid_until,
+        "lies behind the term asked for, or before valid_from",
+        ok=term.valid_from <= term.valid_until <= asked.valid_until,
     )
-    step.require_value("quota", "exceeds what was asked for", ok=term.quota <= request.term.quota)
+    step.require_range("quota", 1, asked.quota)
+    items = act.number("items")
+    if items & request.items & interface.current.items & entry.current.items != items:
+        raise refuse("ITEMS_NOT_COVERED", "not all of these items were asked for and are served")
     return _put(
         step,
         replace(request, state=RequestState.AGREED, granted_items=items, granted_term=term),
