@@ -302,10 +302,14 @@ def _decode_pem(pem: bytes, label: str) -> bytes:
     match = _PEM.fullmatch(pem)
     if match is None or match[1] != label.encode():
         raise _invalid(f"it is not one PEM block named {label}")
+    text = re.sub(rb"[\r\n]", b"", match[2])
     try:
-        return base64.b64decode(re.sub(rb"[\r\n]", b"", match[2]), validate=True)
+        data = base64.b64decode(text, validate=True)
     except binascii.Error:
         raise _invalid("its base64 is broken") from None
+    if base64.b64encode(data) != text:
+        raise _invalid("its base64 is broken")
+    return data
 
 
 def _invalid(reason: str) -> CryptoError:

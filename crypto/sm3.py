@@ -1,22 +1,39 @@
 """SM3 digest and HMAC-SM3."""
 
+from functools import cache
+
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, hmac
+
+from crypto.errors import CryptoError
+from crypto.libcrypto import REMEDY
 
 DIGEST_LENGTH = 32
 
 _ALGORITHM = hashes.SM3()
-# Copying an initialised context is a third faster than setting up a new one for every digest.
-_FRESH = hashes.Hash(_ALGORITHM)
 
 
 def sm3(data: bytes) -> bytes:
     """Return the SM3 digest (32 bytes) of data.
 
+    Raises:
+        CryptoError: LIBCRYPTO_UNSUITABLE when the library has no SM3.
+
     Standard: GB/T 32905-2016.
     """
-    context = _FRESH.copy()
+    context = _fresh().copy()
     context.update(data)
     return context.finalize()
+
+
+@cache
+def _fresh() -> hashes.Hash:
+    # Copying an initialised context is a third faster than setting up a new one for every digest.
+    try:
+        return hashes.Hash(_ALGORITHM)
+    except (InternalError, UnsupportedAlgorithm):
+        reason = "The OpenSSL of the package cryptography has no SM3"
+        raise CryptoError("LIBCRYPTO_UNSUITABLE", f"{reason}; {REMEDY}.", reason=reason) from None
 
 
 def hmac_sm3(key: bytes, data: bytes) -> bytes:

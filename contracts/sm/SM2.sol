@@ -91,7 +91,7 @@ library SM2 {
             table[4 * i + 1],
             table[4 * i + 2],
             table[4 * i + 3],
-            _at(table, j)
+            _entry(table, j)
         );
         _put(table, k, x, y, zz, zzz);
     }
@@ -110,10 +110,10 @@ library SM2 {
         table[4 * k + 3] = zzz;
     }
 
-    function _at(uint256[64] memory table, uint256 k) private pure returns (uint256 at) {
+    function _entry(uint256[64] memory table, uint256 k) private pure returns (uint256 position) {
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
-            at := add(table, shl(7, k))
+            position := add(table, shl(7, k))
         }
     }
 
@@ -132,7 +132,7 @@ library SM2 {
             (x, y, zz, zzz) = _double(x, y, zz, zzz);
             (x, y, zz, zzz) = _double(x, y, zz, zzz);
             uint256 k = (((s >> i) & 3) << 2) | ((t >> i) & 3);
-            if (k != 0) (x, y, zz, zzz) = _add(x, y, zz, zzz, _at(table, k));
+            if (k != 0) (x, y, zz, zzz) = _add(x, y, zz, zzz, _entry(table, k));
         }
     }
 

@@ -41,9 +41,7 @@ def standard(vectors: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_pair(vector: dict[str, Any]) -> tuple[PublicKey, Signature]:
-    public_key = PublicKey(
-        int(vector["public_key_x_hex"], 16), int(vector["public_key_y_hex"], 16)
-    )
+    public_key = PublicKey(int(vector["public_key_x_hex"], 16), int(vector["public_key_y_hex"], 16))
     return public_key, Signature(int(vector["r_hex"], 16), int(vector["s_hex"], 16))
 
 
@@ -346,7 +344,8 @@ def test_any_bytes_are_refused_or_round_trip(data: bytes) -> None:
     try:
         signature = Signature.from_der(data)
     except CryptoError as error:
-        assert error.code == "SIGNATURE_MALFORMED"
+        if error.code != "SIGNATURE_MALFORMED":
+            raise
     else:
         assert signature.to_der() == data
 
