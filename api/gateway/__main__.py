@@ -47,9 +47,7 @@ def main(home: Path) -> None:
         click.echo(str(error), err=True)
         sys.exit(2)
     ledger = LedgerState(make_engine(settings.resolved_database_url, read_only=True))
-    gateway = Gateway(
-        settings, deployment, key, ledger, make_evidence_builder(settings, deployment)
-    )
+    gateway = Gateway(settings, deployment, key, ledger)
     server = uvicorn.Server(
         uvicorn.Config(
             make_app(gateway),
