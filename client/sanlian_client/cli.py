@@ -11,6 +11,8 @@ from crypto.errors import ProtocolError
 from crypto.keyfile import dump_public_key
 from protocol.acts import ZERO_ID, Value
 from protocol.description import BY_NAME
+from protocol.evidence import verify_evidence
+from protocol.trust import TrustRoot
 from sanlian_client import console
 from sanlian_client.acts import Acts
 from sanlian_client.console import (
@@ -33,11 +35,11 @@ from sanlian_client.console import (
 )
 from sanlian_client.data import Gateway, Purpose, request_data
 from sanlian_client.drafts import MAX_DRAFT_SIZE, Draft
-from sanlian_client.evidence import MAX_EVIDENCE_SIZE, fetch_evidence
+from sanlian_client.evidence import MAX_EVIDENCE_SIZE, fetch_evidence, verify_own_request
 from sanlian_client.files import read_limited, replace_file, write_new
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.log import LogClient
-from sanlian_client.receipts import ReceiptStore, verify_receipts
+from sanlian_client.receipts import KeptReceipt, ReceiptStore, verify_receipts
 from sanlian_client.witness import Witness
 
 
@@ -379,6 +381,41 @@ def evidence_get(
         found = fetch_evidence(service, open_key(key_file, passphrase), seq=seq)
     write_new(path, found)
     click.echo(f"{path}: {len(found)} bytes")
+
+
+def _pins(texts: tuple[str, ...]) -> dict[int, bytes]:
+    pinned = {}
+    for text in texts:
+        number, _, block_hash = text.partition(":")
+        if not number.isdecimal():
+            raise click.BadParameter("--block is NUMBER:HASH")
+        pinned[int(number)] = parse_hex(block_hash.removeprefix("0x"), 32, "--block")
+    return pinned
+
+
+@evidence.command("verify")
+@click.argument("path", type=FILE)
+@click.option("--trust", type=FILE, required=True, help="trust.json. 信任根文件。")
+@click.option("--block", "blocks", multiple=True, help="NUMBER:HASH known from elsewhere. 区块。")
+@click.option("--receipt", "receipt_file", type=FILE, default=None, help="Kept receipt. 回执文件。")
+@json_option
+@verdict_errors
+def evidence_verify(
+    path: Path, trust: Path, blocks: tuple[str, ...], receipt_file: Path | None, *, as_json: bool
+) -> None:
+    """Verify evidence: 0 valid, 1 invalid, 2 undecided. 核验证据。"""
+    data = read_limited(path, max_bytes=MAX_EVIDENCE_SIZE)
+    root = TrustRoot.from_bytes(read_limited(trust, max_bytes=65536))
+    kept = None
+    if receipt_file is not None:
+        kept = KeptReceipt.from_bytes(read_limited(receipt_file, max_bytes=256 * 1024))
+    verdict = verify_evidence(data, root, pinned=_pins(blocks))
+    if kept is not None:
+        verify_own_request(data, kept)
+    words = {"verdict": verdict.status.name.lower(), "reason": verdict.reason}
+    show({**words, **verdict.facts}, as_json=as_json)
+    if verdict.status:
+        raise click.exceptions.Exit(int(verdict.status))
 
 
 @main.group()

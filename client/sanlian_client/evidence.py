@@ -1,4 +1,4 @@
-"""Evidence: asking for it, keeping it, verifying it without trusting whoever made it."""
+"""Evidence: asking for it, and comparing it with what one signed oneself."""
 
 import secrets
 import time
@@ -10,8 +10,11 @@ from crypto.errors import CryptoError, LedgerError, VerificationError
 from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3
 from protocol.acts import ZERO_ID
+from protocol.evidence import Evidence
 from protocol.httpsig import parse_content_digest, sign_request
+from protocol.records import parse_record
 from sanlian_client.data import Gateway
+from sanlian_client.receipts import KeptReceipt
 
 EVIDENCE_PATH = "/v1/evidence"
 MAX_EVIDENCE_SIZE = 64 * 1024 * 1024
@@ -72,3 +75,25 @@ def fetch_evidence(
     if not isinstance(value, dict) or value.get("type") != TYPE:
         raise malformed
     return canonical_json(value)
+
+
+def verify_own_request(data: bytes, kept: KeptReceipt) -> None:
+    """Check that evidence is of the request that this department signed and kept.
+
+    Args:
+        data: the evidence, which verify_evidence accepted.
+        kept: what was kept of the request.
+
+    Raises:
+        ProtocolError: the evidence is malformed.
+        VerificationError: REQUEST_MISMATCH when it is of another request, RECEIPT_MISMATCH when
+            its end is not the record that the receipt showed.
+    """
+    records = Evidence.from_bytes(data).records
+    first = parse_record(records[0].record)
+    if first.get("request") != kept.request:
+        raise VerificationError("REQUEST_MISMATCH", "the evidence is of another request")
+    if kept.receipt is not None and kept.receipt.record != records[-1].record:
+        raise VerificationError(
+            "RECEIPT_MISMATCH", "the log ends the request otherwise than the receipt"
+        )
