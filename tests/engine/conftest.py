@@ -1,5 +1,6 @@
 """A real engine process on a free port, and transactions for it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAIN_ID = 777_001
 ACCOUNT = Account.from_key(b"\x01" * 32)
 # sstore(calldata word 0, 1); log1 with that word as topic
-RUNTIME = bytes.fromhex("6001600035556000356000600" + "0a100")
+RUNTIME = bytes.fromhex("60016000355560003560006000a100")
 INIT = bytes.fromhex(f"60{len(RUNTIME):02x}600c60003960{len(RUNTIME):02x}6000f3") + RUNTIME
 
 
@@ -93,6 +94,12 @@ class Node:
             int(p) for p in children.split() if "anvil" in Path(f"/proc/{p}/cmdline").read_text()
         )
 
+    def block(self, number: int) -> dict[str, Any]:
+        """Return a block with the hashes of its transactions."""
+        with_transactions = False
+        answer: dict[str, Any] = self("eth_getBlockByNumber", hex(number), with_transactions)
+        return answer
+
     def receipt(self, transaction_hash: str) -> dict[str, Any]:
         """Wait for a receipt."""
         answer: dict[str, Any] = wait_until(
@@ -146,10 +153,9 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
     with socket.create_connection((host, int(port)), 10) as connection:
         lines = ["POST / HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
         lines += [f"Content-Length: {len(body)}", "Connection: close", "", ""]
-        try:
+        # The server may answer before it has read everything.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall("\r\n".join(lines).encode() + body)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the server may answer before it has read everything
         data = b""
         while chunk := connection.recv(65536):
             data += chunk

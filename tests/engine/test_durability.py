@@ -21,7 +21,7 @@ Start = Callable[..., Node]
 
 def blocks(node: Node) -> list[tuple[str, list[str]]]:
     head = int(node("eth_blockNumber"), 16)
-    answer = [node("eth_getBlockByNumber", hex(n), False) for n in range(head + 1)]
+    answer = [node.block(n) for n in range(head + 1)]
     return [(b["hash"], b["transactions"]) for b in answer]
 
 
@@ -61,7 +61,7 @@ def kill_under_load(start: Start, rounds: int) -> None:
         sent: list[str] = []
 
         def send(node: Node = node, nonce: int = nonce) -> None:
-            for n in itertools.count(nonce):  # noqa: B007 - the nonce is what is counted
+            for n in itertools.count(nonce):
                 raw, transaction_hash = sign(n, address, n.to_bytes(32, "big"))
                 try:
                     node("eth_sendRawTransaction", raw)
@@ -94,7 +94,7 @@ def kill_under_load(start: Start, rounds: int) -> None:
         sender.join()
         wait_until(lambda: not is_alive(child))  # noqa: B023 - called within the round
         node = start("--snapshot-blocks", "7")
-        assert node("eth_getBlockByNumber", hex(head["number"]), False)["hash"] == head["hash"]
+        assert node.block(head["number"])["hash"] == head["hash"]
         for transaction_hash, block_hash in seen.items():
             assert node("eth_getTransactionReceipt", transaction_hash)["blockHash"] == block_hash
     assert node.stop() == 0
@@ -175,7 +175,7 @@ def test_a_length_made_larger_is_no_torn_tail(start: Start, tmp_path: Path) -> N
 def test_another_history_is_refused(start: Start, tmp_path: Path) -> None:
     node = start()
     version = node("sanlian_head")["engine_version"]
-    genesis = node("eth_getBlockByNumber", "0x0", False)
+    genesis = node.block(0)
     node.stop()
     file = tmp_path / "node" / "journal"
     file.unlink()

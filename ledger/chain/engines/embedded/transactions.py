@@ -11,6 +11,8 @@ from crypto.errors import LedgerError
 from crypto.keccak import keccak256
 
 MAX_TRANSACTION_BYTES: Final = 256 * 1024
+# Yellow Paper (Paris), appendix G, with EIP-2028.
+_GAS_BASE, _GAS_CREATE, _GAS_ZERO, _GAS_BYTE = 21_000, 32_000, 4, 16
 _SECP256K1_N: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
@@ -69,6 +71,11 @@ def decode_transaction(raw: bytes, chain_id: int) -> Transaction:
         raise _refused("the recipient is malformed")
     if gas_price or value:
         raise _refused("gas price and value are zero on this chain: there is no currency")
+    data = fields[5]
+    needed = _GAS_BASE + _GAS_ZERO * data.count(0) + _GAS_BYTE * (len(data) - data.count(0))
+    needed += 0 if fields[3] else _GAS_CREATE
+    if gas_limit < needed:
+        raise _refused(f"intrinsic gas too low: the transaction needs {needed} to start")
     recovery = v - 35 - 2 * chain_id
     if recovery not in (0, 1):
         raise _refused(f"the transaction is not signed for chain {chain_id}")
