@@ -126,9 +126,10 @@ class LogWriter:
                         connection, origin=origin, log_id=log_id, public_key=key.public_key
                     )
                     verify_anchor(connection, tail.size, anchor)
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, TypeError, ValueError) as error:
+                # SQLite lets any type stand in a column, so a changed row may have another.
                 raise LedgerError(
-                    "LOG_DAMAGED", "the access log's file cannot be read as a database"
+                    "LOG_DAMAGED", "the access log's file does not hold what a writer wrote"
                 ) from error
             self._tail = tail
             self._size = tail.size
