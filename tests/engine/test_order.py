@@ -284,3 +284,45 @@ def test_what_the_miner_leaves_out_is_left_out_of_every_replay(
     run(tmp_path, Disk(), body)
     (tmp_path / "snapshot").unlink()
     run(tmp_path, Disk(), again)
+
+
+def test_a_seal_that_cannot_be_written_is_made_up_for(tmp_path: Path) -> None:
+    """The block's inputs are durable, so it is seen; new ones wait until the disk is back."""
+    disk = Disk()
+    writes = 0
+
+    def only_the_first(descriptor: int, data: bytes) -> int:
+        nonlocal writes
+        writes += 1
+        if writes > 1:
+            raise OSError(errno.ENOSPC, "no space")
+        return os.write(descriptor, data)
+
+    hashes = []
+
+    async def body(engine: EmbeddedEngine) -> None:
+        disk.write_fault = only_the_first
+        raw, transaction_hash = sign(0)
+        await engine.send(bytes.fromhex(raw[2:]))
+        await until(lambda: engine.read("eth_getTransactionReceipt", [transaction_hash]))
+        assert engine.problem == "JOURNAL_WRITE_FAILED"
+        with pytest.raises(LedgerError) as refused:
+            await engine.send(bytes.fromhex(sign(1)[0][2:]))
+        assert refused.value.code == "JOURNAL_WRITE_FAILED"
+        disk.write_fault = None
+
+        async def is_well() -> bool:
+            return engine.problem is None
+
+        await until(is_well)
+        raw, transaction_hash = sign(1)
+        await engine.send(bytes.fromhex(raw[2:]))
+        await until(lambda: engine.read("eth_getTransactionReceipt", [transaction_hash]))
+        hashes.append(engine.head)
+
+    async def again(engine: EmbeddedEngine) -> None:
+        assert engine.head == hashes[0]
+
+    run(tmp_path, disk, body)
+    (tmp_path / "snapshot").unlink()
+    run(tmp_path, Disk(), again)

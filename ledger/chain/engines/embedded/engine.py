@@ -455,9 +455,20 @@ class EmbeddedEngine:
                     return
                 continue
             last_made = time.monotonic()
+            while self._write_problem is not None:
+                if await self._is_stopping_within(WRITE_RETRY_S):
+                    return
+                await self._retry_seal()
             due = self._options.snapshot_blocks
             if due and self._head.number - self._snapshot_number >= due:
                 await self._take_snapshot()
+
+    async def _retry_seal(self) -> None:
+        with contextlib.suppress(LedgerError):
+            async with self._pool_lock:
+                await self._on_disk(self._write_seal)
+                self._write_problem = None
+                logger.info("the journal can be written again")
 
     async def _is_stopping_within(self, wait_s: float) -> bool:
         if wait_s > 0:
@@ -496,6 +507,7 @@ class EmbeddedEngine:
                 try:
                     await self._on_disk(self._write_seal)
                 except LedgerError as error:
+                    logger.error("%s; trying again until there is space", error)
                     self._write_problem = error
                 self._head = head
                 self._pool.clear()
