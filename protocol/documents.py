@@ -261,7 +261,11 @@ def _body_parameters(operation: Mapping[str, Any]) -> tuple[frozenset[str], froz
     if not isinstance(schema, dict) or not isinstance(properties, dict):
         raise _bad("a POST operation describes its JSON body's properties", field="requestBody")
     required = schema.get("required", [])
-    if not isinstance(required, list) or not set(required) <= set(properties):
+    if (
+        not isinstance(required, list)
+        or not all(isinstance(name, str) for name in required)
+        or not set(required) <= set(properties)
+    ):
         raise _bad("required must list properties", field="requestBody")
     return frozenset(properties), frozenset(required)
 

@@ -47,8 +47,9 @@ _ANSWER_COMPONENTS = ("@status", "content-type", "content-digest", "sanlian-inte
 
 _HEADER_VALUE = re.compile(r"[!-~]{1,128}")
 _AUTHORITY = re.compile(r"[a-z0-9.:\[\]_-]{1,255}")
+# At most 15 digits: `created` is written into records, whose integers stay below 2^53.
 _PARAMETERS = re.compile(
-    r'(?P<list>\([^)]*\));created=(?P<created>0|[1-9][0-9]{0,15});keyid="(?P<keyid>[0-9a-f]{64})"'
+    r'(?P<list>\([^)]*\));created=(?P<created>0|[1-9][0-9]{0,14});keyid="(?P<keyid>[0-9a-f]{64})"'
     r'(?:;nonce="(?P<nonce>[0-9a-f]{32})")?;tag="(?P<tag>[a-z-]+)"'
 )
 

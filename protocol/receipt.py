@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -96,6 +97,8 @@ class Receipt:
             raw = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError) as error:
             raise ProtocolError("RECEIPT_MALFORMED", "the receipt is not base64") from error
+        if base64.b64encode(raw).decode() != text:
+            raise ProtocolError("RECEIPT_MALFORMED", "the receipt is not base64")
         return cls.from_bytes(raw)
 
 
@@ -105,12 +108,9 @@ def parse_path(value: object, bad: ProtocolError) -> tuple[bytes, ...]:
         raise bad
     nodes: list[bytes] = []
     for item in value:
-        if not isinstance(item, str) or len(item) != 64 or item != item.lower():
+        if not isinstance(item, str) or not re.fullmatch(r"[0-9a-f]{64}", item):
             raise bad
-        try:
-            nodes.append(bytes.fromhex(item))
-        except ValueError as error:
-            raise bad from error
+        nodes.append(bytes.fromhex(item))
     return tuple(nodes)
 
 

@@ -13,6 +13,10 @@ from protocol.description import CONTRACTS
 TYPE = "sanlian/trust/v1"
 
 
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
 @dataclass(frozen=True, slots=True)
 class TrustRoot:
     """What a verifier believes before it looks at any evidence.
@@ -64,10 +68,13 @@ class TrustRoot:
                     isinstance(a, str) and re.fullmatch(r"0x[0-9a-f]{40}", a)
                     for a in value["contracts"].values()
                 )
-                or not isinstance(value["chain_id"], int)
-                or not isinstance(value["witness_threshold"], int)
+                or not _is_positive(value["chain_id"])
+                or not _is_positive(value["witness_threshold"])
                 or not isinstance(value["witnesses"], list)
-                or not all(isinstance(key, str) for key in value["witnesses"])
+                or not all(
+                    isinstance(key, str) and re.fullmatch(r"[0-9a-f]{128}", key)
+                    for key in value["witnesses"]
+                )
             ):
                 raise bad
             witnesses = tuple(PublicKey.from_bytes(bytes.fromhex(k)) for k in value["witnesses"])

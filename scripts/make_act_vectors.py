@@ -1,0 +1,370 @@
+"""Makes the shared vectors of the protocol in tests/vectors: acts.json, log.json and http.json.
+
+    python scripts/make_act_vectors.py            write the files
+    python scripts/make_act_vectors.py --check    exit 1 and name each file that is stale
+
+Signatures have randomness in them: those in the files are kept where they still hold.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from crypto.merkle import (  # noqa: E402 - the path comes first
+    Frontier,
+    consistency_path,
+    inclusion_path,
+    leaf_hash,
+)
+from crypto.sm2 import PrivateKey, Signature, digest_e, is_valid  # noqa: E402 - the same
+from crypto.sm3 import sm3  # noqa: E402 - the same
+from protocol.acknowledgement import acknowledgement_text  # noqa: E402 - the same
+from protocol.acts import Act, Value, make_act  # noqa: E402 - the same
+from protocol.checkpoint import (  # noqa: E402 - the same
+    Checkpoint,
+    block_statement,
+    key_hash,
+    note_of,
+)
+from protocol.description import ACT_TYPES, ActType, Field  # noqa: E402 - the same
+from protocol.example_keys import example_key  # noqa: E402 - the same
+from protocol.httpsig import (  # noqa: E402 - the same
+    DATA_PATH,
+    ProviderAnswer,
+    SignedRequest,
+    content_digest,
+)
+from protocol.receipt import Receipt  # noqa: E402 - the same
+from protocol.records import encode_record  # noqa: E402 - the same
+
+VECTORS = ROOT / "tests" / "vectors"
+CHAIN_ID = 20817
+NOW = 1_800_000_000
+ACTOR, SECOND, THIRD = (example_key(f"01/{role}") for role in ("head", "operator", "officer"))
+NEW_KEY = example_key("01/system")
+GATEWAY, WITNESS, PLATFORM = (
+    example_key(name) for name in ("00/gateway", "01/witness", "00/platform")
+)
+REQUESTER, PROVIDER = example_key("02/system"), example_key("03/provider")
+ORIGIN = "gateway.city.example/log1"
+
+#: Values that tell the fields of a word apart; others follow from the field's name.
+NUMBERS = {
+    "key_x": NEW_KEY.public_key.x,
+    "key_y": NEW_KEY.public_key.y,
+    "items": (1 << 255) | 0b1011,
+    "sensitive": 0b10,
+    "valid_from": NOW,
+    "valid_until": NOW + 365 * 86_400,
+    "quota": 2**64 - 1,
+    "region": 330_100,
+    "roles": 3,
+    "rate_per_minute": 600,
+    "max_rows": 2**32 - 1,
+}
+TEXTS = {
+    "uscc": "11330100MB0000001X",
+    "name": "示范市数据资源管理局",
+    "node": "node-1",
+    "legal_basis": "LAW-1",
+    "scenario": "S-001",
+    "origin": ORIGIN,
+}
+
+Sign = Callable[[PrivateKey, bytes], Signature]
+
+
+def kept_signatures() -> Sign:
+    """Return a signer that takes a signature of the present files where one holds."""
+    known: set[str] = set()
+
+    def collect(value: object) -> None:
+        if isinstance(value, dict):
+            for member in value.values():
+                collect(member)
+        elif isinstance(value, list):
+            for member in value:
+                collect(member)
+        elif isinstance(value, str) and len(value) == 128:
+            known.add(value)
+
+    for name in ("acts", "log", "http"):
+        file = VECTORS / f"{name}.json"
+        if file.exists():
+            collect(json.loads(file.read_bytes()))
+
+    def sign(key: PrivateKey, message: bytes) -> Signature:
+        for text in sorted(known):
+            try:
+                signature = Signature.from_bytes(bytes.fromhex(text))
+            except Exception:  # noqa: BLE001, S112 - other text of this length
+                continue
+            if is_valid(key.public_key, message, signature):
+                return signature
+        return key.sign(message)
+
+    return sign
+
+
+def value_of(act_type: ActType, field: Field) -> Value:
+    if field.kind == "uint":
+        return NUMBERS.get(field.name, 1 + len(field.name) % 3 if field.size == 1 else 7)
+    if field.kind == "bytes":
+        return sm3(f"{act_type.name}/{field.name}".encode())[: field.size]
+    return TEXTS[field.name]
+
+
+def as_json(value: Value) -> str:
+    """Numbers in decimal, bytes in hex, text as it is."""
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def act_vector(number: int, act_type: ActType, sign: Sign) -> dict[str, Any]:
+    signers = [ACTOR, *([SECOND, THIRD] if "*" in act_type.signers[0] else [])]
+    signers += [SECOND, NEW_KEY][: len(act_type.signers) - 1] if len(signers) == 1 else [NEW_KEY]
+    values = {f.name: value_of(act_type, f) for word in act_type.words for f in word}
+    act: Act = make_act(
+        act_type.name,
+        chain_id=CHAIN_ID,
+        contract=sm3(act_type.contract.encode())[:20],
+        key_id=ACTOR.public_key.key_id,
+        nonce=number,
+        expires_at=NOW + 3600 + number,
+        values=values,
+        target=bytes(32) if act_type.creates else sm3(b"target of " + act_type.name.encode()),
+        revision=0 if act_type.creates else 2**32 + number,
+    )
+    data = act.to_bytes()
+    return {
+        "type": act_type.name,
+        "code": act_type.code,
+        "chain_id": act.chain_id,
+        "contract": act.contract.hex(),
+        "nonce": act.nonce,
+        "expires_at": act.expires_at,
+        "target": act.target.hex(),
+        "revision": act.revision,
+        "key_id": act.key_id.hex(),
+        "values": {name: as_json(value) for name, value in values.items()},
+        "act": data.hex(),
+        "act_id": sm3(act.key_id + data).hex(),
+        "signatures": [
+            {
+                "key_id": key.public_key.key_id.hex(),
+                "public_key": key.public_key.to_bytes().hex(),
+                "e": digest_e(key.public_key, data).hex(),
+                "signature": sign(key, data).to_bytes().hex(),
+            }
+            for key in signers
+        ],
+    }
+
+
+def make_acts(sign: Sign) -> dict[str, Any]:
+    return {
+        "source": "scripts/make_act_vectors.py; docs/protocol.md section 3",
+        "acts": [act_vector(number, a, sign) for number, a in enumerate(ACT_TYPES)],
+    }
+
+
+def make_request(sign: Sign) -> tuple[SignedRequest, bytes]:
+    body = b'{"parameters":{"id":"330100"},"salt":"' + b"5a" * 32 + b'"}'
+    unsigned = SignedRequest(
+        authority="gateway.city.example:8441",
+        path=DATA_PATH,
+        content_digest=sm3(body),
+        created=NOW,
+        nonce="000102030405060708090a0b0c0d0e0f",
+        public_key=REQUESTER.public_key,
+        grant=sm3(b"grant"),
+        person="clerk-7",
+        basis="LAW-1",
+        scenario="S-001",
+        case="%E6%A1%881",
+        stream=None,
+        signature=Signature(1, 1),
+    )
+    values = {name: getattr(unsigned, name) for name in unsigned.__slots__}
+    return SignedRequest(**{**values, "signature": sign(REQUESTER, unsigned.base())}), body
+
+
+def make_answer(sign: Sign, intent_leaf: bytes) -> tuple[ProviderAnswer, bytes]:
+    body = b'{"data":{"records":[]},"salt":"' + b"c3" * 32 + b'"}'
+    unsigned = ProviderAnswer(
+        PROVIDER.public_key, NOW + 1, 200, sm3(body), intent_leaf, Signature(1, 1)
+    )
+    values = {name: getattr(unsigned, name) for name in unsigned.__slots__}
+    return ProviderAnswer(**{**values, "signature": sign(PROVIDER, unsigned.base())}), body
+
+
+def make_records(request: SignedRequest, sign: Sign) -> list[bytes]:
+    asked = {
+        "request": request.to_record(),
+        "department": sm3(b"requester").hex(),
+        "source": "192.0.2.7",
+        "block": {"number": 12, "hash": sm3(b"block").hex()},
+    }
+    events: list[dict[str, Any]] = [
+        {
+            "event": "opened",
+            "log_id": sm3(b"log").hex(),
+            "gateway_key": GATEWAY.public_key.key_id.hex(),
+        },
+        {
+            "event": "intent",
+            **asked,
+            "grant_revision": 2,
+            "provider": sm3(b"provider").hex(),
+            "entry": sm3(b"entry").hex(),
+            "entry_version": 1,
+            "interface": sm3(b"interface").hex(),
+            "interface_version": 1,
+            "items": f"{0b1011:064x}",
+        },
+        {
+            "event": "outcome",
+            "intent": 1,
+            "result": "released",
+            "code": "",
+            "items": f"{0b1011:064x}",
+            "rows": 0,
+            "bytes": 100,
+            "latency_ms": 12,
+            "response_digest": sm3(b"response").hex(),
+        },
+        {"event": "denied", **asked, "code": "GRANT_NOT_LIVE"},
+        {"event": "interrupted", "intent": 1},
+        {"event": "inspected", **asked, "subject_log": ORIGIN, "subject_seq": 1},
+        {
+            "event": "rejected",
+            "source": "2001:db8::7",
+            "code": "SIGNATURE_INVALID",
+            "minute": NOW // 60,
+            "count": 3,
+        },
+        {"event": "heartbeat"},
+    ]
+    records: list[bytes] = []
+    for seq, event in enumerate(events):
+        if "intent" in event:
+            event["intent_leaf"] = leaf_hash(records[1]).hex()
+        if event["event"] == "outcome":
+            answer, _ = make_answer(sign, leaf_hash(records[1]))
+            event["provider_response"] = answer.to_record()
+        common = {"v": 1, "log": ORIGIN, "seq": seq, "time_ms": NOW * 1000 + seq}
+        records.append(encode_record({**common, **event}))
+    return records
+
+
+def make_log(sign: Sign) -> dict[str, Any]:
+    request, _ = make_request(sign)
+    records = make_records(request, sign)
+    nodes: dict[tuple[int, int], bytes] = {}
+    frontier, roots = Frontier(), []
+    for record in records:
+        for level, index, value in frontier.append(leaf_hash(record)):
+            nodes[level, index] = value
+        roots.append(frontier.root())
+
+    def get_node(level: int, index: int) -> bytes:
+        return nodes[level, index]
+
+    checkpoint = Checkpoint(ORIGIN, len(records), frontier.root())
+    text = checkpoint.text()
+    note = note_of(checkpoint, GATEWAY.public_key, sign(GATEWAY, text.encode()))
+    cosigned = f"cosignature/v1\ntime {NOW + 5}\n{text}".encode()
+    statement = block_statement(
+        chain_id=CHAIN_ID, number=12, block_hash=sm3(b"block"), time=NOW + 6
+    )
+    acknowledged = acknowledgement_text(chain_id=CHAIN_ID, act_id=sm3(b"act"), received_at=NOW + 7)
+    return {
+        "source": "scripts/make_act_vectors.py; docs/protocol.md sections 3.6, 6 and 8",
+        "origin": ORIGIN,
+        "gateway_key": GATEWAY.public_key.to_bytes().hex(),
+        "key_hash": key_hash(ORIGIN, GATEWAY.public_key).hex(),
+        "records": [
+            {
+                "record": record.decode(),
+                "leaf_hash": leaf_hash(record).hex(),
+                "root": root.hex(),
+                "path": [n.hex() for n in inclusion_path(get_node, seq, len(records))],
+                "consistency": [n.hex() for n in consistency_path(get_node, seq + 1, len(records))],
+            }
+            for seq, (record, root) in enumerate(zip(records, roots, strict=True))
+        ],
+        "checkpoint": note,
+        "receipts": [
+            Receipt(
+                record, seq, tuple(inclusion_path(get_node, seq, len(records))), note
+            ).to_header()
+            for seq, record in enumerate(records[:4])
+        ],
+        "cosignature": {
+            "name": "witness.example",
+            "public_key": WITNESS.public_key.to_bytes().hex(),
+            "time": NOW + 5,
+            "message": cosigned.decode(),
+            "signature": sign(WITNESS, cosigned).to_bytes().hex(),
+        },
+        "block": {
+            "public_key": WITNESS.public_key.to_bytes().hex(),
+            "message": statement.decode(),
+            "signature": sign(WITNESS, statement).to_bytes().hex(),
+        },
+        "acknowledgement": {
+            "public_key": PLATFORM.public_key.to_bytes().hex(),
+            "message": acknowledged.decode(),
+            "signature": sign(PLATFORM, acknowledged).to_bytes().hex(),
+        },
+    }
+
+
+def make_http(sign: Sign) -> dict[str, Any]:
+    request, body = make_request(sign)
+    answer, answer_body = make_answer(sign, sm3(b"intent"))
+    return {
+        "source": "scripts/make_act_vectors.py; docs/protocol.md section 7",
+        "request": {
+            "method": "POST",
+            "body": body.decode(),
+            "content_digest_header": content_digest(body),
+            "fields": request.to_record(),
+            "key_id": request.public_key.key_id.hex(),
+            "base": request.base().decode(),
+        },
+        "answer": {
+            "status": answer.status,
+            "body": answer_body.decode(),
+            "content_digest_header": content_digest(answer_body),
+            "intent_leaf": answer.intent_leaf.hex(),
+            "fields": answer.to_record(),
+            "key_id": answer.public_key.key_id.hex(),
+            "base": answer.base().decode(),
+        },
+    }
+
+
+def main(arguments: list[str]) -> int:
+    sign = kept_signatures()
+    stale = []
+    for name, make in (("acts", make_acts), ("log", make_log), ("http", make_http)):
+        file = VECTORS / f"{name}.json"
+        text = json.dumps(make(sign), ensure_ascii=False, indent=1) + "\n"
+        if file.exists() and file.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if "--check" not in arguments:
+            file.write_text(text, encoding="utf-8")
+            sign = kept_signatures()
+    for name in stale:
+        print(f"tests/vectors/{name}.json", "is stale" if "--check" in arguments else "written")  # noqa: T201 - a command
+    return int(bool(stale) and "--check" in arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
