@@ -48,6 +48,7 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,
         # Nothing leaves this machine because of an environment variable.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        generate_unique_id_function=lambda route: route.name,
         responses={
             "4XX": {"model": Problem, "description": "请求被拒绝 / the request was refused"},
             "5XX": {"model": Problem, "description": "服务异常 / the service failed"},
@@ -79,6 +80,9 @@ def _describe(app: FastAPI) -> None:
         if fresh:
             for item in document["paths"].values():
                 for operation in item.values():
+                    for answer in operation["responses"].values():
+                        if answer["description"] == "Successful Response":
+                            answer["description"] = "成功 / done"
                     # This api answers invalid input with 400, which 4XX describes.
                     operation["responses"].pop("422", None)
                     for status in ("4XX", "5XX"):

@@ -134,7 +134,14 @@ def _type(schema: Mapping[str, Any]) -> Markup:
         ("minLength", "≥ len"), ("maxLength", "≤ len"),
     ):  # fmt: skip  # a table reads better in rows
         if name in schema:
-            limits.append(f"{sign} {schema[name]}")
+            limits.append(f"{sign} {_plain(schema[name])}")
     if "enum" in schema:
         limits.append(" | ".join(str(value) for value in schema["enum"]))
+    if not limits:
+        return Markup.of("code", text)
     return join([Markup.of("code", text), Markup.of("small", f" {'; '.join(limits)}")])
+
+
+def _plain(value: object) -> str:
+    # Limits of whole numbers come as floats.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.problems import make_problem, problem_response
 
 MAX_BODY_BYTES: Final = 1024 * 1024
+MAX_DRAINED_BYTES: Final = 4 * MAX_BODY_BYTES
 MAX_HEADER_BYTES: Final = 16 * 1024
 MAX_HEADERS: Final = 64
 BODY_TIMEOUT_S: Final = 30.0
@@ -104,22 +105,31 @@ async def _read_body(headers: Headers, receive: Receive) -> bytes | None:
     declared = headers.get("content-length", "0")
     if not declared.isascii() or not declared.isdigit() or len(declared) > 19:
         raise _Refused("REQUEST_MALFORMED")
-    if int(declared) > MAX_BODY_BYTES:
+    if int(declared) > MAX_DRAINED_BYTES:
         raise _Refused("BODY_TOO_LARGE")
     body = bytearray()
+    size = 0
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     return None
-                body += message.get("body", b"")
-                if len(body) > MAX_BODY_BYTES:
+                piece = message.get("body", b"")
+                size += len(piece)
+                if size <= MAX_BODY_BYTES:
+                    body += piece
+                # A connection that is closed while its peer still sends is reset, and the answer
+                # is lost with it; so what is somewhat too large is read to its end, unkept.
+                if size > MAX_DRAINED_BYTES:
                     raise _Refused("BODY_TOO_LARGE")
                 if not message.get("more_body", False):
-                    return bytes(body)
+                    break
     except TimeoutError:
         raise _Refused("BODY_TOO_SLOW") from None
+    if size > MAX_BODY_BYTES:
+        raise _Refused("BODY_TOO_LARGE")
+    return bytes(body)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -3,7 +3,7 @@
 Ids, digests, keys and signatures are hex in lower case; times are unix seconds.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -175,6 +175,3 @@ class HealthOut(Strict):
     outbox_queued: int = Field(ge=0)
     outbox_sent: int = Field(ge=0)
     workers: list[WorkerOut]
-
-
-Json = dict[str, Any]

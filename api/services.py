@@ -2,19 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, cast
+from typing import Annotated, Concatenate, ParamSpec, TypeVar, cast
 
 from fastapi import Depends, Request
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from api.rate import RateLimit
 from ledger.chain.worker import WorkerState
+from ledger.db.engine import read_transaction
 from ledger.deployment import Deployment
 from ledger.outbox.service import Outbox
 
 #: Writes per source: a burst, and what comes back each second.
 WRITE_BURST = 200
 WRITES_PER_SECOND = 20.0
+
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 
 def _no_workers() -> Sequence[WorkerState]:
@@ -44,6 +49,20 @@ class Services:
     write_limit: RateLimit = field(
         default_factory=lambda: RateLimit(burst=WRITE_BURST, per_second=WRITES_PER_SECOND)
     )
+
+    def read(
+        self,
+        function: Callable[Concatenate[Connection, P], Result],
+        *args: P.args,
+        **filters: P.kwargs,
+    ) -> Result:
+        """Call a function of ledger.reads with one snapshot of the database.
+
+        The connection is taken and given back in the calling thread, so that waiting for one
+        never holds up those who have one.
+        """
+        with read_transaction(self.engine) as connection:
+            return function(connection, *args, **filters)
 
 
 def _services(request: Request) -> Services:

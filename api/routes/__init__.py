@@ -1,5 +1,38 @@
 """Routes, one module per noun."""
 
-from api.routes import acts, deployment, health, pages
+from api.routes import (
+    acts,
+    blocks,
+    cosignatures,
+    departments,
+    deployment,
+    documents,
+    entries,
+    health,
+    interfaces,
+    keys,
+    logs,
+    pages,
+    persons,
+    requests,
+)
 
-ROUTERS = (acts.router, deployment.router, health.router, pages.router)
+ROUTERS = tuple(
+    module.router
+    for module in (
+        acts,
+        deployment,
+        departments,
+        persons,
+        keys,
+        entries,
+        interfaces,
+        requests,
+        logs,
+        blocks,
+        cosignatures,
+        documents,
+        health,
+        pages,
+    )
+)

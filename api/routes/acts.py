@@ -6,6 +6,7 @@ import binascii
 from fastapi import APIRouter, Request, Response
 
 from api.problems import CODES, prefers_chinese
+from api.reading import Cursor, IdFilter, Limit, as_bytes
 from api.schemas import (
     Acknowledgement,
     ActAccepted,
@@ -13,14 +14,15 @@ from api.schemas import (
     ActOut,
     ErrorTitle,
     Hex32,
-    NonceOut,
     SignatureOut,
     TargetOut,
 )
 from api.services import ServicesDep, WriteLimit
+from api.state_schemas import PageOut, RecordedActOut
 from api.strict import StrictRoute
 from crypto.errors import ProtocolError
 from crypto.sm2 import Signature
+from ledger.reads import acts
 from protocol.acts import ActSignature
 
 router = APIRouter(prefix="/v1", tags=["acts"], route_class=StrictRoute)
@@ -110,11 +112,19 @@ def error_title(code: str, request: Request) -> ErrorTitle:
     return ErrorTitle(code=code, title=zh if chinese else en, title_zh=zh, title_en=en)
 
 
-@router.get("/keys/{key_id}/nonce", summary="下一个序号 / Nonce of a key's next act")
-def get_nonce(key_id: Hex32, contract: str, services: ServicesDep) -> NonceOut:
-    """Return the nonce of a key's next act on a contract, behind its acts that wait here."""
-    nonce = services.outbox.next_nonce(contract, bytes.fromhex(key_id))
-    return NonceOut(key_id=key_id, contract=contract, nonce=nonce)
+@router.get("/acts", summary="已上链的签署件 / Acts that the contracts accepted")
+def list_acts(
+    services: ServicesDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    target: IdFilter = None,
+    key_id: IdFilter = None,
+) -> PageOut[RecordedActOut]:
+    """Return recorded acts in the order of the chain."""
+    page = services.read(
+        acts.list_acts, cursor=cursor, limit=limit, target=as_bytes(target), key_id=as_bytes(key_id)
+    )
+    return PageOut[RecordedActOut].model_validate(page, from_attributes=True)
 
 
 @router.get("/targets/{target_id}", summary="目标的类别与版次 / Kind and revision of a target")

@@ -1,0 +1,270 @@
+"""Forms of what the chains hold: one per noun, with the names of docs/protocol.md.
+
+A mask is 64 hex digits; bit i is item i. A u64 beyond 2^53 - 1 is decimal text. `block_number` is
+the block that changed the row last.
+"""
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import Field, StringConstraints
+
+from api.schemas import Hex32, Hex64, Natural, SignatureOut, Strict
+
+Decimal64 = Annotated[str, StringConstraints(pattern="^[1-9][0-9]{15,19}$")]
+U64 = Natural | Decimal64
+Item = TypeVar("Item")
+
+EntryState = Literal["SUBMITTED", "PUBLISHED", "RETIRED"]
+InterfaceState = Literal["REGISTERED", "ONLINE", "SUSPENDED", "RETIRED"]
+RequestState = Literal["FILED", "AGREED", "REFUSED", "SUSPENDED", "REVOKED"]
+Side = Literal["PROVIDER", "AUTHORITY"]
+
+
+class PageOut(Strict, Generic[Item]):
+    """One page of a list / 一页."""
+
+    items: list[Item]
+    next_cursor: str | None = Field(description="give it as `cursor`; null at the end / 下一页")
+
+
+class DepartmentOut(Strict):
+    """A department / 部门."""
+
+    id: Hex32
+    level: int = Field(description="1 state 2 province 3 city 4 county 5 town 6 village / 层级")
+    kind: int = Field(description="1 department 2 government 3 zone 4 institution 5 bank / 类别")
+    region: int = Field(description="GB/T 2260 code or a local code / 区划代码")
+    parent: Hex32 = Field(description="department above; zeros if none / 上级部门")
+    uscc: str = Field(description="unified social credit code, or empty / 统一社会信用代码")
+    uscc_override: int
+    name: str
+    revision: Natural
+    block_number: Natural
+
+
+class PersonOut(Strict):
+    """A person: roles in one department; names are not recorded / 人员."""
+
+    id: Hex32
+    department: Hex32
+    roles: Natural = Field(description="role bits / 角色位")
+    role_names: list[str]
+    revision: Natural
+    block_number: Natural
+
+
+class KeyOut(Strict):
+    """A person's SM2 key / 密钥."""
+
+    id: Hex32
+    public_key: Hex64
+    person: Hex32
+    state: Literal["ACTIVE", "REVOKED"]
+    reason_code: Natural = Field(description="0 while active / 失效原因")
+    revision: Natural
+    block_number: Natural
+
+
+class VersionOut(Strict):
+    """What versions of entries and interfaces share / 版本."""
+
+    number: Natural
+    items: Hex32 = Field(description="mask of the items / 信息项")
+    document: Hex32 = Field(description="digest of the document / 文件摘要")
+    title: str | None = Field(description="name in the document, if it is known here / 名称")
+    act_id: Hex32
+    block_number: Natural
+
+
+class EntryVersionOut(VersionOut):
+    """A version of an entry / 目录条目版本."""
+
+    sharing_class: int = Field(description="1 unconditional 2 conditional 3 not shared / 共享类型")
+    library: int
+    update_cycle: int
+    openness: int
+    mode: int
+    sensitive: Hex32 = Field(description="mask of the sensitive items / 敏感信息项")
+    secrecy_assessment: Hex32
+    privacy_assessment: Hex32
+    basis: Hex32
+
+
+class EntryVersionWithText(EntryVersionOut):
+    """A version of an entry with its document / 目录条目版本及其文件."""
+
+    document_text: Any = Field(
+        description="the document's JSON, null if it is not known / 文件内容"
+    )
+
+
+class EntryOut(Strict):
+    """A catalogue entry / 目录条目."""
+
+    id: Hex32
+    department: Hex32
+    state: EntryState
+    title: str | None
+    current: EntryVersionOut | None
+    pending: EntryVersionOut | None
+    revision: Natural
+    block_number: Natural
+
+
+class EntryDetail(EntryOut):
+    """A catalogue entry with all versions and their documents / 目录条目详情."""
+
+    current: EntryVersionWithText | None
+    pending: EntryVersionWithText | None
+    versions: list[EntryVersionWithText]
+
+
+class InterfaceVersionOut(VersionOut):
+    """A version of an interface / 接口版本."""
+
+    entry_version: Natural
+    rate_per_minute: Natural = Field(description="0: no limit / 每分钟次数")
+    max_rows: Natural = Field(description="0: no limit / 最多行数")
+    node: str = Field(description="name of the exchange node / 交换节点")
+
+
+class InterfaceVersionWithText(InterfaceVersionOut):
+    """A version of an interface with its document / 接口版本及其文件."""
+
+    document_text: Any = Field(
+        description="the document's JSON, null if it is not known / 文件内容"
+    )
+
+
+class InterfaceOut(Strict):
+    """An interface / 接口."""
+
+    id: Hex32
+    department: Hex32
+    entry: Hex32
+    state: InterfaceState
+    title: str | None
+    current: InterfaceVersionOut | None
+    pending: InterfaceVersionOut | None
+    suspended_by: Side | None
+    revision: Natural
+    block_number: Natural
+
+
+class InterfaceDetail(InterfaceOut):
+    """An interface with all versions and their documents / 接口详情."""
+
+    current: InterfaceVersionWithText | None
+    pending: InterfaceVersionWithText | None
+    versions: list[InterfaceVersionWithText]
+
+
+class RequestOut(Strict):
+    """A share request and the grant that it became / 共享申请与授权."""
+
+    id: Hex32
+    requester: Hex32
+    provider: Hex32
+    interface: Hex32
+    interface_version: Natural
+    state: RequestState
+    items: Hex32
+    valid_from: U64
+    valid_until: U64
+    quota: U64
+    legal_basis: str
+    scenario: str
+    case: Hex32 = Field(description="commitment to the sealed scenario / 场景文件承诺值")
+    granted_items: Hex32
+    granted_valid_from: U64 | None
+    granted_valid_until: U64 | None
+    granted_quota: U64 | None
+    suspended_by: Side | None
+    revision: Natural
+    block_number: Natural
+
+
+class AnchorOut(Strict):
+    """A checkpoint of a log on the chain / 锚定."""
+
+    log: Hex32
+    size: U64
+    root: Hex32
+    signature: Hex64
+    block_number: Natural
+    block_time: Natural
+    transaction_hash: Hex32
+
+
+class CheckpointCosignatureOut(Strict):
+    """A witness's line on a checkpoint / 见证人对检查点的签名."""
+
+    log: Hex32
+    size: U64
+    key_id: Hex32
+    root: Hex32
+    time: Natural
+    line: str
+
+
+class AnchorWithCosignatures(AnchorOut):
+    """An anchor with witnesses' lines on its checkpoint / 锚定及见证."""
+
+    cosignatures: list[CheckpointCosignatureOut]
+
+
+class LogOut(Strict):
+    """An access log / 访问日志."""
+
+    id: Hex32
+    gateway_key: Hex32
+    origin: str
+    revision: Natural
+    block_number: Natural
+    anchor: AnchorOut | None = Field(description="newest anchor / 最新锚定")
+
+
+class BlockCosignatureOut(Strict):
+    """A witness's signature on a block / 见证人对区块的签名."""
+
+    key_id: Hex32
+    time: Natural
+    signature: Hex64
+
+
+class BlockOut(Strict):
+    """A block / 区块."""
+
+    number: Natural
+    hash: Hex32
+    parent_hash: Hex32
+    time: Natural
+    act_count: Natural
+    cosignatures: list[BlockCosignatureOut]
+
+
+class BlockDetail(BlockOut):
+    """A block with the ids of its acts / 区块详情."""
+
+    acts: list[Hex32]
+
+
+class RecordedActOut(Strict):
+    """An act that a contract accepted / 已上链的签署件."""
+
+    act_id: Hex32
+    type: str
+    contract: str
+    key_id: Hex32
+    target: Hex32
+    revision: Natural
+    nonce: Natural
+    expires_at: Natural
+    values: dict[str, int | str] = Field(
+        description="the act's own values; bytes and large numbers as hex / 各字段"
+    )
+    act: str
+    signatures: list[SignatureOut]
+    block_number: Natural
+    block_time: Natural
+    transaction_hash: Hex32
