@@ -1,16 +1,33 @@
 """Anchors the newest checkpoint of the gateway's log on the chain."""
 
-from sqlalchemy import Engine
+import time
+from collections.abc import Callable
 
-from ledger.chain.sender import Sender
+import httpx
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from crypto.errors import LedgerError
+from crypto.sm2 import Signature
+from ledger.chain.artifacts import encode_call
+from ledger.chain.sender import Outgoing, Sender
 from ledger.chain.worker import Worker
+from ledger.db import models as table
+from ledger.db.engine import read_transaction
+from ledger.db.store import SqlStore
 from ledger.deployment import Deployment
+from protocol.checkpoint import MAX_NOTE_SIZE, Checkpoint, key_hash, parse_note, verify_checkpoint
 
 POLL_S = 1.0
+TIMEOUT_S = 10.0
+ANCHOR_GAS = 8_000_000
 
 
 class Anchorer(Worker):
-    """Fetches checkpoints from the gateway and sends them to the Logs contract."""
+    """Fetches checkpoints from the gateway and sends them to the Logs contract.
+
+    It keeps nothing itself: what is anchored stands on the chain, what was sent in the database.
+    """
 
     name = "anchorer"
 
@@ -24,16 +41,105 @@ class Anchorer(Worker):
         anchor_interval_s: float,
         anchor_records: int,
         interval_s: float = POLL_S,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Create the anchorer.
 
         Args:
             engine: the ledger's database, upgraded.
             deployment: origin and key of the gateway's log.
-            sender: the sender that the relay uses.
+            sender: the sender that the relay uses; the relay settles what was sent.
             gateway_url: base URL of the gateway.
             anchor_interval_s: time between two anchors while there are new records.
             anchor_records: anchor sooner after so many new records.
             interval_s: pause between two looks at the gateway.
+            clock: unix time in seconds.
         """
-        super().__init__(interval_s=interval_s)
+        super().__init__(interval_s=min(interval_s, anchor_interval_s))
+        self._engine = engine
+        self._deployment = deployment
+        self._sender = sender
+        self._url = gateway_url.rstrip("/") + "/log/checkpoint"
+        self._anchor_interval_s = anchor_interval_s
+        self._anchor_records = anchor_records
+        self._clock = clock
+        self._sent_at = 0.0
+
+    def step(self) -> bool:
+        """Anchor the newest checkpoint when that is due.
+
+        Raises:
+            LedgerError: GATEWAY_UNAVAILABLE, LOG_SHRANK, LOG_FORKED, or the node's.
+            ProtocolError: CHECKPOINT_MALFORMED.
+            VerificationError: CHECKPOINT_INVALID.
+        """
+        with read_transaction(self._engine) as connection, Session(connection) as session:
+            store = SqlStore(session)
+            log = store.find_log_by_origin(self._deployment.origin)
+            if log is None or self._is_on_its_way(session):
+                return False
+            last = store.find_anchor(log.id)
+        note = self._fetch()
+        if note is None:
+            return False
+        key = self._deployment.gateway_key
+        checkpoint = verify_checkpoint(note, origin=self._deployment.origin, public_key=key)
+        size = 0 if last is None else last.size
+        if checkpoint.size < size:
+            raise LedgerError("LOG_SHRANK", "the gateway's log is smaller than its last anchor")
+        if last is not None and checkpoint.size == size and checkpoint.root != last.root:
+            raise LedgerError("LOG_FORKED", "the gateway's log has another root than its anchor")
+        since = self._sent_at or (0.0 if last is None else float(last.block_time))
+        due = (
+            self._clock() - since >= self._anchor_interval_s
+            or checkpoint.size - size >= self._anchor_records
+        )
+        if checkpoint.size == size or not due:
+            return False
+        self._send(log.id, checkpoint, self._signature(note))
+        return False
+
+    def _is_on_its_way(self, session: Session) -> bool:
+        head = session.scalar(select(table.Head.number)) or 0
+        rows = session.execute(
+            select(table.RelayTransaction.status, table.RelayTransaction.block_number)
+            .where(table.RelayTransaction.kind == "anchor")
+            .order_by(table.RelayTransaction.nonce.desc())
+            .limit(1)
+        ).tuples()
+        return any(
+            status == "open" or (status == "done" and block is not None and block > head)
+            for status, block in rows
+        )
+
+    def _fetch(self) -> str | None:
+        """Return the newest note, None while the log is empty."""
+        try:
+            with httpx.stream("GET", self._url, timeout=TIMEOUT_S) as response:
+                if response.status_code == 404:
+                    return None
+                if response.status_code != 200:
+                    raise LedgerError("GATEWAY_UNAVAILABLE", "the gateway gives no checkpoint")
+                body = bytearray()
+                for chunk in response.iter_bytes():
+                    body += chunk
+                    if len(body) > MAX_NOTE_SIZE:
+                        raise LedgerError("GATEWAY_UNAVAILABLE", "the checkpoint is too large")
+            return body.decode()
+        except (httpx.HTTPError, UnicodeDecodeError) as error:
+            raise LedgerError("GATEWAY_UNAVAILABLE", "the gateway cannot be reached") from error
+
+    def _signature(self, note: str) -> Signature:
+        origin, key = self._deployment.origin, self._deployment.gateway_key
+        _, lines = parse_note(note)
+        hashed = key_hash(origin, key)
+        line = next(x for x in lines if x.name == origin and x.key_hash == hashed)
+        return Signature.from_bytes(line.payload)
+
+    def _send(self, log_id: bytes, checkpoint: Checkpoint, signature: Signature) -> None:
+        data = encode_call(
+            "Logs", "anchor", log_id, checkpoint.size, checkpoint.root, signature.r, signature.s
+        )
+        to = self._deployment.contracts["Logs"]
+        self._sender.send([Outgoing("anchor", to, data, ANCHOR_GAS, digest=log_id)])
+        self._sent_at = self._clock()

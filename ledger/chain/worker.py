@@ -114,7 +114,9 @@ class Worker:
                 self._fail("INTERNAL")
                 logger.exception("%s failed; it tries again", self.name)
             if self._failures:
-                pause_s = min(MAX_BACKOFF_S, max(self._interval_s, 0.1) * 2 ** min(self._failures, 8))
+                pause_s = min(
+                    MAX_BACKOFF_S, max(self._interval_s, 0.1) * 2 ** min(self._failures, 8)
+                )
             if pause_s:
                 self._wake.wait(pause_s)
             self._wake.clear()
