@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crypto.keyfile import dump_private_key
+from crypto.sm2 import PrivateKey
 from example_city.catalogue import OFFERS
 from example_city.plan import Planner
 from example_city.story import Loaded
@@ -27,7 +28,7 @@ from ledger.settings import Settings
 from ledger.setup import Founders, write_file
 from ledger.supervisor import Process, python_process
 
-PASSPHRASE = "example"
+PASSPHRASE = "example-city"  # noqa: S105 - as public as the keys it protects
 ORIGIN = "shanwei.example/gateway-1"
 WITNESSES = ((AUDIT, "audit"), (JUSTICE, "justice"))
 PLAN_LIFETIME_S = 7 * 24 * 3600
@@ -67,7 +68,7 @@ def founders() -> Founders:
     )
 
 
-def platform_keys() -> dict[str, object]:
+def platform_keys() -> dict[str, PrivateKey]:
     """Return the keys of platform and gateway, which the plan enrols."""
     return {name: unit_key(AUTHORITY, name) for name in ("platform", "gateway")}
 
@@ -86,7 +87,7 @@ def write_fixed_files(home: Path, ports: Ports) -> None:
     for unit, role in names:
         _write_key(directory / f"{unit:02d}-{role}.pem", unit, role)
     for unit, name in WITNESSES:
-        _write_key(home / "witness" / name / "witness.pem", unit, "witness")
+        _write_key(home / "witness" / name / "key.pem", unit, "witness")
 
 
 def _write_key(path: Path, unit: int, role: str) -> None:
@@ -204,6 +205,12 @@ def processes(home: Path, ports: Ports) -> dict[str, Process]:
             *("witness", "run", "--home", str(home / "witness" / name), "--name", name),
             *("--node", settings.resolved_node_url, "--api", api_url, "--gateway", gateway_url),
             is_ready=lambda: True,
-            env={**env, "SANLIAN_PASSPHRASE": PASSPHRASE},
+            env=env,
         )
     return found
+
+
+def read_loaded(home: Path) -> dict[str, str]:
+    """Read `example.json`."""
+    loaded: dict[str, str] = json.loads((home / "example.json").read_bytes())
+    return loaded

@@ -1,0 +1,60 @@
+"""`python -m example_city run|demo|provider`."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from crypto.errors import SanlianError
+from example_city.catalogue import OFFERS
+from example_city.home import Ports
+from example_city.provider import serve
+from example_city.run import run
+
+
+@click.group()
+def main() -> None:
+    """Example city 示例城市."""
+
+
+def _say(line: str) -> None:
+    click.echo(line)
+    sys.stdout.flush()
+
+
+def _stamped(line: str) -> None:
+    _say(line if line.startswith("\n") else f"{time.strftime('%H:%M:%S')}  {line}")
+
+
+@main.command("run")
+@click.option("--home", type=click.Path(path_type=Path), default=Path(".sanlian"))
+@click.option("--node-port", default=Ports().node, show_default=True)
+@click.option("--api-port", default=Ports().api, show_default=True)
+@click.option("--gateway-port", default=Ports().gateway, show_default=True)
+@click.option("--provider-port", default=Ports().providers[0], show_default=True, help="first of 3")
+def run_command(
+    home: Path, node_port: int, api_port: int, gateway_port: int, provider_port: int
+) -> None:
+    """Run everything on this machine. 在本机运行全部."""
+    providers = (provider_port, provider_port + 1, provider_port + 2)
+    try:
+        run(home, Ports(node_port, api_port, gateway_port, providers), say=_stamped)
+    except SanlianError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command("provider", hidden=True)
+@click.argument("slug", type=click.Choice([offer.slug for offer in OFFERS]))
+@click.option("--home", type=click.Path(path_type=Path), required=True)
+@click.option("--port", type=int, required=True)
+def provider_command(slug: str, home: Path, port: int) -> None:
+    """Run one provider's service; the supervisor calls this."""
+    try:
+        serve(slug, home, port)
+    except SanlianError as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

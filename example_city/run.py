@@ -1,0 +1,141 @@
+"""`make run`: everything of one machine, with the example city loaded at the first start."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from crypto.errors import LedgerError
+from example_city import home as example_home
+from example_city.catalogue import DIVISIONS
+from example_city.home import ORIGIN, PASSPHRASE, WITNESSES, Ports
+from example_city.plan import BASIS
+from example_city.story import SCENARIO, Loaded, load
+from example_city.units import MEDICAL
+from ledger.deployment import Deployment
+from ledger.settings import Settings
+from ledger.setup import initialise
+from ledger.supervisor import Supervisor
+from sanlian_client.deployment import DeploymentInfo
+from sanlian_client.platform import Platform
+
+
+def start_platform(
+    supervisor: Supervisor, home: Path, ports: Ports, *, say: Callable[[str], None]
+) -> Deployment:
+    """Start node and api; deploy first where nothing is deployed yet.
+
+    Raises:
+        LedgerError: a process does not start, or the home is not the example's.
+    """
+    settings = example_home.settings_for(home, ports)
+    children = example_home.processes(home, ports)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = home / "deployment.json"
+    if path.exists() and not Deployment.load(path).example:
+        raise LedgerError("NOT_THE_EXAMPLE", f"{home} holds a deployment of its own")
+    say("starting the node 启动账本节点")
+    supervisor.start(children["node"])
+    deployed = path.exists()
+    deployment = Deployment.load(path) if deployed else _initialise(settings, say)
+    example_home.write_fixed_files(home, ports)
+    say("starting the api 启动接口服务")
+    supervisor.start(children["api"])
+    return deployment
+
+
+def _initialise(settings: Settings, say: Callable[[str], None]) -> Deployment:
+    return initialise(
+        settings,
+        example_home.founders(),
+        origin=ORIGIN,
+        example=True,
+        keys=example_home.platform_keys(),
+        say=say,
+    )
+
+
+def open_platform(home: Path, ports: Ports) -> Platform:
+    """Return the client of this instance's api, with its deployment file pinned."""
+    info = DeploymentInfo.from_bytes((home / "deployment.json").read_bytes())
+    return Platform(
+        f"http://127.0.0.1:{ports.api}", f"http://127.0.0.1:{ports.gateway}", deployment=info
+    )
+
+
+def start_rest(supervisor: Supervisor, home: Path, ports: Ports) -> None:
+    """Start providers, gateway and witnesses."""
+    for name, process in example_home.processes(home, ports).items():
+        if name not in ("node", "api"):
+            supervisor.start(process)
+
+
+def _load(home: Path, ports: Ports, deployment: Deployment, say: Callable[[str], None]) -> Loaded:
+    planner, started_at = example_home.plan_of(home, deployment)
+    with open_platform(home, ports) as platform:
+        loaded = load(planner, platform, origin=ORIGIN, started_at=started_at, say=say)
+    example_home.write_loaded(home, loaded)
+    return loaded
+
+
+def run(home: Path, ports: Ports, *, say: Callable[[str], None]) -> None:
+    """Run until Ctrl-C or SIGTERM.
+
+    Raises:
+        LedgerError: something does not start or keeps ending.
+    """
+    home = home.absolute()
+    supervisor = Supervisor(home / "processes", say=say)
+    signal.signal(signal.SIGINT, supervisor.ask_stop)
+    signal.signal(signal.SIGTERM, supervisor.ask_stop)
+    try:
+        deployment = start_platform(supervisor, home, ports, say=say)
+        if not (home / "example.json").exists():
+            say("first start: loading the example city 首次启动：载入示例城市")
+            began = time.monotonic()
+            _load(home, ports, deployment, say)
+            say(f"loaded in {time.monotonic() - began:.0f} s")
+        say("starting gateway, providers, witnesses 启动网关、提供方、见证方")
+        start_rest(supervisor, home, ports)
+        say(banner(home, ports))
+        supervisor.watch()
+    except LedgerError as error:
+        if error.code != "STOPPED":
+            raise
+    finally:
+        say("stopping 正在停止")
+        supervisor.stop()
+        say("stopped; the next start continues here 已停止，下次启动从这里继续")
+
+
+def banner(home: Path, ports: Ports) -> str:
+    """Return what a newcomer needs: where to look, which keys, what to try."""
+    grant = example_home.read_loaded(home)["grant"]
+    keys = home / "example-keys"
+    urls = f"--api http://127.0.0.1:{ports.api} --gateway http://127.0.0.1:{ports.gateway}"
+    system = keys / f"{MEDICAL:02d}-system.pem"
+    return f"""
+sanlian 三链 is running.
+
+  overview 总览        http://127.0.0.1:{ports.api}/
+  API                  http://127.0.0.1:{ports.api}/docs
+  gateway 网关         http://127.0.0.1:{ports.gateway}/health
+  chain (JSON-RPC)     http://127.0.0.1:{ports.node}
+  output of processes  {home / "processes"}
+
+  example keys 示例密钥  {keys}/NN-role.pem, passphrase {PASSPHRASE}
+    00 authority 市政数局 · 39 市民政局 · 01 市市监局 · 37 市人社局 · 38 市医保局 · 06 市住建局
+    witnesses 见证方: {", ".join(name for _, name in WITNESSES)}
+    THESE KEYS ARE PUBLIC: they count in this example only. 示例密钥人尽皆知，仅用于示例。
+
+Three commands to try in another terminal 在另一个终端试试:
+
+  export SANLIAN_KEY_PASSPHRASE={PASSPHRASE}
+  .venv/bin/sanlian-client data get {grant} --parameters '{{"{DIVISIONS.parameter}":"441500"}}' \\
+    --basis {BASIS} --scenario {SCENARIO} --receipts {home / "receipts"} \\
+    --key {system} {urls}
+  .venv/bin/sanlian-client receipt verify {home / "receipts"} {urls}
+  .venv/bin/sanlian audit --home {home}
+
+Ctrl-C ends everything. 按 Ctrl-C 停止。
+"""
