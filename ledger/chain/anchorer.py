@@ -106,7 +106,7 @@ class Anchorer(Worker):
             .where(table.RelayTransaction.kind == "anchor")
             .order_by(table.RelayTransaction.nonce.desc())
             .limit(1)
-        ).tuples()
+        )
         return any(
             status == "open" or (status == "done" and block is not None and block > head)
             for status, block in rows

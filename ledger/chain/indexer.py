@@ -45,6 +45,7 @@ MAX_LOG_BLOCKS = 10_000
 POLLED_EVERY_S = 1
 MAX_PIECES = 8
 _HEAD_ID = 1
+_WITHOUT_TRANSACTIONS = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,9 @@ class Indexer(Worker):
             head = find_head(connection)
         if head is not None and head.finding_code:
             raise FatalFinding(head.finding_code, "stopped by an earlier finding; rebuild")
-        latest = _read_block(self._rpc.call("eth_getBlockByNumber", "latest", False))
+        latest = _read_block(
+            self._rpc.call("eth_getBlockByNumber", "latest", _WITHOUT_TRANSACTIONS)
+        )
         if head is None:
             first = self._find_genesis(latest.number)
         else:
@@ -171,7 +174,10 @@ class Indexer(Worker):
         blocks = [
             _read_block(one)
             for one in self._rpc.call_many(
-                [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
+                [
+                    ("eth_getBlockByNumber", [hex(number), _WITHOUT_TRANSACTIONS])
+                    for number in numbers
+                ]
             )
         ]
         if [block.number for block in blocks] != list(numbers):

@@ -116,7 +116,7 @@ class Relay(Worker):
             select(table.RelayTransaction.status, table.RelayTransaction.block_number).where(
                 table.RelayTransaction.digest == digest, table.RelayTransaction.kind == "piece"
             )
-        ).tuples():
+        ):
             if status == "open" or (status == "done" and block is not None and block > head):
                 return []  # on its way
         digests.add(digest)
@@ -161,7 +161,7 @@ class Relay(Worker):
             elif head is None or head < block_number:
                 break  # whether the act is recorded by another way is known once that block is
             else:
-                self._fail(transaction_hash, block_number)
+                self._settle_failed(transaction_hash, block_number)
             moved = True
         return moved
 
@@ -171,7 +171,7 @@ class Relay(Worker):
             row.status, row.block_number = status, block_number
             session.flush()
 
-    def _fail(self, transaction_hash: bytes, block_number: int) -> None:
+    def _settle_failed(self, transaction_hash: bytes, block_number: int) -> None:
         with read_transaction(self._engine) as connection, Session(connection) as session:
             act_id = session.get_one(table.RelayTransaction, transaction_hash).act_id
             event = None if act_id is None else session.get(table.Event, act_id)

@@ -44,11 +44,7 @@ def list_acts(
         query = query.where(event.key_id == key_id)
     query = query.where(*behind(event.position, event.act_id, cursor))
     with Session(connection) as session:
-        rows = (
-            session.execute(query.order_by(event.position, event.act_id).limit(limit + 1))
-            .tuples()
-            .all()
-        )
+        rows = session.execute(query.order_by(event.position, event.act_id).limit(limit + 1)).all()
         return cut_page(
             [(row.position, row.act_id, _to_json(row, time)) for row, time in rows], limit
         )

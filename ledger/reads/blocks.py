@@ -65,9 +65,7 @@ def _with_cosignatures(session: Session, rows: Sequence[table.Block]) -> list[di
             select(table.Event.block_number, func.count())
             .where(table.Event.block_number.in_(numbers))
             .group_by(table.Event.block_number)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     return [
         {

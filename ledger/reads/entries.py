@@ -91,7 +91,7 @@ def _with_versions(
         .outerjoin(table.Document, table.Document.digest == table.EntryVersion.document)
         .where(table.EntryVersion.entry.in_([row.id for row in rows]))
         .order_by(table.EntryVersion.entry, table.EntryVersion.number)
-    ).tuples():
+    ):
         item = to_json(version)
         del item["entry"]
         item["title"] = None if document is None else document.title

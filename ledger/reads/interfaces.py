@@ -69,7 +69,7 @@ def _with_versions(
         .outerjoin(table.Document, table.Document.digest == table.InterfaceVersion.document)
         .where(table.InterfaceVersion.interface.in_([row.id for row in rows]))
         .order_by(table.InterfaceVersion.interface, table.InterfaceVersion.number)
-    ).tuples():
+    ):
         item = to_json(version)
         del item["interface"]
         item["title"] = None if document is None else document.title
