@@ -7,6 +7,7 @@ Signatures have randomness in them: those in the files are kept where they still
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -90,8 +91,8 @@ def kept_signatures() -> Sign:
         elif isinstance(value, list):
             for member in value:
                 collect(member)
-        elif isinstance(value, str) and len(value) == 128:
-            known.add(value)
+        elif isinstance(value, str):
+            known.update(re.findall(r"\b[0-9a-f]{128}\b", value))
 
     for name in ("acts", "log", "http"):
         file = VECTORS / f"{name}.json"
@@ -276,7 +277,8 @@ def make_log(sign: Sign) -> dict[str, Any]:
 
     checkpoint = Checkpoint(ORIGIN, len(records), frontier.root())
     text = checkpoint.text()
-    note = note_of(checkpoint, GATEWAY.public_key, sign(GATEWAY, text.encode()))
+    signature = sign(GATEWAY, text.encode())
+    note = note_of(checkpoint, GATEWAY.public_key, signature)
     cosigned = f"cosignature/v1\ntime {NOW + 5}\n{text}".encode()
     statement = block_statement(
         chain_id=CHAIN_ID, number=12, block_hash=sm3(b"block"), time=NOW + 6
@@ -298,6 +300,7 @@ def make_log(sign: Sign) -> dict[str, Any]:
             for seq, (record, root) in enumerate(zip(records, roots, strict=True))
         ],
         "checkpoint": note,
+        "checkpoint_signature": signature.to_bytes().hex(),
         "receipts": [
             Receipt(
                 record, seq, tuple(inclusion_path(get_node, seq, len(records))), note
@@ -362,7 +365,7 @@ def main(arguments: list[str]) -> int:
             file.write_text(text, encoding="utf-8")
             sign = kept_signatures()
     for name in stale:
-        print(f"tests/vectors/{name}.json", "is stale" if "--check" in arguments else "written")  # noqa: T201 - a command
+        print(f"tests/vectors/{name}.json", "is stale" if "--check" in arguments else "written")
     return int(bool(stale) and "--check" in arguments)
 
 
