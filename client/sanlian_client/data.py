@@ -190,7 +190,7 @@ def request_data(
         raise _with_receipt(problem, kept=True)
     try:
         value = _check_released(answer, record)
-    except VerificationError:
+    except (VerificationError, LedgerError):
         # The valid receipt is the proof of what the gateway said, and it goes to the dispute.
         store.finish(kept)
         raise
