@@ -3,8 +3,6 @@
 import json
 import secrets
 import time
-import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from example_city.units import (
     unit_key,
 )
 from ledger.deployment import Deployment
+from ledger.processes import environment, http_ready, platform_processes
 from ledger.settings import Settings
 from ledger.setup import Founders, write_file
 from ledger.supervisor import Process, python_process
@@ -129,82 +128,31 @@ def write_loaded(home: Path, loaded: Loaded) -> None:
     write_file(home / "example.json", text.encode())
 
 
-def _answers(url: str) -> Callable[[], bool]:
-    def is_ready() -> bool:
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own loopback
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    return is_ready
-
-
-def _node_answers(url: str) -> Callable[[], bool]:
-    request = urllib.request.Request(  # noqa: S310 - our own loopback
-        url,
-        data=b'{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}',
-        headers={"content-type": "application/json"},
-    )
-
-    def is_ready() -> bool:
-        try:
-            with urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310 - the same
-                return b"result" in answer.read(4096)
-        except OSError:
-            return False
-
-    return is_ready
-
-
 def processes(home: Path, ports: Ports) -> dict[str, Process]:
     """Describe the children of one instance, in the order in which they start."""
     settings = settings_for(home, ports)
-    env = {
-        "SANLIAN_HOME": str(home),
-        "SANLIAN_KEY_PASSPHRASE": PASSPHRASE,
-        "SANLIAN_NODE_PORT": str(ports.node),
-        "SANLIAN_API_PORT": str(ports.api),
-        "SANLIAN_GATEWAY_PORT": str(ports.gateway),
-        "SANLIAN_PROVIDERS_FILE": str(home / "providers.json"),
-        "SANLIAN_ANCHOR_INTERVAL_S": str(settings.anchor_interval_s),
-    }
-    api_url = f"http://127.0.0.1:{ports.api}"
-    gateway_url = f"http://127.0.0.1:{ports.gateway}"
-    found = {
-        "node": python_process(
-            "node",
-            "ledger.chain.engines.embedded",
-            *("--directory", str(home / "node"), "--port", str(ports.node)),
-            is_ready=_node_answers(settings.resolved_node_url),
-            env=env,
-        ),
-        "api": python_process(
-            "api", "api", "--home", str(home), is_ready=_answers(f"{api_url}/health"), env=env
-        ),
-        "gateway": python_process(
-            "gateway",
-            "api.gateway",
-            *("--home", str(home)),
-            is_ready=_answers(f"{gateway_url}/health"),
-            env=env,
-        ),
-    }
+    found = platform_processes(settings)
+    env = environment(settings)
+    gateway = found.pop("gateway")
     for offer, port in zip(OFFERS, ports.providers, strict=True):
         found[f"provider-{offer.slug}"] = python_process(
             f"provider-{offer.slug}",
             "example_city",
             *("provider", offer.slug, "--home", str(home), "--port", str(port)),
-            is_ready=_answers(f"http://127.0.0.1:{port}/health"),
+            is_ready=http_ready(f"http://127.0.0.1:{port}/health"),
             env=env,
         )
+    found["gateway"] = gateway
     for _, name in WITNESSES:
+        witness = home / "witness" / name
         found[f"witness-{name}"] = python_process(
             f"witness-{name}",
             "sanlian_client",
-            *("witness", "run", "--home", str(home / "witness" / name), "--name", name),
-            *("--node", settings.resolved_node_url, "--api", api_url, "--gateway", gateway_url),
-            is_ready=lambda: True,
+            *("witness", "run", "--home", str(witness), "--name", name),
+            *("--node", settings.resolved_node_url),
+            *("--api", f"http://127.0.0.1:{ports.api}"),
+            *("--gateway", f"http://127.0.0.1:{ports.gateway}"),
+            is_ready=(witness / "key.pem").exists,
             env=env,
         )
     return found

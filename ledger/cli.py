@@ -1,0 +1,245 @@
+"""`sanlian`: sets up, runs, audits and rebuilds a ledger, and verifies evidence.
+
+Exit codes: 0 done or valid, 1 refused or invalid, 2 cannot decide.
+"""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from crypto.errors import SanlianError, VerificationError
+from crypto.keyfile import load_public_key
+from crypto.sm2 import PublicKey
+from ledger.deployment import Deployment
+from ledger.processes import platform_processes
+from ledger.settings import Settings, load_settings
+from ledger.setup import Founders, initialise
+from ledger.supervisor import Supervisor
+from protocol.evidence import Status, verify_evidence
+from protocol.trust import TrustRoot
+
+MAX_EVIDENCE_SIZE = 64 * 1024 * 1024
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+home_option = click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="SANLIAN_HOME",
+    default=Path(".sanlian"),
+    show_default=True,
+    help="Home directory. 主目录。",
+)
+
+
+def plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn the project's errors into one line and exit status 1."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        try:
+            return command(*arguments, **options)
+        except SanlianError as error:
+            raise click.ClickException(str(error)) from error
+        except ValidationError as error:
+            lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            raise click.ClickException("SETTING_INVALID: " + "; ".join(lines)) from error
+
+    return wrapped
+
+
+def _say(line: str) -> None:
+    click.echo(f"{time.strftime('%H:%M:%S')}  {line}")
+    sys.stdout.flush()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sanlian")
+def main() -> None:
+    """Ledger for data sharing between departments. 政务数据共享账本（三链）。"""
+
+
+def _read_public_key(path: Path) -> PublicKey:
+    try:
+        return load_public_key(path.read_bytes())
+    except OSError as error:
+        raise click.ClickException(f"FILE_UNREADABLE: {path}") from error
+
+
+@main.command()
+@home_option
+@click.option("--head", type=FILE, required=True, help="Public key of the authority's head.")
+@click.option("--authority", type=FILE, multiple=True, required=True, help="Authority's keys.")
+@click.option("--threshold", type=int, required=True, help="How many of them act together.")
+@click.option("--witness", type=FILE, multiple=True, help="Public keys of witnesses.")
+@click.option("--witness-threshold", type=int, default=1, show_default=True)
+@click.option("--origin", required=True, help="Origin of the access log, a-z 0-9 . / -")
+@plain_errors
+def init(
+    *,
+    home: Path,
+    head: Path,
+    authority: tuple[Path, ...],
+    threshold: int,
+    witness: tuple[Path, ...],
+    witness_threshold: int,
+    origin: str,
+) -> None:
+    """Deploy a new ledger (public keys as PEM files). 部署新账本。"""
+    settings = load_settings(home.absolute())
+    founders = Founders(
+        head=_read_public_key(head),
+        authority=tuple(map(_read_public_key, authority)),
+        threshold=threshold,
+        witnesses=tuple(map(_read_public_key, witness)),
+        witness_threshold=witness_threshold,
+    )
+    supervisor = Supervisor(settings.home / "processes", say=_say)
+    try:
+        node = platform_processes(settings).get("node")
+        if node is not None:
+            supervisor.start(node)
+        initialise(settings, founders, origin=origin, example=False, say=_say)
+    finally:
+        supervisor.stop()
+    _say(f"done: {settings.home / 'deployment.json'}, {settings.home / 'trust.json'}")
+
+
+@main.command()
+@home_option
+@plain_errors
+def run(home: Path) -> None:
+    """Run node, api and gateway until Ctrl-C. 运行账本，按 Ctrl-C 停止。"""
+    settings = load_settings(home.absolute())
+    Deployment.load(settings.home / "deployment.json")
+    supervisor = Supervisor(settings.home / "processes", say=_say)
+    signal.signal(signal.SIGINT, supervisor.ask_stop)
+    signal.signal(signal.SIGTERM, supervisor.ask_stop)
+    try:
+        for name, process in platform_processes(settings).items():
+            _say(f"starting {name}")
+            supervisor.start(process)
+        _say(f"api http://{settings.host}:{settings.api_port}/")
+        supervisor.watch()
+    finally:
+        supervisor.stop()
+        _say("stopped 已停止")
+
+
+@main.command()
+@click.argument("evidence", type=FILE)
+@click.option(
+    "--trust", type=FILE, default=None, help="Trust root; default: trust.json of the home. 信任根。"
+)
+@click.option(
+    "--pin",
+    multiple=True,
+    metavar="NUMBER:HASH",
+    help="A block hash known from elsewhere. 已知区块。",
+)
+@home_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON. 输出 JSON。")
+@plain_errors
+def verify(
+    evidence: Path, trust: Path | None, pin: tuple[str, ...], home: Path, *, as_json: bool
+) -> None:
+    """Verify an evidence file, offline. 离线核验证据文件。
+
+    Exit status: 0 valid, 1 invalid, 2 undecided.
+    """
+    root = TrustRoot.from_bytes(_read(trust or home / "trust.json", 65536))
+    data = _read(evidence, MAX_EVIDENCE_SIZE)
+    try:
+        verdict = verify_evidence(data, root, pinned=dict(map(_parse_pin, pin)))
+    except VerificationError as error:
+        part = str(error.details.get("part", ""))
+        cause = str(error.details.get("cause", error.code))
+        _print_verdict(
+            {"verdict": "invalid", "part": part, "code": cause, "message": error.message},
+            f"INVALID 无效: {error.message} ({cause})",
+            as_json=as_json,
+        )
+        sys.exit(1)
+    valid = verdict.status is Status.VALID
+    word = "VALID 有效" if valid else f"UNDECIDED 无法判定: {verdict.reason}"
+    _print_verdict(
+        {
+            "verdict": "valid" if valid else "undecided",
+            "reason": verdict.reason,
+            "facts": dict(verdict.facts),
+        },
+        f"{word}\n{verdict.summary}",
+        as_json=as_json,
+    )
+    sys.exit(int(verdict.status))
+
+
+def _print_verdict(value: dict[str, Any], text: str, *, as_json: bool) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, default=str) if as_json else text)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except OSError as error:
+        click.echo(f"FILE_UNREADABLE: {path}", err=True)
+        raise SystemExit(2) from error
+    if len(data) > limit:
+        raise click.ClickException(f"FILE_TOO_LARGE: {path} has more than {limit} bytes")
+    return data
+
+
+def _parse_pin(text: str) -> tuple[int, bytes]:
+    number, _, digest = text.partition(":")
+    try:
+        value = bytes.fromhex(digest.removeprefix("0x"))
+        if len(value) != 32:
+            raise ValueError(digest)
+        return int(number), value
+    except ValueError as error:
+        raise click.ClickException("PIN_MALFORMED: --pin takes NUMBER:HASH") from error
+
+
+@main.command()
+@home_option
+@click.option("--node", default=None, help="JSON-RPC URL; default: from the settings. 节点地址。")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON. 输出 JSON。")
+@plain_errors
+def audit(home: Path, node: str | None, *, as_json: bool) -> None:
+    """Audit chain, index and access log against each other. 审计整个账本。
+
+    Reads only. Where nothing answers at the node's URL, the embedded node is started for the time.
+    Exit status: 0 nothing found, 1 findings.
+    """
+    from ledger.audit.command import run_audit  # noqa: PLC0415 - keeps `sanlian verify` light
+
+    settings = _with_node(load_settings(home.absolute()), node)
+    sys.exit(run_audit(settings, say=click.echo, as_json=as_json))
+
+
+@main.command()
+@home_option
+@click.option("--node", default=None, help="JSON-RPC URL; default: from the settings. 节点地址。")
+@plain_errors
+def rebuild(home: Path, node: str | None) -> None:
+    """Rebuild the database from the chain alone; stop the api first. 由链重建数据库。"""
+    from ledger.rebuild import rebuild as rebuild_database  # noqa: PLC0415 - the same
+
+    settings = _with_node(load_settings(home.absolute()), node)
+    rebuild_database(settings, _say)
+
+
+def _with_node(settings: Settings, node: str | None) -> Settings:
+    return settings if node is None else settings.model_copy(update={"node_url": node})
+
+
+if __name__ == "__main__":
+    main()

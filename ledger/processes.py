@@ -1,0 +1,73 @@
+"""The processes of one platform: node, api, gateway; and how to see that one serves."""
+
+import urllib.request
+from collections.abc import Callable
+
+from ledger.settings import Settings
+from ledger.supervisor import Process, python_process
+
+_TIMEOUT_S = 2
+_BLOCK_NUMBER = b'{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}'
+
+
+def http_ready(url: str) -> Callable[[], bool]:
+    """Return a check that the URL answers with 200."""
+
+    def is_ready() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - ours
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    return is_ready
+
+
+def node_ready(url: str) -> Callable[[], bool]:
+    """Return a check that the URL answers JSON-RPC."""
+    request = urllib.request.Request(  # noqa: S310 - ours
+        url, data=_BLOCK_NUMBER, headers={"content-type": "application/json"}
+    )
+
+    def is_ready() -> bool:
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - ours
+                return b'"result"' in answer.read(4096)
+        except OSError:
+            return False
+
+    return is_ready
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the settings as variables, so that a child sees what its parent saw."""
+    fields = {
+        name: value
+        for name, value in settings.model_dump().items()
+        if value not in (None, "") and value != type(settings).model_fields[name].default
+    }
+    return {f"SANLIAN_{name.upper()}": str(value) for name, value in fields.items()}
+
+
+def platform_processes(settings: Settings) -> dict[str, Process]:
+    """Describe the children of one platform, in the order in which they start."""
+    home = str(settings.home)
+    env = environment(settings)
+    found: dict[str, Process] = {}
+    if not settings.node_url:
+        found["node"] = python_process(
+            "node",
+            "ledger.chain.engines.embedded",
+            *("--directory", str(settings.home / "node"), "--port", str(settings.node_port)),
+            is_ready=node_ready(settings.resolved_node_url),
+            env=env,
+        )
+    for name, module, port in (
+        ("api", "api", settings.api_port),
+        ("gateway", "api.gateway", settings.gateway_port),
+    ):
+        url = f"http://{settings.host}:{port}/health"
+        found[name] = python_process(
+            name, module, "--home", home, is_ready=http_ready(url), env=env
+        )
+    return found
