@@ -1,6 +1,7 @@
 """The writer: receipts, nonces, quotas, order of commit and answer, faults of the commit."""
 
 import asyncio
+import itertools
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -54,7 +55,7 @@ def test_every_receipt_verifies_and_checkpoints_are_consistent(
         points.append((checkpoint.size, checkpoint.root))
     sizes = sorted(set(points))
     assert len(sizes) < 1000, "records share a flush"
-    for (old, old_root), (new, new_root) in zip(sizes, sizes[1:], strict=False):
+    for (old, old_root), (new, new_root) in itertools.pairwise(sizes):
         verify_consistency(old, new, old_root, new_root, reader.consistency(old, new))
     newest = verify_checkpoint(reader.get_checkpoint(), origin=ORIGIN, public_key=key.public_key)
     assert (newest.size, newest.root) == sizes[-1] == (2501, reader.root())

@@ -1,0 +1,304 @@
+"""A gateway on loopback with its own log, a state of real acts, and providers good and bad."""
+
+import asyncio
+import json
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from api.gateway.app import Gateway, make_app
+from api.gateway.state import Snapshot, copy_store
+from crypto.canonical import canonical_json
+from crypto.sm2 import PrivateKey
+from ledger.deployment import Deployment
+from ledger.log.reader import LogReader
+from ledger.settings import Settings
+from protocol.documents import InterfaceDocument, parse_interface_document
+from protocol.httpsig import sign_request
+from protocol.model import MemoryStore
+from protocol.receipt import Receipt, verify_receipt
+from protocol.records import parse_record
+from sanlian_client.middleware import SanlianProvider
+from tests.gateway.city import ADDRESSES, BASIS, CHAIN_ID, NODE, ORIGIN, OTHER_NODE, SCENARIO, City
+
+SECRET_NUMBER = "PLANTED-PARAMETER-4711"
+SECRET_NAME = "PLANTED-NAME-8822"
+SECRET_ADDRESS = "PLANTED-ADDRESS-9933"
+
+
+def wait_until(predicate: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    """Wait until something holds, or fail."""
+    deadline = time.monotonic() + timeout_s
+    while not predicate():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serve_asgi(app: Any, port: int, lifespan: str = "off") -> Iterator[str]:
+    """Serve an ASGI application with uvicorn."""
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=port,
+        log_level="critical",
+        lifespan=lifespan,  # type: ignore[arg-type]  # "on" or "off"
+        timeout_graceful_shutdown=10,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+class MemoryState:
+    """State made of real acts, held in memory; tests move head and time."""
+
+    def __init__(self, city: City, store: MemoryStore) -> None:
+        self.city, self._store = city, store
+        self.age_s = 0
+        self.finding_code = ""
+        self.number = 0
+        self.publish()
+
+    def publish(self) -> None:
+        """Show the city as it is now."""
+        self._copy = copy_store(self._store)
+        self.number = self.city.block
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The state."""
+        polled_at = int(time.time()) - self.age_s
+        return Snapshot(
+            self._copy, self.number, self.number.to_bytes(32, "big"), polled_at, self.finding_code
+        )
+
+    def refresh(self) -> None:
+        """Nothing to read."""
+
+    def find_interface_document(self, digest: bytes) -> InterfaceDocument | None:
+        """Return the interface document."""
+        data = self.city.documents.get(digest)
+        return None if data is None else parse_interface_document(data)
+
+    def find_cosignatures(self, log_id: bytes, size: int, root: bytes) -> list[str]:
+        """Nobody has cosigned."""
+        return []
+
+
+Raw = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+
+
+class RawServer:
+    """A provider that answers with whatever bytes a test wants."""
+
+    def __init__(self) -> None:
+        self.answer: Raw | None = None
+        self.requests: list[bytes] = []
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        self._loop.run_forever()
+        server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            self.requests.append(head)
+            assert self.answer is not None
+            await self.answer(head, writer)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+
+@dataclass
+class World:
+    """Everything of one test."""
+
+    city: City
+    state: MemoryState
+    gateway: Gateway
+    url: str
+    raw: RawServer
+    http: httpx.Client
+    seen: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def authority(self) -> str:
+        """What requesters sign."""
+        return self.url.removeprefix("http://")
+
+    @property
+    def log_file(self) -> Path:
+        """The log's file."""
+        return Path(self.gateway.settings.resolved_log_database_url.removeprefix("sqlite:///"))
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return all records."""
+        reader = LogReader.open(self.gateway.settings.resolved_log_database_url)
+        records = [parse_record(data) for _, data in reader.records()]
+        reader.close()
+        return records
+
+    def sign(self, grant: bytes, **changes: Any) -> tuple[bytes, dict[str, str]]:
+        """Return body and headers of a good data request, but for the changes."""
+        parameters = changes.pop("parameters", {"number": SECRET_NUMBER})
+        body = canonical_json({"parameters": parameters, "salt": secrets.token_hex(32)})
+        body = changes.pop("body", body)
+        key: PrivateKey = changes.pop("key", self.city.system)
+        options = {
+            "authority": self.authority,
+            "path": "/v1/data",
+            "created": int(time.time()),
+            "nonce": secrets.token_hex(16),
+            "grant": grant,
+            "person": "p-1",
+            "basis": BASIS,
+            "scenario": SCENARIO,
+            "case": "case-1",
+            **changes,
+        }
+        _, headers = sign_request(key, body, **options)
+        return body, headers
+
+    def post(self, body: bytes, headers: dict[str, str], path: str = "/v1/data") -> httpx.Response:
+        """Send a signed call."""
+        return self.http.post(self.url + path, content=body, headers=headers)
+
+    def ask(self, grant: bytes, **changes: Any) -> httpx.Response:
+        """Sign and send a data request."""
+        return self.post(*self.sign(grant, **changes))
+
+    def receipt(self, response: httpx.Response) -> dict[str, Any]:
+        """Check an answer's receipt and return its record."""
+        receipt = Receipt.from_header(response.headers["sanlian-receipt"])
+        key = self.city.gateway.public_key
+        record, _ = verify_receipt(receipt, origin=ORIGIN, public_key=key)
+        return record
+
+
+PERSONS = [
+    {"id": str(i), "name": f"{SECRET_NAME}-{i}", "address": SECRET_ADDRESS} for i in range(3)
+]
+
+
+def provider_service(seen: list[dict[str, Any]]) -> Starlette:
+    """A department's own service."""
+
+    async def persons(request: Request) -> Response:
+        seen.append(dict(request.query_params))
+        return JSONResponse({"records": PERSONS, "total": 3})
+
+    async def search(request: Request) -> Response:
+        seen.append(json.loads(await request.body()))
+        return JSONResponse({"records": PERSONS})
+
+    async def broken(_request: Request) -> Response:
+        raise RuntimeError(SECRET_NAME)
+
+    return Starlette(
+        routes=[
+            Route("/persons", persons, methods=["GET"]),
+            Route("/search", search, methods=["POST"]),
+            Route("/broken", broken, methods=["GET"]),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    home = tmp_path_factory.mktemp("home")
+    store = MemoryStore()
+    city = City(store)
+    raw = RawServer()
+    port, provider_port = free_port(), free_port()
+    seen: list[dict[str, Any]] = []
+    provider = SanlianProvider(
+        provider_service(seen),
+        gateway_keys={ORIGIN: city.gateway.public_key},
+        department_id=city.provider,
+        provider_key=city.provider_key,
+        authority=f"127.0.0.1:{provider_port}",
+        store_path=home / "provider.db",
+    )
+    providers = home / "providers.json"
+    providers.write_text(
+        json.dumps(
+            {
+                NODE: f"http://127.0.0.1:{provider_port}",
+                OTHER_NODE: f"http://127.0.0.1:{raw.port}",
+                "node-down": f"http://127.0.0.1:{free_port()}",
+            }
+        )
+    )
+    settings = Settings(
+        home=home,
+        gateway_port=port,
+        providers_file=providers,
+        provider_timeout_s=1.5,
+        max_response_bytes=256 * 1024,
+        max_connections_per_provider=4,
+    )
+    deployment = Deployment(
+        chain_id=CHAIN_ID,
+        contracts=ADDRESSES,
+        block=1,
+        example=False,
+        platform_key=city.gateway.public_key,
+        gateway_key=city.gateway.public_key,
+        origin=ORIGIN,
+    )
+    state = MemoryState(city, store)
+    gateway = Gateway(settings, deployment, city.gateway, state)
+    with ExitStack() as stack:
+        stack.callback(raw.close)
+        stack.enter_context(serve_asgi(provider, provider_port))
+        url = stack.enter_context(serve_asgi(make_app(gateway), port, lifespan="on"))
+        http = stack.enter_context(httpx.Client(timeout=30))
+        wait_until(lambda: gateway.data is not None)
+        yield World(city, state, gateway, url, raw, http, seen)
