@@ -10,6 +10,7 @@ Row = tuple[int, str, str]
 
 #: Errors that the contracts raise: UPPER_SNAKE of the Solidity custom error.
 CONTRACT_CODES: Final[dict[str, Row]] = {
+    "SIZE_INVALID": (422, "锚定的日志长度不合规则", "An anchored log has 1 to 2^63 - 1 records"),
     "ACT_MALFORMED": (400, "签署件格式不正确", "The act is malformed"),
     "WRONG_CHAIN": (422, "签署件指向另一条链", "The act is for another chain"),
     "WRONG_CONTRACT": (422, "签署件指向另一个合约", "The act is for another contract"),
@@ -112,9 +113,40 @@ BYTES_CODES: Final[dict[str, Row]] = {
 
 #: ledger/: deployment, engine, outbox, relay, index, evidence.
 LEDGER_CODES: Final[dict[str, Row]] = {
+    "ARTIFACT_MISSING": (500, "缺少合约接口文件", "A contract's ABI file is missing"),
+    "BLOCK_DIFFERS": (409, "该高度的区块另有哈希", "The block of this number has another hash"),
+    "CALL_MALFORMED": (500, "合约调用参数不符", "The arguments do not fit the function"),
+    "CHAIN_DIVERGED": (503, "链与已读取的不一致", "The chain is not the one that was followed"),
+    "CODE_DIFFERS": (500, "链上合约代码与接口文件不符", "A contract's code is another one"),
+    "CONTRACT_FAILED": (502, "合约执行失败", "The contract failed"),
+    "COSIGNATURE_INVALID": (422, "见证签名不成立", "The witness's signature does not hold"),
+    "DEPLOYMENT_FAILED": (500, "合约部署未上链", "A contract was not created"),
+    "EVENT_DIFFERS": (422, "事件与其签署件不一致", "An event disagrees with its act"),
+    "EVENT_MALFORMED": (502, "合约事件格式不正确", "An event of a contract is malformed"),
+    "EVIDENCE_NOT_READY": (503, "证据尚未齐备，请稍后再试", "The evidence is not complete yet"),
+    "EVIDENCE_UNSUPPORTED": (404, "此类记录没有证据", "There is no evidence of such a record"),
+    "GATEWAY_UNAVAILABLE": (503, "网关没有给出检查点", "The gateway gives no checkpoint"),
+    "GENESIS_NOT_FOUND": (503, "链上尚无登记合约的创世事件", "The chain does not hold the genesis"),
+    "HEADER_DIFFERS": (502, "区块头与其哈希不符", "A header does not have its hash"),
+    "INDEX_DISAGREES": (
+        503,
+        "链上事件与规则不符，已停止读取",
+        "An event on the chain breaks a rule",
+    ),
+    "LOG_FORKED": (503, "网关日志与已锚定的不一致", "The gateway's log has another root"),
+    "LOG_SHRANK": (503, "网关日志短于已锚定的长度", "The gateway's log is below its anchor"),
+    "LOG_UNREGISTERED": (404, "作出决定时日志尚未登记", "The log was not registered at that block"),
+    "NODE_ANSWER_MALFORMED": (502, "链节点应答格式不正确", "The node's answer is malformed"),
+    "NODE_BEHIND": (503, "链节点落后于已读取的高度", "The node is behind what was followed"),
+    "RECEIPTS_DIFFER": (502, "区块收据与区块头不符", "Receipts do not fit their block"),
+    "RESULT_MALFORMED": (502, "合约返回值无法解读", "A contract's answer does not decode"),
+    "TRANSACTION_FAILED": (502, "交易执行失败", "The transaction failed"),
+    "TRUST_MISSING": (500, "缺少信任根文件", "The trust root is missing"),
+    "WITNESS_UNKNOWN": (403, "不是见证人的密钥", "This is not the key of a witness"),
     "ACT_UNKNOWN": (404, "没有该签署件", "The act is not known here"),
     "ALREADY_DEPLOYED": (409, "此处已部署", "Contracts are deployed here already"),
     "CONTRACT_UNKNOWN": (404, "没有该名称的合约", "There is no contract of this name"),
+    "DATABASE_IN_USE": (409, "另一进程正在使用数据库", "Another process uses the database"),
     "DATABASE_SCHEMA": (500, "数据库版本不符或已损坏", "The database's schema does not fit"),
     "DEPLOYMENT_MALFORMED": (500, "部署文件已损坏", "The deployment file is damaged"),
     "DEPLOYMENT_MISSING": (500, "尚未部署", "Nothing is deployed"),
@@ -164,6 +196,7 @@ LEDGER_CODES: Final[dict[str, Row]] = {
     "PLATFORM_KEY_DIFFERS": (500, "平台密钥与部署文件不符", "The platform's key is another one"),
     "POOL_FULL": (503, "下一区块已满", "The next block is full"),
     "PROCESS_FAILED": (500, "子进程无法运行", "A process does not run"),
+    "REBUILD_NEEDS_SQLITE": (422, "重建只支持 SQLite", "A rebuild works on a SQLite file"),
     "RELAY_KEY_MALFORMED": (500, "中继账户密钥文件已损坏", "The relay's key file is damaged"),
     "RELAY_KEY_MISSING": (500, "缺少中继账户密钥", "The relay's key is missing"),
     "RPC_METHOD_UNKNOWN": (404, "不提供该链方法", "The method is not available"),
@@ -173,8 +206,35 @@ LEDGER_CODES: Final[dict[str, Row]] = {
     "TRANSACTION_REFUSED": (422, "链引擎拒绝该交易", "The engine refuses the transaction"),
 }
 
+#: protocol/evidence: why evidence does not hold.
+EVIDENCE_CODES: Final[dict[str, Row]] = {
+    "ANCHOR_MISSING": (422, "检查点不是已锚定的检查点", "The checkpoint is not the anchored one"),
+    "BLOCK_INVALID": (422, "作出决定的区块缺失或不符", "The deciding block is missing or another"),
+    "DECISION_WRONG": (422, "决定与账本状态不符", "The decision does not follow from the state"),
+    "EVENT_FOREIGN": (422, "事件来自不应发出它的合约", "An event comes from another contract"),
+    "EVIDENCE_INVALID": (422, "证据不成立", "The evidence does not hold"),
+    "EVIDENCE_MALFORMED": (400, "证据格式不正确", "The evidence is malformed"),
+    "OUTCOME_INVALID": (422, "结果记录与意向不符", "The record does not end this intent"),
+    "PROVIDER_INVALID": (422, "提供方签名缺失或不成立", "The provider's signature does not hold"),
+    "RECEIPT_UNNEEDED": (
+        422,
+        "证据含有不应有的事件",
+        "The evidence holds more than it should",
+    ),
+    "RECORD_MISPLACED": (422, "记录所载位置不符", "A record names another place"),
+    "RECORD_MISSING": (422, "缺少记录", "A record is missing"),
+    "REQUEST_INVALID": (422, "申请方签名不成立", "The request does not hold"),
+}
+
 #: client/: the caller's own side, and the provider's answers to the gateway.
 CLIENT_CODES: Final[dict[str, Row]] = {
+    "DEPLOYMENT_CHANGED": (502, "节点已换为另一条链", "The node serves another chain"),
+    "LOG_NOT_REGISTERED": (404, "日志尚未在链上登记", "The log is not registered on the chain"),
+    "NODE_CHANGED": (502, "读取期间节点换了链", "The node changed its chain meanwhile"),
+    "RECEIPT_MISMATCH": (422, "日志所载结果与收据不同", "The log ends the request otherwise"),
+    "REQUEST_MISMATCH": (422, "证据属于另一请求", "The evidence is of another request"),
+    "WITNESS_FORK": (409, "见证人发现分叉", "A witness has found a fork"),
+    "WITNESS_STATE_DAMAGED": (500, "见证人状态文件已损坏", "The witness's state cannot be read"),
     "ACT_PENDING": (503, "签署件尚未上链，请稍后再查", "The act is not recorded yet; ask again"),
     "ANSWER_NOT_JSON": (502, "服务的应答不是 JSON", "The service's answer is not JSON"),
     "ANSWER_TOO_LARGE": (502, "服务的应答过大", "The service's answer is too large"),

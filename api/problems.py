@@ -5,8 +5,6 @@ that are safe to show. An error whose code is not in the table, and every except
 error of the product, becomes INTERNAL_ERROR with the request's id; its text goes to the log alone.
 """
 
-import importlib
-import importlib.util
 import logging
 import re
 import uuid
@@ -20,7 +18,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from api.codes import API_CODES, BYTES_CODES, CLIENT_CODES, CONTRACT_CODES, LEDGER_CODES, Row
+from api.codes import (
+    API_CODES,
+    BYTES_CODES,
+    CLIENT_CODES,
+    CONTRACT_CODES,
+    EVIDENCE_CODES,
+    LEDGER_CODES,
+    Row,
+)
+from api.gateway.codes import CODES as GATEWAY_CODES
 from crypto.errors import SanlianError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -33,9 +40,15 @@ log = logging.getLogger(__name__)
 
 
 def _joined() -> dict[str, Row]:
-    tables = [CONTRACT_CODES, BYTES_CODES, LEDGER_CODES, CLIENT_CODES, API_CODES]
-    if importlib.util.find_spec("api.gateway") is not None:
-        tables.append(importlib.import_module("api.gateway.codes").CODES)
+    tables = (
+        CONTRACT_CODES,
+        BYTES_CODES,
+        EVIDENCE_CODES,
+        LEDGER_CODES,
+        CLIENT_CODES,
+        API_CODES,
+        GATEWAY_CODES,
+    )
     joined: dict[str, Row] = {}
     for table in tables:
         for code, row in table.items():

@@ -6,7 +6,7 @@ the block that changed the row last.
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from api.schemas import Hex32, Hex64, Natural, SignatureOut, Strict
 
@@ -22,6 +22,8 @@ Side = Literal["PROVIDER", "AUTHORITY"]
 
 class PageOut(Strict, Generic[Item]):
     """One page of a list / 一页."""
+
+    model_config = ConfigDict(json_schema_extra={"description": "One page of a list / 一页"})
 
     items: list[Item]
     next_cursor: str | None = Field(description="give it as `cursor`; null at the end / 下一页")
