@@ -20,7 +20,7 @@ from protocol.checkpoint import MAX_NOTE_SIZE, Checkpoint, key_hash, parse_note,
 
 POLL_S = 1.0
 TIMEOUT_S = 10.0
-ANCHOR_GAS = 8_000_000
+ANCHOR_GAS = 2_000_000
 
 
 class Anchorer(Worker):

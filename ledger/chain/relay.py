@@ -24,9 +24,9 @@ MAX_OPEN = 64
 MAX_ACTS_PER_STEP = 16
 PIECE_SIZE = 16_384
 #: Gas limits: room for the call itself, and for each SM2 signature that it verifies.
-PIECE_GAS = 2_000_000
-ACT_GAS = 4_000_000
-SIGNATURE_GAS = 4_000_000
+PIECE_GAS = 1_000_000
+ACT_GAS = 1_000_000
+SIGNATURE_GAS = 1_000_000
 
 
 class Relay(Worker):
