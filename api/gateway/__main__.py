@@ -3,16 +3,19 @@
 import gc
 import logging
 import sys
+from functools import cache
 from pathlib import Path
 
 import click
 import uvicorn
 
 from api.gateway.app import Gateway, make_app
+from api.gateway.evidence import Build
 from api.gateway.state import LedgerState
 from crypto.errors import LedgerError, SanlianError
 from crypto.keyfile import load_private_key
 from crypto.sm2 import PrivateKey
+from ledger.audit.evidence import make_evidence_builder
 from ledger.db.engine import make_engine
 from ledger.deployment import Deployment
 from ledger.settings import Settings, load_settings
@@ -34,6 +37,12 @@ def _load_key(settings: Settings, deployment: Deployment) -> PrivateKey:
     return key
 
 
+def _lazy_builder(settings: Settings, deployment: Deployment) -> Build:
+    """Data requests need neither trust root nor node: they are looked for when evidence is."""
+    get_builder = cache(lambda: make_evidence_builder(settings, deployment))
+    return lambda seq: get_builder()(seq)
+
+
 @click.command()
 @click.option("--home", type=click.Path(path_type=Path), required=True, help="home directory")
 def main(home: Path) -> None:
@@ -47,7 +56,7 @@ def main(home: Path) -> None:
         click.echo(str(error), err=True)
         sys.exit(2)
     ledger = LedgerState(make_engine(settings.resolved_database_url, read_only=True))
-    gateway = Gateway(settings, deployment, key, ledger)
+    gateway = Gateway(settings, deployment, key, ledger, _lazy_builder(settings, deployment))
     server = uvicorn.Server(
         uvicorn.Config(
             make_app(gateway),

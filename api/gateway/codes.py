@@ -10,7 +10,7 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     # Refused before the provider is called: record `denied`.
     "BODY_MALFORMED": (400, "请求体格式不正确", "The request's body is malformed"),
     "CLOCK_SKEW": (401, "签名时间与网关时钟相差过大", "The signature's time is too far off"),
-    "DOCUMENT_MISSING": (
+    "INTERFACE_DOCUMENT_MISSING": (
         503,
         "接口说明文件缺失或无效",
         "The interface's description is missing or not valid",

@@ -329,7 +329,9 @@ class DataService:
         version = interface.current
         document = self._gatekeeper.state.find_interface_document(version.document)
         if document is None:
-            raise RequestRefused("DOCUMENT_MISSING", "the interface's description is not available")
+            raise RequestRefused(
+                "INTERFACE_DOCUMENT_MISSING", "the interface's description is not available"
+            )
         base_url = self._providers.get(version.node)
         if base_url is None:
             raise RequestRefused("NODE_NOT_LISTED", "the interface's exchange node is not listed")

@@ -110,7 +110,7 @@ class MemoryState:
         data = self.city.documents.get(digest)
         return None if data is None else parse_interface_document(data)
 
-    def find_cosignatures(self, log_id: bytes, size: int, root: bytes) -> list[str]:
+    def find_cosignatures(self, *_checkpoint: object) -> list[str]:
         """Nobody has cosigned."""
         return []
 
@@ -138,6 +138,11 @@ class RawServer:
         self._ready.set()
         self._loop.run_forever()
         server.close()
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
