@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-from crypto.canonical import canonical_json, parse_json
+from crypto.canonical import canonical_json, fast_canonical, parse_json
 from crypto.errors import (
     CryptoError,
     LedgerError,
@@ -161,7 +161,7 @@ class SanlianProvider:
             await _refuse(send, error)
             return
         status, data = await self._ask(scope, body, call)
-        envelope = canonical_json({"data": data, "salt": secrets.token_bytes(32).hex()})
+        envelope = fast_canonical({"data": data, "salt": secrets.token_bytes(32).hex()})
         headers = sign_answer(
             self._provider_key,
             status=status,
@@ -292,7 +292,7 @@ class _Answer:
         try:
             data = parse_json(b"".join(self._pieces), max_bytes=self._max_size)
             # One level is the envelope's: it must still encode.
-            canonical_json({"data": data})
+            fast_canonical({"data": data})
         except CryptoError:
             return 502, _problem("ANSWER_NOT_JSON", "the service's answer is not JSON")
         return 200, data

@@ -59,8 +59,9 @@ class WitnessState:
         chain_id: chain that it witnesses; fixed by its first round.
         origin: log that it witnesses; the same.
         gateway_key: key of that log in hex; the same.
-        number: number of the last block it checked, -1 before the first.
-        block_hash: hash of that block in hex.
+        number: number of the last block it checked, 0 before the first: block 0 holds no acts, some
+            nodes give it a header that no rule of Ethereum describes, and block 1 names its hash.
+        block_hash: hash of that block in hex; empty before the first.
         size: size of the last checkpoint it cosigned.
         note: that checkpoint with the gateway's signature; empty before the first.
         pending: signatures that were not delivered yet: path at the API and body.
@@ -69,7 +70,7 @@ class WitnessState:
     chain_id: int
     origin: str
     gateway_key: str
-    number: int = -1
+    number: int = 0
     block_hash: str = ""
     size: int = 0
     root: str = ""
@@ -191,6 +192,9 @@ class Witness:
             LedgerError: SERVER_UNREACHABLE, RESPONSE_MALFORMED, NODE_BEHIND.
         """
         state = self._begin()
+        height = self._call("eth_blockNumber", [])
+        if state.number == 0 and height == "0x0":
+            return False
         head = self._get_block("latest")
         if head.number < state.number:
             raise LedgerError("NODE_BEHIND", "the node's chain is shorter than what was signed")
@@ -206,7 +210,7 @@ class Witness:
             header = head if number + 1 == head.number else self._get_block(number + 1)
             if header.number != number + 1:
                 raise LedgerError("RESPONSE_MALFORMED", "the node gave another block")
-            if number >= 0 and header.parent_hash.hex() != block_hash:
+            if block_hash and header.parent_hash.hex() != block_hash:
                 # Blocks may have been replaced under us within this round, or since the last.
                 if number == state.number:
                     self._require_same(state, self._get_block(state.number))
@@ -220,7 +224,7 @@ class Witness:
         return last < head.number
 
     def _require_same(self, state: WitnessState, header: Header) -> None:
-        if header.hash.hex() == state.block_hash:
+        if not state.block_hash or header.hash.hex() == state.block_hash:
             return
         ours = {"number": state.number, "hash": state.block_hash}
         statement = block_statement(
