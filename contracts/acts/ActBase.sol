@@ -35,13 +35,13 @@ abstract contract ActBase {
     uint256 internal constant MAX_LIFETIME = 30 days;
     uint256 internal constant MAX_SIGNATURES = 8;
 
-    ISm internal immutable _sm;
+    ISm internal immutable SM;
 
     /// @notice Number of acts of a key that this contract has accepted
     mapping(bytes32 keyId => uint64 count) public nonces;
 
     constructor(ISm sm_) {
-        _sm = sm_;
+        SM = sm_;
     }
 
     /// @notice Check an act and record it
@@ -55,6 +55,8 @@ abstract contract ActBase {
         nonces[signatures[0].keyId]++;
         bytes memory data = abi.encode(revision, m, signatures);
         bytes32 actId = step.actId;
+        // All events have one shape; only the topic differs.
+        // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             log3(add(data, 32), mload(data), topic, actId, target)
         }
@@ -62,7 +64,7 @@ abstract contract ActBase {
 
     /// @notice SM2 and SM3
     function sm() public view virtual returns (ISm) {
-        return _sm;
+        return SM;
     }
 
     /// @dev The layout of an act type that this contract accepts, zero for any other.
@@ -74,7 +76,7 @@ abstract contract ActBase {
     /// @dev How many authority persons sign an act of weight.
     function _threshold() internal view virtual returns (uint256);
 
-    /// @dev Check the type's own rules and change the state.
+    /// @notice Check the type's own rules and change the state.
     /// @return topic The event's signature hash
     /// @return target What was created or changed
     /// @return revision Its new revision
@@ -141,15 +143,15 @@ abstract contract ActBase {
             KeyRecord memory added = keys[known];
             added.x = m.word(ActBytes.HEADER + 32 * keyWord);
             added.y = m.word(ActBytes.HEADER + 32 * keyWord + 32);
-            step.newKey = _sm.keyId(added.x, added.y);
+            step.newKey = SM.keyId(added.x, added.y);
             if (_keyRecord(step.newKey).person != 0) revert KeyTaken(step.newKey);
             if (signatures[known].keyId != step.newKey) revert KeyUnknown(signatures[known].keyId);
         }
         for (uint256 i = 0; i < signatures.length; i++) {
             Sig calldata one = signatures[i];
-            bytes32 e = _sm.digest(one.keyId, m);
+            bytes32 e = SM.digest(one.keyId, m);
             if (i == 0) step.actId = e;
-            if (!_sm.verify(e, one.r, one.s, keys[i].x, keys[i].y)) {
+            if (!SM.verify(e, one.r, one.s, keys[i].x, keys[i].y)) {
                 revert SignatureInvalid(one.keyId);
             }
         }

@@ -9,20 +9,20 @@ import {ActBase} from "./ActBase.sol";
 /// @notice Base of the three chains and the logs.
 abstract contract RegistryUser is ActBase {
     /// @notice Departments, persons and keys
-    IRegistry public immutable registry;
+    IRegistry public immutable REGISTRY;
 
-    uint256 private immutable _authorityThreshold;
+    uint256 private immutable THRESHOLD;
 
     constructor(IRegistry registry_) ActBase(registry_.sm()) {
-        registry = registry_;
-        _authorityThreshold = registry_.threshold();
+        REGISTRY = registry_;
+        THRESHOLD = registry_.threshold();
     }
 
     function _keyRecord(bytes32 keyId) internal view override returns (KeyRecord memory) {
-        return registry.keyRecord(keyId);
+        return REGISTRY.keyRecord(keyId);
     }
 
     function _threshold() internal view override returns (uint256) {
-        return _authorityThreshold;
+        return THRESHOLD;
     }
 }

@@ -13,6 +13,7 @@ import {EntryView, IEntries} from "./IEntries.sol";
 contract Entries is RegistryUser, IEntries {
     using ActBytes for bytes;
 
+    /// @notice The act EntrySubmitted, which is its own proof (docs/protocol.md 3.2)
     event EntrySubmitted(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -20,6 +21,7 @@ contract Entries is RegistryUser, IEntries {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act EntryPublished, which is its own proof (docs/protocol.md 3.2)
     event EntryPublished(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -27,6 +29,7 @@ contract Entries is RegistryUser, IEntries {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act EntryRetired, which is its own proof (docs/protocol.md 3.2)
     event EntryRetired(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -58,6 +61,7 @@ contract Entries is RegistryUser, IEntries {
     /// @notice Entries by id; without a pending version `pendingItems` is zero
     mapping(bytes32 id => Entry entry) public entries;
 
+    /// @notice Set once, for ever
     /// @param registry_ Departments, persons and keys
     constructor(IRegistry registry_) RegistryUser(registry_) {}
 

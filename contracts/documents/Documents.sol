@@ -12,6 +12,7 @@ contract Documents {
 
     error PieceInvalid(uint16 index, uint16 count, uint256 size);
 
+    /// @notice A piece of a document
     event DocumentPiece(bytes32 indexed digest, uint16 index, uint16 count, bytes piece);
 
     /// @notice Publish one piece of a document

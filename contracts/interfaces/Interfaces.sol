@@ -19,6 +19,7 @@ contract Interfaces is RegistryUser, IInterfaces {
     error ItemsNotCovered(uint256 items, uint256 covered);
     error SuspendedByOther();
 
+    /// @notice The act InterfaceRegistered, which is its own proof (docs/protocol.md 3.2)
     event InterfaceRegistered(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -26,6 +27,7 @@ contract Interfaces is RegistryUser, IInterfaces {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act InterfaceOnline, which is its own proof (docs/protocol.md 3.2)
     event InterfaceOnline(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -33,6 +35,7 @@ contract Interfaces is RegistryUser, IInterfaces {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act InterfaceSuspended, which is its own proof (docs/protocol.md 3.2)
     event InterfaceSuspended(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -40,6 +43,7 @@ contract Interfaces is RegistryUser, IInterfaces {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act InterfaceResumed, which is its own proof (docs/protocol.md 3.2)
     event InterfaceResumed(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -47,6 +51,7 @@ contract Interfaces is RegistryUser, IInterfaces {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act InterfaceRetired, which is its own proof (docs/protocol.md 3.2)
     event InterfaceRetired(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -79,21 +84,22 @@ contract Interfaces is RegistryUser, IInterfaces {
     uint256 private constant NOT_SHARED = 3;
 
     /// @notice Directory chain
-    IEntries public immutable entries;
+    IEntries public immutable ENTRIES;
 
     /// @notice Interfaces by id; without a pending version `pendingItems` is zero
     mapping(bytes32 id => Interface one) public interfaces;
 
+    /// @notice Set once, for ever
     /// @param registry_ Departments, persons and keys
     /// @param entries_ Directory chain
     constructor(IRegistry registry_, IEntries entries_) RegistryUser(registry_) {
-        entries = entries_;
+        ENTRIES = entries_;
     }
 
     /// @inheritdoc IInterfaces
     function interfaceView(bytes32 id) external view override returns (InterfaceView memory) {
         Interface storage one = interfaces[id];
-        EntryView memory entry = entries.entryView(one.entry);
+        EntryView memory entry = ENTRIES.entryView(one.entry);
         return
             InterfaceView(
                 one.department,
@@ -135,7 +141,7 @@ contract Interfaces is RegistryUser, IInterfaces {
             step.target == 0 || entryId == one.entry,
             ActTypes.INTERFACE_REGISTERED_ENTRY
         );
-        EntryView memory entry = entries.entryView(entryId);
+        EntryView memory entry = ENTRIES.entryView(entryId);
         if (!entry.live) revert EntryNotLive(entryId);
         _requireDepartment(step, 0, entry.department);
         if (entry.sharingClass == NOT_SHARED) revert EntryNotShared(entryId);
@@ -167,7 +173,7 @@ contract Interfaces is RegistryUser, IInterfaces {
             bytes32(m.get(ActTypes.INTERFACE_ONLINE_DOCUMENT)) == one.pendingDocument,
             ActTypes.INTERFACE_ONLINE_DOCUMENT
         );
-        EntryView memory entry = entries.entryView(one.entry);
+        EntryView memory entry = ENTRIES.entryView(one.entry);
         if (!entry.live) revert EntryNotLive(one.entry);
         if (entry.sharingClass == NOT_SHARED) revert EntryNotShared(one.entry);
         if (one.pendingItems & ~entry.items != 0) {

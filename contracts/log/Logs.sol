@@ -17,6 +17,7 @@ contract Logs is RegistryUser {
     error RootDiffers(bytes32 latest, bytes32 root);
     error AlreadyAnchored(uint64 size);
 
+    /// @notice The act LogRegistered, which is its own proof (docs/protocol.md 3.2)
     event LogRegistered(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -24,6 +25,7 @@ contract Logs is RegistryUser {
         bytes m,
         Sig[] signatures
     );
+    /// @notice A checkpoint is on the chain
     event CheckpointAnchored(
         bytes32 indexed log,
         uint64 size,
@@ -51,6 +53,7 @@ contract Logs is RegistryUser {
     /// @notice Log of an origin, zero for a free one
     mapping(bytes32 origin => bytes32 id) public origins;
 
+    /// @notice Set once, for ever
     /// @param registry_ Departments, persons and keys
     constructor(IRegistry registry_) RegistryUser(registry_) {}
 
@@ -73,8 +76,8 @@ contract Logs is RegistryUser {
         KeyRecord memory key = _keyRecord(keyId);
         if (!key.active) revert KeyNotActive(keyId);
         if (key.roles & ActTypes.ROLE_GATEWAY == 0) revert RoleMissing(ActTypes.ROLE_GATEWAY);
-        bytes32 e = _sm.digest(keyId, bytes(checkpointText(entry.origin, size, root)));
-        if (!_sm.verify(e, r, s, key.x, key.y)) revert SignatureInvalid(keyId);
+        bytes32 e = SM.digest(keyId, bytes(checkpointText(entry.origin, size, root)));
+        if (!SM.verify(e, r, s, key.x, key.y)) revert SignatureInvalid(keyId);
         entry.size = size;
         entry.root = root;
         entry.anchoredAt = uint64(block.timestamp);

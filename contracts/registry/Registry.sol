@@ -16,6 +16,7 @@ contract Registry is ActBase, IRegistry {
     error GenesisInvalid();
     error AuthorityKeyProtected(bytes32 id);
 
+    /// @notice What the authority's department begins with
     event Genesis(
         bytes32 department,
         uint256 headX,
@@ -23,6 +24,7 @@ contract Registry is ActBase, IRegistry {
         uint256[2][] authorityKeys,
         uint256 threshold
     );
+    /// @notice The act DepartmentRegistered, which is its own proof (docs/protocol.md 3.2)
     event DepartmentRegistered(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -30,6 +32,7 @@ contract Registry is ActBase, IRegistry {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act PersonEnrolled, which is its own proof (docs/protocol.md 3.2)
     event PersonEnrolled(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -37,6 +40,7 @@ contract Registry is ActBase, IRegistry {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act PersonRolesSet, which is its own proof (docs/protocol.md 3.2)
     event PersonRolesSet(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -44,6 +48,7 @@ contract Registry is ActBase, IRegistry {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act KeyAdded, which is its own proof (docs/protocol.md 3.2)
     event KeyAdded(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -51,6 +56,7 @@ contract Registry is ActBase, IRegistry {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act KeyRevoked, which is its own proof (docs/protocol.md 3.2)
     event KeyRevoked(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -77,10 +83,9 @@ contract Registry is ActBase, IRegistry {
     uint256 private constant MAX_AUTHORITY_KEYS = 7;
     bytes31 private constant USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY";
 
-    /// @inheritdoc IRegistry
-    uint256 public immutable override threshold;
-    /// @notice Id of the authority's department, and of its head
-    bytes32 public immutable authority;
+    uint256 private immutable THRESHOLD;
+    bytes32 private immutable AUTHORITY;
+
     /// @notice How many of the authority's keys are active
     uint256 public activeAuthorityKeys;
 
@@ -91,6 +96,7 @@ contract Registry is ActBase, IRegistry {
     /// @notice Keys by key id
     mapping(bytes32 keyId => Key key) public keys;
 
+    /// @notice Set once, for ever
     /// @param sm_ SM2 and SM3
     /// @param headKey Key of the head of the authority's department
     /// @param authorityKeys Keys of the authority's persons
@@ -107,8 +113,8 @@ contract Registry is ActBase, IRegistry {
             authorityKeys.length > MAX_AUTHORITY_KEYS
         ) revert GenesisInvalid();
         bytes32 department = sm_.keyId(headKey[0], headKey[1]);
-        threshold = threshold_;
-        authority = department;
+        THRESHOLD = threshold_;
+        AUTHORITY = department;
         departments[department] = 1;
         _addFounder(department, department, headKey, ActTypes.ROLE_HEAD);
         for (uint256 i = 0; i < authorityKeys.length; i++) {
@@ -120,13 +126,23 @@ contract Registry is ActBase, IRegistry {
     }
 
     /// @inheritdoc IRegistry
+    function threshold() external view override returns (uint256) {
+        return THRESHOLD;
+    }
+
+    /// @notice Id of the authority's department, and of its head
+    function authority() external view returns (bytes32) {
+        return AUTHORITY;
+    }
+
+    /// @inheritdoc IRegistry
     function keyRecord(bytes32 keyId) external view override returns (KeyRecord memory) {
         return _keyRecord(keyId);
     }
 
     /// @inheritdoc IRegistry
     function sm() public view override(ActBase, IRegistry) returns (ISm) {
-        return _sm;
+        return SM;
     }
 
     function _addFounder(
@@ -145,7 +161,7 @@ contract Registry is ActBase, IRegistry {
     }
 
     function _threshold() internal view override returns (uint256) {
-        return threshold;
+        return THRESHOLD;
     }
 
     function _keyRecord(bytes32 keyId) internal view override returns (KeyRecord memory) {
@@ -252,14 +268,14 @@ contract Registry is ActBase, IRegistry {
         bool own = step.signers[0].keyId == step.target;
         Person storage person = persons[key.person];
         if (person.roles & ActTypes.ROLE_AUTHORITY != 0) {
-            if (!own || activeAuthorityKeys <= threshold) revert AuthorityKeyProtected(step.target);
+            if (!own || activeAuthorityKeys <= THRESHOLD) revert AuthorityKeyProtected(step.target);
         }
         if (!own) {
             _requireRole(step, 0, ActTypes.ROLE_HEAD);
             _requireDepartment(step, 0, person.department);
         }
         if (!key.active) revert StateInvalid();
-        if (key.person == authority && person.activeKeys == 1) {
+        if (key.person == AUTHORITY && person.activeKeys == 1) {
             revert AuthorityKeyProtected(step.target);
         }
         _requireRange(m, ActTypes.KEY_REVOKED_REASON_CODE, 1, 4);

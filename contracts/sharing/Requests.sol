@@ -18,6 +18,7 @@ contract Requests is RegistryUser {
     error ItemsNotCovered(uint256 items, uint256 covered);
     error SuspendedByOther();
 
+    /// @notice The act RequestFiled, which is its own proof (docs/protocol.md 3.2)
     event RequestFiled(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -25,6 +26,7 @@ contract Requests is RegistryUser {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act RequestAgreed, which is its own proof (docs/protocol.md 3.2)
     event RequestAgreed(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -32,6 +34,7 @@ contract Requests is RegistryUser {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act RequestRefused, which is its own proof (docs/protocol.md 3.2)
     event RequestRefused(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -39,6 +42,7 @@ contract Requests is RegistryUser {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act GrantSuspended, which is its own proof (docs/protocol.md 3.2)
     event GrantSuspended(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -46,6 +50,7 @@ contract Requests is RegistryUser {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act GrantResumed, which is its own proof (docs/protocol.md 3.2)
     event GrantResumed(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -53,6 +58,7 @@ contract Requests is RegistryUser {
         bytes m,
         Sig[] signatures
     );
+    /// @notice The act GrantRevoked, which is its own proof (docs/protocol.md 3.2)
     event GrantRevoked(
         bytes32 indexed actId,
         bytes32 indexed target,
@@ -85,16 +91,17 @@ contract Requests is RegistryUser {
     }
 
     /// @notice Interface chain
-    IInterfaces public immutable interfaces;
+    IInterfaces public immutable INTERFACES;
 
     /// @notice Requests by id; items and term are those asked for until it is agreed, then those
     /// granted
     mapping(bytes32 id => Request request) public requests;
 
+    /// @notice Set once, for ever
     /// @param registry_ Departments, persons and keys
     /// @param interfaces_ Interface chain
     constructor(IRegistry registry_, IInterfaces interfaces_) RegistryUser(registry_) {
-        interfaces = interfaces_;
+        INTERFACES = interfaces_;
     }
 
     /// @notice Whether a grant is live at a time
@@ -106,7 +113,7 @@ contract Requests is RegistryUser {
             request.state == State.AGREED &&
             request.validFrom <= time &&
             time <= request.validUntil &&
-            interfaces.interfaceView(request.interfaceId).live;
+            INTERFACES.interfaceView(request.interfaceId).live;
     }
 
     /// @notice Items that a grant releases: grant, interface and current entry together
@@ -114,7 +121,7 @@ contract Requests is RegistryUser {
     function effectiveItems(bytes32 id) external view returns (uint256) {
         Request storage request = requests[id];
         if (request.state != State.AGREED && request.state != State.SUSPENDED) return 0;
-        return request.items & interfaces.interfaceView(request.interfaceId).effectiveItems;
+        return request.items & INTERFACES.interfaceView(request.interfaceId).effectiveItems;
     }
 
     function _layoutOf(uint32 code) internal pure override returns (uint256) {
@@ -143,7 +150,7 @@ contract Requests is RegistryUser {
         _requireRole(step, 1, ActTypes.ROLE_OFFICER);
         _requireDepartment(step, 1, requester);
         bytes32 interfaceId = bytes32(m.get(ActTypes.REQUEST_FILED_INTERFACE));
-        InterfaceView memory one = interfaces.interfaceView(interfaceId);
+        InterfaceView memory one = INTERFACES.interfaceView(interfaceId);
         if (!one.live) revert InterfaceNotLive(interfaceId);
         if (one.department == requester) revert OwnData(requester);
         if (m.get(ActTypes.REQUEST_FILED_INTERFACE_VERSION) != one.version) {
@@ -183,7 +190,7 @@ contract Requests is RegistryUser {
     ) private returns (bytes32, bytes32, uint64) {
         Request storage request = _openByProvider(step);
         if (request.state != State.FILED) revert StateInvalid();
-        InterfaceView memory one = interfaces.interfaceView(request.interfaceId);
+        InterfaceView memory one = INTERFACES.interfaceView(request.interfaceId);
         if (!one.live) revert InterfaceNotLive(request.interfaceId);
         _requireNonzero(m, ActTypes.REQUEST_AGREED_ITEMS);
         uint256 from = m.get(ActTypes.REQUEST_AGREED_VALID_FROM);
