@@ -1,0 +1,199 @@
+"""A whole case: contracts on a real chain, a real log file, anchored, cosigned by two witnesses."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from crypto.merkle import leaf_hash
+from crypto.sm3 import sm3
+from ledger.audit.chain import ChainReader
+from ledger.audit.evidence import HeldCosignature, build_evidence
+from ledger.log.reader import LogReader
+from ledger.log.writer import LogWriter
+from protocol.checkpoint import block_statement
+from protocol.description import Role
+from protocol.evidence import BlockCosignature
+from protocol.httpsig import DATA_PATH, parse_answer, sign_answer, sign_request
+from protocol.trust import TrustRoot
+from tests.contracts.city import CHAIN_ID, ORIGIN, City, key
+
+WITNESSES = ("witness 1", "witness 2")
+FOREVER = 1 << 40
+BODY = b'{"data":[],"salt":"' + b"0" * 64 + b'"}'
+
+
+class Case:
+    """What one test city, its gateway and its witnesses do."""
+
+    def __init__(self, city: City, directory: Path) -> None:
+        self.city = city
+        self.url = f"sqlite:///{directory / 'gateway.db'}"
+        self.chain = ChainReader(city.rpc, city.contracts)
+        self.trust = TrustRoot(
+            CHAIN_ID, city.contracts, tuple(key(name).public_key for name in WITNESSES), 2
+        )
+        self.log: LogWriter | None = None
+
+    def found(self) -> None:
+        """Make the departments, a grant without a near end, and the log."""
+        city = self.city
+        city.build()
+        city.enrol("civil affairs provider", "civil affairs head", Role.PROVIDER)
+        requester = ("housing operator", "housing officer")
+        city.ids["grant"] = city.do(
+            "RequestFiled", requester, **city.request_values(valid_until=FOREVER)
+        )
+        city.do(
+            "RequestAgreed",
+            ("civil affairs officer",),
+            city.ids["grant"],
+            **city.agreed_values("grant"),
+        )
+        self.log = LogWriter(self.url, origin=ORIGIN, log_id=city.ids["log"], key=key("gateway"))
+
+    def append(self, draft: dict[str, Any]) -> int:
+        """Write a record and return its index."""
+        assert self.log is not None
+        return self.log.append(draft).result(20).index
+
+    def block(self) -> dict[str, Any]:
+        """Return the newest block as records name it."""
+        _, header = self.chain.get_header(self.chain.head())
+        return {"number": header.number, "hash": header.hash.hex()}
+
+    def request(self, signer: str = "housing operator", **changes: Any) -> dict[str, Any]:
+        """Return the member `request` of a record."""
+        signed, _ = sign_request(
+            key(signer),
+            b"{}",
+            **{
+                "authority": "127.0.0.1:8441",
+                "path": DATA_PATH,
+                "created": int(time.time()),
+                "nonce": secrets.token_hex(16),
+                "grant": self.city.ids["grant"],
+                "basis": "809-20",
+                "scenario": "housing",
+                **changes,
+            },
+        )
+        return signed.to_record()
+
+    def intent(self, **changes: Any) -> dict[str, Any]:
+        """Return an intent as a gateway would write it at the newest block."""
+        ids = self.city.ids
+        return {
+            "event": "intent",
+            "request": self.request(),
+            "department": ids["housing"].hex(),
+            "source": "127.0.0.1",
+            "block": self.block(),
+            "grant_revision": self.city.revision("Requests", ids["grant"]),
+            "provider": ids["civil affairs"].hex(),
+            "entry": ids["entry"].hex(),
+            "entry_version": 1,
+            "interface": ids["interface"].hex(),
+            "interface_version": 1,
+            "items": f"{1:064x}",
+            **changes,
+        }
+
+    def outcome(
+        self, intent: int, *, signer: str = "civil affairs provider", **changes: Any
+    ) -> dict[str, Any]:
+        """Return the outcome of a released answer."""
+        leaf = leaf_hash(self.record(intent))
+        headers = sign_answer(
+            key(signer), status=200, body=BODY, intent_leaf=leaf, created=int(time.time())
+        )
+        answer = parse_answer(status=200, headers=headers.items(), body=BODY, intent_leaf=leaf)
+        return {
+            "event": "outcome",
+            "intent": intent,
+            "intent_leaf": leaf.hex(),
+            "result": "released",
+            "code": "",
+            "items": f"{1:064x}",
+            "rows": 0,
+            "bytes": len(BODY),
+            "latency_ms": 1,
+            "response_digest": sm3(BODY).hex(),
+            "provider_response": answer.to_record(),
+            **changes,
+        }
+
+    def denial(self, code: str, request: dict[str, Any], department: bytes) -> dict[str, Any]:
+        """Return a denial."""
+        return {
+            "event": "denied",
+            "request": request,
+            "department": department.hex(),
+            "source": "127.0.0.1",
+            "block": self.block(),
+            "code": code,
+        }
+
+    def released(self, intent: dict[str, Any] | None = None, **changes: Any) -> int:
+        """Write an intent with its outcome and return the intent's index."""
+        seq = self.append(intent or self.intent())
+        self.append(self.outcome(seq, **changes))
+        return seq
+
+    def record(self, seq: int) -> bytes:
+        """Return a record's bytes."""
+        reader = LogReader.open(self.url)
+        try:
+            return reader.get_record(seq)
+        finally:
+            reader.close()
+
+    def anchor(self) -> None:
+        """Anchor the log as it is."""
+        reader = LogReader.open(self.url)
+        try:
+            size = reader.size()
+            self.city.anchor(size, reader.root(size))
+        finally:
+            reader.close()
+
+    def cosignatures(
+        self, first: int, last: int, names: Sequence[str] = WITNESSES
+    ) -> list[HeldCosignature]:
+        """Return the witnesses' cosignatures on blocks; every third block they slept."""
+        held: list[HeldCosignature] = []
+        for number in range(first, last + 1):
+            if number % 3 == 0 and number != last:
+                continue
+            _, header = self.chain.get_header(number)
+            statement = block_statement(
+                chain_id=CHAIN_ID, number=number, block_hash=header.hash, time=header.timestamp
+            )
+            for name in names:
+                one = key(name)
+                signature = one.sign(statement)
+                held.append(
+                    HeldCosignature(
+                        header.hash,
+                        BlockCosignature(
+                            number, header.timestamp, one.public_key.key_id, signature
+                        ),
+                    )
+                )
+        return held
+
+    def evidence(self, seq: int, names: Sequence[str] = WITNESSES) -> bytes:
+        """Build the evidence of a record."""
+        reader = LogReader.open(self.url)
+        try:
+            return build_evidence(
+                seq,
+                log=reader,
+                log_id=self.city.ids["log"],
+                chain=self.chain,
+                trust=self.trust,
+                find_cosignatures=lambda a, b: self.cosignatures(a, b, names),
+            )
+        finally:
+            reader.close()

@@ -1,0 +1,58 @@
+"""One city with its records, made once; no test changes it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from eth_account import Account
+
+from ledger.chain.deploy import Deployed
+from ledger.chain.rpc import Rpc
+from protocol.evidence import Evidence
+from tests.contracts.city import City
+from tests.contracts.conftest import SENDER_KEY
+from tests.contracts.conftest import deployed as deployed  # noqa: PLC0414 - a fixture, shared
+from tests.contracts.conftest import rpc as rpc  # noqa: PLC0414 - a fixture, shared
+from tests.evidence.case import Case
+
+
+@dataclass
+class Told:
+    """A case with the indices of its records."""
+
+    case: Case
+    seqs: dict[str, int]
+
+    def evidence(self, name: str) -> Evidence:
+        """Return the evidence of a record, decoded."""
+        return Evidence.from_bytes(self.case.evidence(self.seqs[name]))
+
+
+@pytest.fixture(scope="session")
+def told(rpc: Rpc, deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    """Good and bad records in one anchored log."""
+    city = City(rpc, deployed.contracts, Account.from_key(SENDER_KEY))
+    case = Case(city, tmp_path_factory.mktemp("log"))
+    case.found()
+    housing = city.ids["housing"]
+    seqs = {"released": case.released()}
+    seqs["denied"] = case.append(
+        case.denial("PURPOSE_MISMATCH", case.request(basis="other"), housing)
+    )
+    seqs["skewed"] = case.append(case.denial("CLOCK_SKEW", case.request(created=1), housing))
+    seqs["altered_item_mask"] = case.released(case.intent(items=f"{3:064x}"))
+    seqs["wrong_denial"] = case.append(case.denial("GRANT_EXPIRED", case.request(), housing))
+    seqs["foreign_provider"] = case.released(signer="housing operator")
+    seqs["no_provider"] = case.released(provider_response=None)
+    seqs["more_items"] = case.released(items=f"{5:064x}")
+    seqs["open_intent"] = case.append(case.intent())
+    stale = case.intent()
+    city.do("GrantRevoked", ("housing officer",), city.ids["grant"], reason=city.ids["housing"])
+    seqs["before_revocation"] = case.released(stale)
+    seqs["revoked_grant_released"] = case.released(case.intent())
+    seqs["revoked"] = case.append(case.denial("GRANT_REVOKED", case.request(), housing))
+    case.anchor()
+    seqs["unanchored"] = case.released(stale)
+    yield Told(case, seqs)
+    assert case.log is not None
+    case.log.close()
