@@ -296,7 +296,8 @@ class Witness:
         """
         state = self._begin()
         log = self._get_log(state)
-        note, newest = log.checkpoint()
+        shown, newest = log.checkpoint()
+        note = _gateway_note(shown, state.origin)
         if state.note:
             last = Checkpoint(state.origin, state.size, bytes.fromhex(state.root))
             old, new = (last, newest) if last.size <= newest.size else (newest, last)
@@ -306,7 +307,7 @@ class Witness:
                 self._alarm_log(state, note)
             except RequestRefused as error:
                 # A log that signed a size and now has no proof for it has lost records.
-                if 400 <= int(str(error.details.get("status", 0))) < 500:
+                if error.code == "LOG_SIZE_UNKNOWN":
                     self._alarm_log(state, note)
                 raise
             if newest.size <= last.size:
@@ -407,6 +408,13 @@ class Witness:
         }
         replace_file(self._directory / ALARM_FILE, canonical_json(alarm) + b"\n")
         raise ForkFound(f"a second history of the {kind} was shown: see {ALARM_FILE}")
+
+
+def _gateway_note(note: str, origin: str) -> str:
+    """Return a verified note with the gateway's line alone, without others' cosignatures."""
+    text, _, lines = note.partition("\n\n")
+    own = [line for line in lines.splitlines() if line.startswith(f"— {origin} ")]
+    return f"{text}\n\n" + "".join(line + "\n" for line in own)
 
 
 class _FatalError(LedgerError, ProtocolError):

@@ -22,7 +22,7 @@ from crypto.canonical import canonical_json
 from crypto.errors import LedgerError
 from crypto.merkle import consistency_path
 from crypto.sm2 import PrivateKey, PublicKey, Signature, verify
-from protocol.checkpoint import block_statement, verify_cosignature
+from protocol.checkpoint import block_statement, cosign_checkpoint, verify_cosignature
 from protocol.description import CONTRACTS
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.witness import ForkFound, Witness
@@ -106,7 +106,9 @@ class Services:
             kept.append(json.loads(body))
             return 201, {}, b"{}"
         if parts.path == "/log/checkpoint":
-            return 200, {}, self.log.note().encode()
+            note = self.log.note()
+            other = cosign_checkpoint(note, name="other", key=PrivateKey.generate(), time=5)
+            return 200, {}, (note + other).encode()
         if parts.path == "/log/consistency":
             sizes = {name: int(values[0]) for name, values in parse_qs(parts.query).items()}
             if sizes["new"] > len(self.log.records):
@@ -179,6 +181,11 @@ def test_blocks_and_checkpoints_are_cosigned(
             verify_block(one, key.public_key, chain)
         line = small.lines[0]
         assert line["log"] == "0c" * 32
+        assert (
+            line["note"]
+            == small.log.note(3).partition("\n\n")[0] + "\n\n" + (line["note"].partition("\n\n")[2])
+        )
+        assert line["note"].count("— ") == 1
         verify_cosignature(
             line["note"] + line["line"], name="audit-office", public_key=key.public_key
         )
