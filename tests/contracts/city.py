@@ -34,12 +34,11 @@ ITEMS = 0b1111
 ORIGIN = "log.city/gateway-1"
 GAS = 5_000_000
 
-TYPES_OF_REVISION = {
-    "Registry": ("persons", "keys"),
-    "Entries": ("entries",),
-    "Interfaces": ("interfaces",),
-    "Requests": ("requests",),
-    "Logs": ("logs",),
+VIEWS = {
+    "Registry": "persons",
+    "Entries": "entries",
+    "Interfaces": "interfaces",
+    "Requests": "requests",
 }
 
 
@@ -126,13 +125,12 @@ class City:
         names = [output["name"] for output in outputs]
         return self.read(contract, function, id_)[names.index(name)]
 
-    def revision(self, contract: str, target: bytes) -> int:
-        """Return the current revision of a target."""
-        for function in TYPES_OF_REVISION[contract]:
-            found = int(self.field(contract, function, target, "revision"))
-            if found:
-                return found
-        return 0
+    def revision(self, name: str, target: bytes) -> int:
+        """Return the current revision of what an act of that name changes; 0 if unknown."""
+        contract = BY_NAME[name].contract
+        # A founder's person and key have one id.
+        view = "keys" if name == "KeyRevoked" else VIEWS[contract]
+        return int(self.field(contract, view, target, "revision"))
 
     # writing
 
@@ -155,7 +153,7 @@ class City:
             "nonce": self.nonce(contract, signers[0]),
             "expires_at": self.now() + 3600,
             "target": target,
-            "revision": self.revision(contract, target) if target != ZERO_ID else 0,
+            "revision": self.revision(name, target) if target != ZERO_ID else 0,
             **(header or {}),
         }
         act = make_act(name, values=values, **fields)
