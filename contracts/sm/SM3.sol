@@ -57,7 +57,8 @@ library SM3 {
         assembly ("memory-safe") {
             // Doubled words: the lane of word j ends at w + 8 * j + 32.
             let w := add(words, 32)
-            state := IV
+            // The state lies in scratch memory during a block: the stack reaches sixteen deep.
+            mstore(0, IV)
 
             // 1, 2: two lanes of 32 bits become two of 64, each with its word twice.
             function spread(at, four) {
@@ -66,8 +67,8 @@ library SM3 {
                 mstore(at, mul(four, TWICE))
             }
 
-            let end := add(add(blocks, 32), mload(blocks))
-            for { let at := add(blocks, 32) } lt(at, end) { at := add(at, 64) } {
+            mstore(32, add(add(blocks, 32), mload(blocks)))
+            for { let at := add(blocks, 32) } lt(at, mload(32)) { at := add(at, 64) } {
                 // Words 0 to 15.
                 {
                     let eight := mload(at)
@@ -90,31 +91,29 @@ library SM3 {
                     mstore(add(q, 128), mul(and(x, LANES), TWICE))
                 }
 
-                let a := mul(shr(224, state), TWICE)
-                let b := mul(and(shr(192, state), MASK), TWICE)
-                let c := shr(160, state)
-                let d := shr(128, state)
-                let e := shr(96, state)
-                let f := mul(and(shr(64, state), MASK), TWICE)
-                let g := shr(32, state)
-                let h := state
+                let a := mul(shr(224, mload(0)), TWICE)
+                let b := mul(and(shr(192, mload(0)), MASK), TWICE)
+                let c := shr(160, mload(0))
+                let d := shr(128, mload(0))
+                let e := shr(96, mload(0))
+                let f := mul(and(shr(64, mload(0)), MASK), TWICE)
+                let g := shr(32, mload(0))
+                let h := mload(0)
                 e := mul(and(e, MASK), TWICE)
 
                 // Clause 5.3.3, steps 0 to 15. The names turn instead of the values: after four
                 // steps each is back in its place. `t` is 0x79cc4519 eight times.
-                for { let j := 0 } lt(j, 16) { j := add(j, 4) } {
-                    let q := add(w, shl(3, j))
+                for { let q := w } lt(q, add(w, 128)) { q := add(q, 32) } {
                     let t := shr(
-                        sub(61, j),
+                        sub(61, shr(3, sub(q, w))),
                         0x79cc451979cc451979cc451979cc451979cc451979cc451979cc451979cc4519
                     )
                     {
                         let r := shr(20, a)
                         let u := shr(25, mul(and(add(add(r, e), shr(3, t)), MASK), TWICE))
-                        let k := mload(q)
                         d := add(add(xor(xor(a, b), c), d), xor(u, r))
-                        d := mul(and(add(d, xor(k, mload(add(q, 32)))), MASK), TWICE)
-                        h := add(add(xor(xor(e, f), g), h), add(u, k))
+                        d := mul(and(add(d, xor(mload(q), mload(add(q, 32)))), MASK), TWICE)
+                        h := add(add(xor(xor(e, f), g), h), add(u, mload(q)))
                         h := mul(and(h, MASK), THRICE)
                         h := xor(xor(h, shr(23, h)), shr(15, h))
                         b := shr(23, b)
@@ -123,10 +122,9 @@ library SM3 {
                     {
                         let r := shr(20, d)
                         let u := shr(25, mul(and(add(add(r, h), shr(2, t)), MASK), TWICE))
-                        let k := mload(add(q, 8))
                         c := add(add(xor(xor(d, a), b), c), xor(u, r))
-                        c := mul(and(add(c, xor(k, mload(add(q, 40)))), MASK), TWICE)
-                        g := add(add(xor(xor(h, e), f), g), add(u, k))
+                        c := mul(and(add(c, xor(mload(add(q, 8)), mload(add(q, 40)))), MASK), TWICE)
+                        g := add(add(xor(xor(h, e), f), g), add(u, mload(add(q, 8))))
                         g := mul(and(g, MASK), THRICE)
                         g := xor(xor(g, shr(23, g)), shr(15, g))
                         a := shr(23, a)
@@ -135,10 +133,9 @@ library SM3 {
                     {
                         let r := shr(20, c)
                         let u := shr(25, mul(and(add(add(r, g), shr(1, t)), MASK), TWICE))
-                        let k := mload(add(q, 16))
                         b := add(add(xor(xor(c, d), a), b), xor(u, r))
-                        b := mul(and(add(b, xor(k, mload(add(q, 48)))), MASK), TWICE)
-                        f := add(add(xor(xor(g, h), e), f), add(u, k))
+                        b := mul(and(add(b, xor(mload(add(q, 16)), mload(add(q, 48)))), MASK), TWICE)
+                        f := add(add(xor(xor(g, h), e), f), add(u, mload(add(q, 16))))
                         f := mul(and(f, MASK), THRICE)
                         f := xor(xor(f, shr(23, f)), shr(15, f))
                         d := shr(23, d)
@@ -147,10 +144,9 @@ library SM3 {
                     {
                         let r := shr(20, b)
                         let u := shr(25, mul(and(add(add(r, f), t), MASK), TWICE))
-                        let k := mload(add(q, 24))
                         a := add(add(xor(xor(b, c), d), a), xor(u, r))
-                        a := mul(and(add(a, xor(k, mload(add(q, 56)))), MASK), TWICE)
-                        e := add(add(xor(xor(f, g), h), e), add(u, k))
+                        a := mul(and(add(a, xor(mload(add(q, 24)), mload(add(q, 56)))), MASK), TWICE)
+                        e := add(add(xor(xor(f, g), h), e), add(u, mload(add(q, 24))))
                         e := mul(and(e, MASK), THRICE)
                         e := xor(xor(e, shr(23, e)), shr(15, e))
                         c := shr(23, c)
@@ -158,19 +154,17 @@ library SM3 {
                     }
                 }
                 // Steps 16 to 63: majority and choice instead of sums without carry.
-                for { let j := 16 } lt(j, 64) { j := add(j, 4) } {
-                    let q := add(w, shl(3, j))
+                for { let q := add(w, 128) } lt(q, add(w, 512)) { q := add(q, 32) } {
                     let t := shr(
-                        sub(61, j),
+                        sub(61, shr(3, sub(q, w))),
                         0x7a879d8a7a879d8a7a879d8a7a879d8a7a879d8a7a879d8a7a879d8a7a879d8a
                     )
                     {
                         let r := shr(20, a)
                         let u := shr(25, mul(and(add(add(r, e), shr(3, t)), MASK), TWICE))
-                        let k := mload(q)
                         d := add(add(or(and(a, b), and(or(a, b), c)), d), xor(u, r))
-                        d := mul(and(add(d, xor(k, mload(add(q, 32)))), MASK), TWICE)
-                        h := add(add(xor(and(xor(f, g), e), g), h), add(u, k))
+                        d := mul(and(add(d, xor(mload(q), mload(add(q, 32)))), MASK), TWICE)
+                        h := add(add(xor(and(xor(f, g), e), g), h), add(u, mload(q)))
                         h := mul(and(h, MASK), THRICE)
                         h := xor(xor(h, shr(23, h)), shr(15, h))
                         b := shr(23, b)
@@ -179,10 +173,9 @@ library SM3 {
                     {
                         let r := shr(20, d)
                         let u := shr(25, mul(and(add(add(r, h), shr(2, t)), MASK), TWICE))
-                        let k := mload(add(q, 8))
                         c := add(add(or(and(d, a), and(or(d, a), b)), c), xor(u, r))
-                        c := mul(and(add(c, xor(k, mload(add(q, 40)))), MASK), TWICE)
-                        g := add(add(xor(and(xor(e, f), h), f), g), add(u, k))
+                        c := mul(and(add(c, xor(mload(add(q, 8)), mload(add(q, 40)))), MASK), TWICE)
+                        g := add(add(xor(and(xor(e, f), h), f), g), add(u, mload(add(q, 8))))
                         g := mul(and(g, MASK), THRICE)
                         g := xor(xor(g, shr(23, g)), shr(15, g))
                         a := shr(23, a)
@@ -191,10 +184,9 @@ library SM3 {
                     {
                         let r := shr(20, c)
                         let u := shr(25, mul(and(add(add(r, g), shr(1, t)), MASK), TWICE))
-                        let k := mload(add(q, 16))
                         b := add(add(or(and(c, d), and(or(c, d), a)), b), xor(u, r))
-                        b := mul(and(add(b, xor(k, mload(add(q, 48)))), MASK), TWICE)
-                        f := add(add(xor(and(xor(h, e), g), e), f), add(u, k))
+                        b := mul(and(add(b, xor(mload(add(q, 16)), mload(add(q, 48)))), MASK), TWICE)
+                        f := add(add(xor(and(xor(h, e), g), e), f), add(u, mload(add(q, 16))))
                         f := mul(and(f, MASK), THRICE)
                         f := xor(xor(f, shr(23, f)), shr(15, f))
                         d := shr(23, d)
@@ -203,10 +195,9 @@ library SM3 {
                     {
                         let r := shr(20, b)
                         let u := shr(25, mul(and(add(add(r, f), t), MASK), TWICE))
-                        let k := mload(add(q, 24))
                         a := add(add(or(and(b, c), and(or(b, c), d)), a), xor(u, r))
-                        a := mul(and(add(a, xor(k, mload(add(q, 56)))), MASK), TWICE)
-                        e := add(add(xor(and(xor(g, h), f), h), e), add(u, k))
+                        a := mul(and(add(a, xor(mload(add(q, 24)), mload(add(q, 56)))), MASK), TWICE)
+                        e := add(add(xor(and(xor(g, h), f), h), e), add(u, mload(add(q, 24))))
                         e := mul(and(e, MASK), THRICE)
                         e := xor(xor(e, shr(23, e)), shr(15, e))
                         c := shr(23, c)
@@ -218,8 +209,9 @@ library SM3 {
                 a := or(a, or(shl(160, and(c, MASK)), shl(128, and(d, MASK))))
                 e := or(shl(96, and(e, MASK)), shl(64, and(f, MASK)))
                 e := or(e, or(shl(32, and(g, MASK)), and(h, MASK)))
-                state := xor(state, or(a, e))
+                mstore(0, xor(mload(0), or(a, e)))
             }
+            state := mload(0)
         }
     }
 }
