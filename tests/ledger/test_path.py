@@ -2,27 +2,23 @@
 
 import time
 
-from conftest import City, department_values, entry_document, entry_values, interface_document, key
+from ledger_city import (
+    AUTHORITY,
+    City,
+    entry_document,
+    entry_values,
+    interface_document,
+    key,
+)
+
 from crypto.sm3 import sm3
 from ledger.db.engine import read_transaction
 from ledger.reads import acts, departments, entries, interfaces, requests
 from protocol.acknowledgement import verify_acknowledgement
-from protocol.description import Role
-
-AUTHORITY = [key("authority 0"), key("authority 1")]
-
-
-def register(city: City, name: str) -> bytes:
-    head = key(f"{name} head")
-    signed = city.sign("DepartmentRegistered", [*AUTHORITY, head], department_values(head, name))
-    department = city.accept(signed).act_id
-    city.enrol(f"{name} operator", Role.OPERATOR, f"{name} head")
-    city.enrol(f"{name} officer", Role.OFFICER, f"{name} head")
-    return department
 
 
 def test_everything_from_department_to_grant(city: City) -> None:
-    provider, requester = register(city, "civil"), register(city, "tax")
+    provider, requester = city.register("civil"), city.register("tax")
     document, description = entry_document("长" * 200), interface_document()
     signed = city.sign(
         "EntrySubmitted", [key("civil operator"), key("civil head")], entry_values(document)

@@ -1,0 +1,186 @@
+"""The indexer: equal to the contracts, and stopped by whatever it cannot follow."""
+
+import signal
+
+import pytest
+from ledger_city import AUTHORITY, City, Node, deploy, entry_document, entry_values, key
+from sqlalchemy import text
+
+from crypto.sm3 import sm3
+from ledger.chain.artifacts import decode_result, encode_call
+from ledger.chain.indexer import Indexer
+from ledger.chain.rpc import Rpc
+from ledger.chain.sender import Outgoing
+from ledger.chain.worker import FatalFinding
+from ledger.db.engine import make_engine, read_transaction
+from ledger.db.state import find_head, load_changes, load_state
+from ledger.deployment import Deployment
+from protocol.model import MemoryStore
+
+
+def snapshot(store: MemoryStore) -> dict[str, object]:
+    return {name: dict(value) for name, value in vars(store).items() if isinstance(value, dict)}
+
+
+def grow(city: City) -> bytes:
+    """Record a department with an entry; returns the entry's id."""
+    city.register("civil")
+    city.run()
+    document = entry_document()
+    signers = [key("civil operator"), key("civil head")]
+    entry = city.accept(city.sign("EntrySubmitted", signers, entry_values(document)), document)
+    city.run()
+    return entry.act_id
+
+
+def view(city: City, contract: str, function: str, *arguments: object) -> tuple[object, ...]:
+    call = {
+        "to": "0x" + city.deployment.contracts[contract].hex(),
+        "data": "0x" + encode_call(contract, function, *arguments).hex(),
+    }
+    answer = city.rpc.call("eth_call", call, "latest")
+    return decode_result(contract, function, bytes.fromhex(answer[2:]))
+
+
+def test_state_equals_the_contracts(city: City) -> None:
+    grow(city)
+    store = MemoryStore()
+    with read_transaction(city.engine) as connection:
+        load_state(connection, store)
+    for key_id, one in store.keys.items():
+        (record,) = view(city, "Registry", "keyRecord", key_id)
+        x, y, person, department, roles, active = record  # type: ignore[misc]
+        owner = store.persons[one.person]
+        assert (x, y) == (one.public_key.x, one.public_key.y)
+        assert (person, department, roles) == (owner.id, owner.department, int(owner.roles))
+        assert active == (one.state == "ACTIVE")
+        for contract in ("Registry", "Entries", "Interfaces", "Requests", "Logs"):
+            (nonce,) = view(city, contract, "nonces", key_id)
+            assert nonce == store.nonce(contract, key_id)
+
+
+def test_changes_bring_a_copy_up_to_date(city: City) -> None:
+    copy = MemoryStore()
+    url = f"sqlite:///{city.database}"
+    reader = make_engine(url, read_only=True)
+    with read_transaction(reader) as connection:
+        head = load_state(connection, copy)
+    assert head is not None
+    entry = grow(city)
+    with read_transaction(reader) as connection:
+        head = load_changes(connection, copy, head.number)
+    assert head is not None
+    city.accept(
+        city.sign(
+            "EntryPublished", AUTHORITY[:1], {"document": sm3(entry_document())}, target=entry
+        )
+    )
+    city.run()
+    whole = MemoryStore()
+    with read_transaction(reader) as connection:
+        newer = load_changes(connection, copy, head.number)
+        assert load_state(connection, whole) == newer
+    assert snapshot(copy) == snapshot(whole)
+    assert copy.find_authority() == whole.find_authority()
+    assert copy.entries[entry].current is not None
+    reader.dispose()
+
+
+def test_pieces_that_do_not_fit_are_ignored_until_right_ones_come(city: City) -> None:
+    data = entry_document("x" * 200)
+    digest = sm3(data)
+    to = city.deployment.contracts["Documents"]
+    half = len(data) // 2
+    wrong = [
+        (digest, 0, 2, b"spoiled"),
+        (digest, 1, 2, data[half:]),
+        (digest, 0, 3, data[:half]),
+    ]
+    right = [(digest, 0, 2, data[:half])]
+    for pieces in (wrong, right):
+        city.sender.send(
+            [
+                Outgoing("piece", to, encode_call("Documents", "put", *one), 1_000_000)
+                for one in pieces
+            ]
+        )
+        city.run()
+        with city.engine.connect() as connection:
+            found = connection.scalar(
+                text("SELECT data FROM documents WHERE digest = :d"), {"d": digest}
+            )
+        assert found == (None if pieces is wrong else data)
+    with city.engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM document_pieces")) == 0
+
+
+def test_another_chain_stops_it_for_good(
+    city: City, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    grow(city)
+    other = Node(tmp_path_factory.mktemp("other") / "node")
+    other.start()
+    try:
+        rpc = Rpc(other.url)
+        deploy(rpc)
+        indexer = Indexer(city.engine, city.deployment, rpc)
+        with pytest.raises(FatalFinding) as finding:
+            indexer.step()
+        assert finding.value.code == "CHAIN_DIVERGED"
+        rpc.close()
+    finally:
+        other.stop(signal.SIGKILL)
+    with pytest.raises(FatalFinding):  # also on the right chain, until somebody rebuilds
+        city.indexer.step()
+    with read_transaction(city.engine) as connection:
+        head = find_head(connection)
+    assert head is not None
+    assert head.finding_code == "CHAIN_DIVERGED"
+
+
+def test_an_event_that_breaks_a_rule_stops_it(city: City) -> None:
+    """State that was changed behind the indexer's back makes the next event disagree."""
+    city.register("civil")
+    city.run()
+    with city.engine.begin() as connection:
+        before = connection.scalar(text("SELECT number FROM head"))
+        connection.execute(text("UPDATE keys SET state = 'ACTIVE'"))
+    city.accept(
+        city.sign(
+            "KeyRevoked",
+            [key("civil head")],
+            {"reason_code": 1},
+            target=key("civil officer").public_key.key_id,
+        )
+    )
+    with city.engine.begin() as connection:
+        connection.execute(text("UPDATE keys SET revision = revision + 1"))
+    city.relay.step()
+    with pytest.raises(FatalFinding) as finding:
+        while True:
+            city.indexer.step()
+    assert finding.value.code == "INDEX_DISAGREES"
+    with city.engine.connect() as connection:
+        # Nothing of the block was kept.
+        assert connection.scalar(text("SELECT number FROM head")) == before
+        assert connection.scalar(text("SELECT max(number) FROM blocks")) == before
+        assert connection.scalar(text("SELECT finding_code FROM head")) == "INDEX_DISAGREES"
+
+
+def test_a_deployment_that_is_not_there_is_waited_for(city: City, tmp_path: object) -> None:
+    absent = Deployment(
+        chain_id=city.deployment.chain_id,
+        contracts={
+            name: bytes([index + 1]) * 20 for index, name in enumerate(city.deployment.contracts)
+        },
+        block=city.deployment.block,
+        example=True,
+        platform_key=city.deployment.platform_key,
+        gateway_key=city.deployment.gateway_key,
+        origin=city.deployment.origin,
+    )
+    city.engine.dispose()
+    city.open("absent.db")
+    indexer = Indexer(city.engine, absent, city.rpc)
+    with pytest.raises(Exception, match="GENESIS_NOT_FOUND"):
+        indexer.step()
