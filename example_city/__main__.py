@@ -8,6 +8,7 @@ import click
 
 from crypto.errors import SanlianError
 from example_city.catalogue import OFFERS
+from example_city.demo import run_demo
 from example_city.home import Ports
 from example_city.provider import serve
 from example_city.run import run
@@ -40,6 +41,16 @@ def run_command(
     providers = (provider_port, provider_port + 1, provider_port + 2)
     try:
         run(home, Ports(node_port, api_port, gateway_port, providers), say=_stamped)
+    except SanlianError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command("demo")
+@click.option("--keep", is_flag=True, help="Keep the instance's directory. 保留目录。")
+def demo_command(*, keep: bool) -> None:
+    """Tell the whole story in under a minute. 演示全过程."""
+    try:
+        run_demo(keep=keep)
     except SanlianError as error:
         raise click.ClickException(str(error)) from error
 

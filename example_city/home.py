@@ -3,12 +3,13 @@
 import json
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from crypto.keyfile import dump_private_key
 from crypto.sm2 import PrivateKey
-from example_city.catalogue import OFFERS
+from example_city.catalogue import OFFERS, Offer
 from example_city.plan import Planner
 from example_city.story import Loaded
 from example_city.units import (
@@ -52,7 +53,7 @@ def settings_for(home: Path, ports: Ports) -> Settings:
         gateway_port=ports.gateway,
         key_passphrase=PASSPHRASE,
         providers_file=home / "providers.json",
-        anchor_interval_s=2.0,
+        anchor_interval_s=1.0,
     )
 
 
@@ -128,13 +129,21 @@ def write_loaded(home: Path, loaded: Loaded) -> None:
     write_file(home / "example.json", text.encode())
 
 
-def processes(home: Path, ports: Ports) -> dict[str, Process]:
-    """Describe the children of one instance, in the order in which they start."""
+def processes(home: Path, ports: Ports, offers: Sequence[Offer] = OFFERS) -> dict[str, Process]:
+    """Describe the children of one instance, in the order in which they start.
+
+    Args:
+        home: home directory.
+        ports: ports of the instance.
+        offers: what the providers that run have to offer.
+    """
     settings = settings_for(home, ports)
     found = platform_processes(settings)
     env = environment(settings)
     gateway = found.pop("gateway")
     for offer, port in zip(OFFERS, ports.providers, strict=True):
+        if offer not in offers:
+            continue
         found[f"provider-{offer.slug}"] = python_process(
             f"provider-{offer.slug}",
             "example_city",
@@ -152,7 +161,7 @@ def processes(home: Path, ports: Ports) -> dict[str, Process]:
             *("--node", settings.resolved_node_url),
             *("--api", f"http://127.0.0.1:{ports.api}"),
             *("--gateway", f"http://127.0.0.1:{ports.gateway}"),
-            is_ready=(witness / "key.pem").exists,
+            is_ready=(witness / "state.json").exists,
             env=env,
         )
     return found

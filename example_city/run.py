@@ -2,12 +2,12 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from crypto.errors import LedgerError
 from example_city import home as example_home
-from example_city.catalogue import DIVISIONS
+from example_city.catalogue import DIVISIONS, OFFERS, Offer
 from example_city.home import ORIGIN, PASSPHRASE, WITNESSES, Ports
 from example_city.plan import BASIS
 from example_city.story import SCENARIO, Loaded, load
@@ -63,9 +63,11 @@ def open_platform(home: Path, ports: Ports) -> Platform:
     )
 
 
-def start_rest(supervisor: Supervisor, home: Path, ports: Ports) -> None:
-    """Start providers, gateway and witnesses."""
-    for name, process in example_home.processes(home, ports).items():
+def start_rest(
+    supervisor: Supervisor, home: Path, ports: Ports, offers: Sequence[Offer] = OFFERS
+) -> None:
+    """Start the providers of these offers, gateway and witnesses."""
+    for name, process in example_home.processes(home, ports, offers).items():
         if name not in ("node", "api"):
             supervisor.start(process)
 
