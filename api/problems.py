@@ -34,7 +34,13 @@ MEDIA_TYPE: Final = "application/problem+json"
 _LANGUAGE = re.compile(r"\s*([a-z]{1,8}|\*)(?:-[a-z0-9-]*)?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*")
 _MAX_ERRORS = 20
 _MAX_DETAIL = 200
-_RETRY_AFTER_S = {"OUTBOX_FULL": 5, "RATE_LIMITED": 10}
+_RETRY_AFTER_S = {
+    "LEDGER_BUSY": 1,
+    "LEDGER_NOT_READY": 5,
+    "OUTBOX_FULL": 5,
+    "OUTBOX_KEY_FULL": 5,
+    "RATE_LIMITED": 5,
+}
 
 log = logging.getLogger(__name__)
 

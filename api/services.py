@@ -13,9 +13,10 @@ from ledger.db.engine import read_transaction
 from ledger.deployment import Deployment
 from ledger.outbox.service import Outbox
 
-#: Writes per source: a burst, and what comes back each second.
-WRITE_BURST = 200
-WRITES_PER_SECOND = 20.0
+#: Writes per source: a burst, and what comes back each second. It keeps one source from taking all
+#: of the processor for signatures; what may wait in the outbox has limits of its own.
+WRITE_BURST = 1000
+WRITES_PER_SECOND = 200.0
 
 
 P = ParamSpec("P")

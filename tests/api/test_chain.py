@@ -1,0 +1,459 @@
+"""The api process as it is run: real engine, real contracts, real database, acts over HTTP."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from conftest import wait_until
+from eth_account import Account
+from story import AUTHORITY, ENTRY, INTERFACE, Story, key, key_id
+
+from crypto.errors import LedgerError
+from crypto.sm3 import sm3
+from ledger.chain.artifacts import encode_call
+from ledger.chain.engines.embedded.anvil import find_anvil
+from ledger.chain.rpc import Rpc
+from ledger.settings import Settings
+from ledger.setup import Founders, initialise, load_key
+from protocol.acts import ActSignature, SignedAct
+from protocol.checkpoint import (
+    Checkpoint,
+    block_statement,
+    cosign_checkpoint,
+    parse_note,
+    sign_checkpoint,
+)
+from protocol.description import Role
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAIN_ID = 880_001
+ORIGIN = "api.test/gateway-1"
+PASSPHRASE = "api test"
+ZERO = "00" * 32
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Running:
+    """A whole ledger in processes of its own."""
+
+    settings: Settings
+    story: Story
+    api: subprocess.Popen[bytes]
+    output: Path
+
+    def anchor(self, checkpoint: Checkpoint) -> None:
+        """Anchor a checkpoint from an account of nobody."""
+        rpc = Rpc(self.settings.resolved_node_url)
+        gateway = load_key(self.settings, "gateway")
+        _, lines = parse_note(sign_checkpoint(checkpoint, gateway))
+        payload = lines[0].payload
+        call = encode_call(
+            "Logs",
+            "anchor",
+            bytes.fromhex(self.story.ids["log"]),
+            checkpoint.size,
+            checkpoint.root,
+            int.from_bytes(payload[:32], "big"),
+            int.from_bytes(payload[32:], "big"),
+        )
+        account = Account.create()
+        signed = account.sign_transaction(
+            {
+                "chainId": CHAIN_ID,
+                "nonce": 0,
+                "gasPrice": 0,
+                "gas": 5_000_000,
+                "value": 0,
+                "to": bytes.fromhex(self.story.deployment["contracts"]["Logs"][2:]),
+                "data": call,
+            }
+        )
+        try:
+            rpc.call("eth_sendRawTransaction", "0x" + bytes(signed.raw_transaction).hex())
+        finally:
+            rpc.close()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    try:
+        find_anvil()
+    except LedgerError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    home = tmp_path_factory.mktemp("home")
+    output = home / "api.log"
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        with (home / "node.log").open("wb") as log:
+            node = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "ledger.chain.engines.embedded"),
+                    *("--directory", str(home / "node"), "--port", "0"),
+                    *("--chain-id", str(CHAIN_ID), "--block-interval-ms", "20"),
+                    *("--max-lead-s", "100000"),
+                ],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=ROOT,
+            )
+        started.append(node)
+        assert node.stdout is not None
+        line = node.stdout.readline().decode()
+        assert line, (home / "node.log").read_text()
+        settings = Settings(
+            home=home,
+            node_url=line.split()[-1],
+            api_port=free_port(),
+            gateway_port=free_port(),
+            key_passphrase=PASSPHRASE,
+        )
+        initialise(
+            settings,
+            Founders(
+                head=key("city head").public_key,
+                authority=tuple(key(name).public_key for name in AUTHORITY),
+                threshold=2,
+                witnesses=(key("witness").public_key,),
+                witness_threshold=1,
+            ),
+            origin=ORIGIN,
+            example=True,
+            say=lambda _: None,
+        )
+        with output.open("wb") as log:
+            api = subprocess.Popen(
+                [sys.executable, "-m", "api", "--home", str(home)],
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+                env={
+                    **os.environ,
+                    "SANLIAN_NODE_URL": settings.node_url,
+                    "SANLIAN_API_PORT": str(settings.api_port),
+                    "SANLIAN_GATEWAY_PORT": str(settings.gateway_port),
+                    "SANLIAN_KEY_PASSPHRASE": PASSPHRASE,
+                },
+            )
+        started.append(api)
+        url = f"http://127.0.0.1:{settings.api_port}"
+        with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
+
+            def is_well() -> bool:
+                assert api.poll() is None, output.read_text()
+                try:
+                    return http.get("/health").status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            wait_until(is_well, 60)
+            yield Running(settings, Story(http, wait_until), api, output)
+    finally:
+        for process in reversed(started):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in reversed(started):
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def story(running: Running) -> Story:
+    """The whole way: departments, entry, interface, request, grant, log."""
+    s = running.story
+    s.register("civil affairs")
+    s.register("housing")
+    for name in ("civil affairs", "housing"):
+        s.enrol(f"{name} operator", f"{name} head", Role.OPERATOR)
+        s.enrol(f"{name} officer", f"{name} head", Role.OFFICER)
+    s.enrol("witness", "city head", Role.WITNESS)
+    gateway = load_key(running.settings, "gateway")
+    s.enrol("gateway", "city head", Role.GATEWAY, gateway)
+    s.ids["entry"] = s.do(
+        "EntrySubmitted",
+        ("civil affairs operator", "civil affairs head"),
+        None,
+        ENTRY,
+        **s.entry_values(),
+    )
+    s.do("EntryPublished", ("authority 1",), s.ids["entry"], document=sm3(ENTRY))
+    s.ids["interface"] = s.do(
+        "InterfaceRegistered",
+        ("civil affairs operator",),
+        None,
+        INTERFACE,
+        entry=bytes.fromhex(s.ids["entry"]),
+        entry_version=1,
+        rate_per_minute=60,
+        max_rows=100,
+        items=0b011,
+        document=sm3(INTERFACE),
+        node="node-1",
+    )
+    s.do("InterfaceOnline", ("civil affairs officer",), s.ids["interface"], document=sm3(INTERFACE))
+    s.ids["request"] = s.do(
+        "RequestFiled",
+        ("housing operator", "housing officer"),
+        interface=bytes.fromhex(s.ids["interface"]),
+        interface_version=1,
+        valid_from=1,
+        valid_until=2**64 - 1,
+        quota=100,
+        items=0b011,
+        legal_basis="809-20",
+        scenario="housing",
+        case=sm3(b"case"),
+    )
+    s.do(
+        "RequestAgreed",
+        ("civil affairs officer",),
+        s.ids["request"],
+        items=0b001,
+        valid_from=1,
+        valid_until=2**63,
+        quota=10,
+    )
+    s.ids["log"] = s.do(
+        "LogRegistered",
+        ("authority 1", gateway),
+        gateway_key=gateway.public_key.key_id,
+        origin=ORIGIN,
+    )
+    return s
+
+
+def test_health(story: Story) -> None:
+    health = story.get("/health")
+    assert health["status"] == "ok"
+    assert {w["name"] for w in health["workers"]} == {"relay", "indexer", "anchorer"}
+    assert all(w["running"] for w in health["workers"])
+    assert health["head_number"] > 0
+
+
+def test_an_act_sent_again_changes_nothing(story: Story) -> None:
+    signed = story.sign(
+        "PersonRolesSet",
+        ("housing head",),
+        story.ids["housing operator"],
+        roles=int(Role.OPERATOR | Role.OFFICER),
+    )
+    first = story.checked("post", "/v1/acts", story.post(signed), 202)
+    second = story.checked("post", "/v1/acts", story.post(signed), 202)
+    story.verify(first)
+    story.verify(second)
+    for name in ("received_at", "key_id", "public_key"):
+        assert first["acknowledgement"][name] == second["acknowledgement"][name]
+    recorded = story.record(signed)
+    assert recorded["act"] == signed.data.hex()
+    assert recorded["error"] is None
+    roles = story.get(f"/v1/persons/{story.ids['housing operator']}")["role_names"]
+    assert roles == ["OPERATOR", "OFFICER"]
+
+
+def refused(story: Story, signed: SignedAct, code: str, status: int, *documents: bytes) -> Any:
+    found = story.checked("post", "/v1/acts", story.post(signed, *documents), status)
+    assert found["code"] == code
+    story.get(f"/v1/acts/{signed.act_id.hex()}", 404)  # what is refused leaves nothing behind
+    return found
+
+
+def test_rules_are_refused_early_with_the_contracts_code(story: Story) -> None:
+    entry, head = story.ids["entry"], ("civil affairs head",)
+    retire = {"reason": sm3(b"reason")}
+    sign = story.sign
+    refused(
+        story, sign("EntryRetired", ("housing head",), entry, **retire), "DEPARTMENT_MISMATCH", 403
+    )
+    refused(story, sign("EntryRetired", ("witness",), entry, **retire), "ROLE_MISSING", 403)
+    refused(story, sign("EntryRetired", ("stranger",), entry, **retire), "KEY_UNKNOWN", 422)
+    stale = sign("EntryRetired", head, entry, header={"revision": 1}, **retire)
+    refused(story, stale, "STALE_REVISION", 409)
+    gap = sign("EntryRetired", head, entry, header={"nonce": 9}, **retire)
+    assert refused(story, gap, "NONCE_MISMATCH", 409)["details"]["expected"] == 0
+    refused(
+        story,
+        sign("EntryRetired", head, entry, header={"chain_id": 1}, **retire),
+        "WRONG_CHAIN",
+        422,
+    )
+    dead = sign("EntryRetired", head, entry, header={"expires_at": 1}, **retire)
+    refused(story, dead, "ACT_EXPIRED", 422)
+    far = sign("EntryRetired", head, entry, header={"expires_at": 2**40}, **retire)
+    refused(story, far, "EXPIRY_TOO_FAR", 422)
+    good = sign("EntryRetired", head, entry, **retire)
+    forged = ActSignature(good.signatures[0].key_id, key("housing head").sign(good.data))
+    refused(story, SignedAct(good.data, (forged,)), "SIGNATURE_INVALID", 422)
+    bare = sign("EntrySubmitted", ("civil affairs operator", *head), **story.entry_values())
+    other = ENTRY.replace("低保".encode(), "高保".encode())
+    refused(story, bare, "DOCUMENT_UNEXPECTED", 422, ENTRY, other)
+
+
+def test_reads_of_every_noun(running: Running, story: Story) -> None:
+    nouns: dict[str, tuple[str, ...]] = {
+        "departments": ("civil affairs", "housing"),
+        "persons": ("housing officer", "witness", "gateway"),
+        "entries": ("entry",),
+        "interfaces": ("interface",),
+        "requests": ("request",),
+        "logs": ("log",),
+    }
+    for noun, names in nouns.items():
+        listed = story.get_all(f"/v1/{noun}")
+        assert {story.ids[name] for name in names} <= {row["id"] for row in listed}
+        assert len({row["id"] for row in listed}) == len(listed)
+        for name in names:
+            assert story.get(f"/v1/{noun}/{story.ids[name]}")["id"] == story.ids[name]
+        assert story.get(f"/v1/{noun}/{ZERO}", 404)["code"] == "NOT_FOUND"
+    keys = story.get_all("/v1/keys", department=story.ids["housing"])
+    assert {row["id"] for row in keys} == {
+        key_id(f"housing {role}") for role in ("head", "operator", "officer")
+    }
+    (one,) = story.get_all("/v1/keys", person=story.ids["witness"])
+    assert one["public_key"] == key("witness").public_key.to_bytes().hex()
+    assert story.get(f"/v1/keys/{key_id('witness')}") == one
+
+
+def test_entry_interface_and_request(story: Story) -> None:
+    entry = story.get(f"/v1/entries/{story.ids['entry']}")
+    assert (entry["state"], entry["title"]) == ("PUBLISHED", "低保对象")
+    assert entry["current"]["document_text"]["summary"] == "<b>最低生活保障对象名单</b>"
+    assert int(entry["current"]["items"], 16) == 0b111
+    interface = story.get(f"/v1/interfaces/{story.ids['interface']}")
+    assert (interface["state"], interface["entry"]) == ("ONLINE", story.ids["entry"])
+    request = story.get(f"/v1/requests/{story.ids['request']}")
+    assert request["state"] == "AGREED"
+    assert request["valid_until"] == str(2**64 - 1)
+    assert request["granted_valid_until"] == str(2**63)
+    assert int(request["granted_items"], 16) == 0b001
+
+
+def test_filters(story: Story) -> None:
+    assert story.get("/v1/entries", text="低保")["items"]
+    assert not story.get("/v1/entries", text="%")["items"]
+    assert not story.get("/v1/entries", state="RETIRED")["items"]
+    assert story.get("/v1/departments", text="hous")["items"][0]["id"] == story.ids["housing"]
+    for name, department in (("requester", "housing"), ("provider", "civil affairs")):
+        assert story.get("/v1/requests", **{name: story.ids[department]})["items"]
+    assert not story.get("/v1/requests", requester=story.ids["civil affairs"])["items"]
+    acts = story.get_all("/v1/acts", target=story.ids["request"])
+    assert [act["type"] for act in acts] == ["RequestFiled", "RequestAgreed"]
+    assert acts[0]["values"]["legal_basis"] == "809-20"
+
+
+@pytest.mark.parametrize("cursor", ["x", "AAAA", "A" * 53 + "B", "é", "=", "-" * 54])
+def test_bad_cursors(story: Story, cursor: str) -> None:
+    assert story.get("/v1/persons", 400, cursor=cursor)["code"] == "CURSOR_INVALID"
+
+
+def test_limits_of_pages(story: Story) -> None:
+    for limit in ("0", "201", "-1", "1e9", "x"):
+        assert story.get("/v1/persons", 400, limit=limit)["code"] == "REQUEST_MALFORMED"
+    assert story.get("/v1/persons", limit=200)["next_cursor"] is None
+
+
+def test_documents(story: Story) -> None:
+    for data in (ENTRY, INTERFACE):
+        path = f"/v1/documents/{sm3(data).hex()}"
+        story.wait_until(lambda path=path: "sanlian-block" in story.http.get(path).headers, 30)
+        response = story.http.get(path)
+        assert response.content == data
+        assert response.headers["content-type"] == "application/json"
+        assert response.headers["x-content-type-options"] == "nosniff"
+    assert story.get(f"/v1/documents/{ZERO}", 404)["code"] == "NOT_FOUND"
+
+
+def test_blocks_and_cosignatures(story: Story) -> None:
+    number = story.get(f"/v1/acts/{story.ids['entry']}")["block_number"]
+    block = story.get(f"/v1/blocks/{number}")
+    assert story.ids["entry"] in block["acts"]
+    witness = key("witness")
+    statement = block_statement(
+        chain_id=CHAIN_ID,
+        number=number,
+        block_hash=bytes.fromhex(block["hash"]),
+        time=1_800_000_000,
+    )
+    body = {
+        "number": number,
+        "hash": block["hash"],
+        "time": 1_800_000_000,
+        "key_id": key_id("witness"),
+        "signature": witness.sign(statement).to_bytes().hex(),
+    }
+
+    def post(status: int, **changes: Any) -> Any:
+        response = story.http.post("/v1/cosignatures", json={**body, **changes})
+        return story.checked("post", "/v1/cosignatures", response, status)
+
+    assert post(422, time=1)["code"] == "COSIGNATURE_INVALID"
+    assert post(403, key_id=key_id("housing head"))["code"] == "WITNESS_UNKNOWN"
+    assert post(409, hash=ZERO)["code"] == "BLOCK_DIFFERS"
+    assert post(404, number=10**9)["code"] == "BLOCK_UNKNOWN"
+    assert story.get(f"/v1/blocks/{number}")["cosignatures"] == []
+    assert post(200)["status"] == "stored"
+    assert post(200)["status"] == "stored"
+    (found,) = story.get(f"/v1/blocks/{number}")["cosignatures"]
+    assert found["signature"] == body["signature"]
+    numbers = [row["number"] for row in story.get("/v1/blocks")["items"]]
+    assert numbers == sorted(numbers, reverse=True)
+    assert story.get("/v1/blocks/999999999", 404)["code"] == "NOT_FOUND"
+
+
+def test_anchors_and_checkpoint_cosignatures(running: Running, story: Story) -> None:
+    log = story.ids["log"]
+    checkpoint = Checkpoint(ORIGIN, 3, sm3(b"root"))
+    running.anchor(checkpoint)
+    story.wait_until(lambda: story.get(f"/v1/logs/{log}")["anchor"] is not None, 30)
+    note = sign_checkpoint(checkpoint, load_key(running.settings, "gateway"))
+    line = cosign_checkpoint(note, name="witness", key=key("witness"), time=1_800_000_000)
+    body = {"log": log, "note": note, "line": line}
+
+    def post(status: int, **changes: Any) -> Any:
+        response = story.http.post("/v1/checkpoint-cosignatures", json={**body, **changes})
+        return story.checked("post", "/v1/checkpoint-cosignatures", response, status)
+
+    assert post(404, log=ZERO)["code"] == "LOG_UNKNOWN"
+    assert post(400, line="nonsense")["code"] == "CHECKPOINT_MALFORMED"
+    foreign = cosign_checkpoint(note, name="witness", key=key("housing head"), time=1)
+    assert post(403, line=foreign)["code"] == "WITNESS_UNKNOWN"
+    assert post(200)["status"] == "stored"
+    (anchor,) = story.get_all(f"/v1/logs/{log}/anchors")
+    assert (anchor["size"], anchor["root"]) == (3, checkpoint.root.hex())
+    assert [one["line"] for one in anchor["cosignatures"]] == [line]
+    assert story.get(f"/v1/logs/{ZERO}/anchors", 404)["code"] == "NOT_FOUND"
+
+
+def test_pages_show_the_ledger_and_escape_it(story: Story) -> None:
+    text = story.http.get("/", params={"lang": "en"}).text
+    assert "<dd>3</dd>" in text  # the authority and two departments
+    assert ORIGIN in text
+    assert "<script" not in text
+
+
+def test_sigterm_ends_it_cleanly(running: Running, story: Story) -> None:
+    running.api.send_signal(signal.SIGTERM)
+    assert running.api.wait(20) in (0, -signal.SIGTERM)
+    text = running.output.read_text()
+    assert "Traceback" not in text
+    with pytest.raises(httpx.TransportError):
+        story.http.get("/health")
