@@ -39,8 +39,15 @@ def _load_key(settings: Settings, deployment: Deployment) -> PrivateKey:
 
 def _lazy_builder(settings: Settings, deployment: Deployment) -> Build:
     """Data requests need neither trust root nor node: they are looked for when evidence is."""
-    get_builder = cache(lambda: make_evidence_builder(settings, deployment))
-    return lambda seq: get_builder()(seq)
+
+    @cache
+    def get_builder() -> Build:
+        return make_evidence_builder(settings, deployment)
+
+    def build(seq: int) -> bytes:
+        return get_builder()(seq)
+
+    return build
 
 
 @click.command()

@@ -61,6 +61,7 @@ class Gateway:
     gatekeeper: Gatekeeper | None = None
     data: DataService | None = None
     evidence: EvidenceService | None = None
+    _floor: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @asynccontextmanager
@@ -104,11 +105,11 @@ class Gateway:
         while True:
             try:
                 await asyncio.to_thread(self.state.refresh)
-                if self.writer is None and self.fatal is None:
+                if self.writer is None:
                     await asyncio.to_thread(self._open)
-                    if self.writer is not None:
-                        self._assemble(self.writer, forwarder, providers)
-                        opened.set()
+                if self.writer is not None and self.data is None and self._is_caught_up():
+                    self._assemble(self.writer, forwarder, providers)
+                    opened.set()
             except (SQLAlchemyError, OSError):
                 _LOGGER.warning("the ledger's database cannot be read yet")
             except SanlianError as error:
@@ -137,8 +138,14 @@ class Gateway:
             heartbeat_interval_s=self.settings.heartbeat_interval_s,
         )
         self.reader = LogReader.open(url)
+        self._floor = self.reader.find_last_block() or 0
         self.log_id = log.id
         self.writer = writer
+
+    def _is_caught_up(self) -> bool:
+        """No decision may rest on an older block than one before it, as a rebuild would offer."""
+        snapshot = self.state.snapshot
+        return snapshot is not None and snapshot.number >= self._floor
 
     def _assemble(self, writer: LogWriter, forwarder: Forwarder, providers: dict[str, str]) -> None:
         if self.reader is None:
@@ -216,7 +223,7 @@ class Gateway:
         snapshot, writer = self.state.snapshot, self.writer
         if self.fatal is not None:
             status = "failed"
-        elif snapshot is None or writer is None:
+        elif snapshot is None or writer is None or self.data is None:
             status = "starting"
         elif not writer.is_healthy:
             status = "log_failing"
@@ -229,7 +236,9 @@ class Gateway:
             "block_number": snapshot.number if snapshot is not None else None,
             "log_size": writer.size if writer is not None else None,
         }
-        return JSONResponse(body, status_code=200 if status == "ok" else 503)
+        # While it starts it is as healthy as can be: the log may still have to be registered.
+        is_healthy = status in {"ok", "starting"}
+        return JSONResponse(body, status_code=200 if is_healthy else 503)
 
     def _reader(self) -> LogReader:
         if self.reader is None:

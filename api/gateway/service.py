@@ -115,6 +115,7 @@ class _Plan:
     intent: dict[str, Any]
     quota: Quota
     call: Call
+    time_ms: int
 
 
 class Gatekeeper:
@@ -362,7 +363,7 @@ class DataService:
             max_rows=version.max_rows,
             store=store,
         )
-        return _Plan(intent, Quota(grant.id, grant.granted_term.quota), call)
+        return _Plan(intent, Quota(grant.id, grant.granted_term.quota), call, admitted.time_ms)
 
     async def _release(self, plan: _Plan, intent: Receipt) -> Answer:
         """Call the provider; the outcome is durable before anything of its answer leaves."""
@@ -386,7 +387,9 @@ class DataService:
             "response_digest": digest.hex() if digest is not None else None,
             "provider_response": result.answer.to_record() if result.answer is not None else None,
         }
-        receipt = await asyncio.wrap_future(self._gatekeeper.log.append(draft))
+        # A clock that was set back in between must not put the end before the beginning.
+        time_ms = max(plan.time_ms, time.time_ns() // 1_000_000)
+        receipt = await asyncio.wrap_future(self._gatekeeper.log.append(draft, time_ms=time_ms))
         headers = {"sanlian-receipt": receipt.to_header()}
         if result.code:
             return Answer(result.code, headers=headers, detail="the call to the provider failed")

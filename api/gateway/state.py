@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from crypto.errors import ProtocolError
 from crypto.sm3 import sm3
 from ledger.db import models as table
 from ledger.db.engine import read_transaction
-from ledger.db.state import load_changes, load_state
+from ledger.db.state import find_head, load_changes, load_state
 from protocol.documents import InterfaceDocument, parse_interface_document
 from protocol.model import MemoryStore
 
@@ -89,20 +89,19 @@ class LedgerState:
         """
         old = self._snapshot
         with read_transaction(self._engine) as connection:
-            if old is None:
+            head = find_head(connection)
+            # A read model that is being rebuilt is behind what was seen: the copy stays and ages.
+            if head is None or (old is not None and head.number < old.number):
+                return
+            if old is None or not _has_block(connection, old):
                 store = MemoryStore()
-                head = load_state(connection, store)
-            else:
+                load_state(connection, store)
+            elif head.number > old.number:
                 store = copy_store(old.store)
-                head = load_changes(connection, store, old.number)
-                if head is not None and head.number < old.number:
-                    # The read model was rebuilt: nothing of the old copy may stay.
-                    store = MemoryStore()
-                    head = load_state(connection, store)
-        if head is not None:
-            self._snapshot = Snapshot(
-                store, head.number, head.hash, head.polled_at, head.finding_code
-            )
+                load_changes(connection, store, old.number)
+            else:
+                store = old.store
+        self._snapshot = Snapshot(store, head.number, head.hash, head.polled_at, head.finding_code)
 
     def find_interface_document(self, digest: bytes) -> InterfaceDocument | None:
         """Return an interface's description, None when it is missing or malformed."""
@@ -135,6 +134,11 @@ class LedgerState:
                     .order_by(found.key_id)
                 )
             )
+
+
+def _has_block(connection: Connection, snapshot: Snapshot) -> bool:
+    found = connection.scalar(select(table.Block.hash).where(table.Block.number == snapshot.number))
+    return found == snapshot.hash
 
 
 def is_stale(snapshot: Snapshot, max_age_s: int) -> bool:

@@ -9,6 +9,7 @@ from crypto.merkle import Frontier, consistency_path, inclusion_path
 from ledger.log import store
 from ledger.log.recovery import read_node
 from protocol.receipt import Receipt
+from protocol.records import parse_record
 
 _PAGE = 1000
 
@@ -95,6 +96,21 @@ class LogReader:
             query = query.where(table.c.key_id == key_id)
         with self._engine.connect() as connection:
             return list(connection.scalars(query))
+
+    def find_last_block(self) -> int | None:
+        """Return the number of the block that the newest decision rests on, None without one."""
+        table = store.records
+        with self._engine.connect() as connection:
+            data = connection.scalar(
+                select(table.c.bytes)
+                .where(table.c.key_id.is_not(None))
+                .order_by(table.c.seq.desc())
+                .limit(1)
+            )
+        if data is None:
+            return None
+        number: int = parse_record(bytes(data))["block"]["number"]
+        return number
 
     def quota_used(self, grant: bytes) -> int:
         """Return how many uses of a grant are reserved."""
