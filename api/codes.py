@@ -140,6 +140,7 @@ LEDGER_CODES: Final[dict[str, Row]] = {
     "NODE_BEHIND": (503, "链节点落后于已读取的高度", "The node is behind what was followed"),
     "RECEIPTS_DIFFER": (502, "区块收据与区块头不符", "Receipts do not fit their block"),
     "RESULT_MALFORMED": (502, "合约返回值无法解读", "A contract's answer does not decode"),
+    "TIME_REVERSED": (422, "记录时间倒退", "The time of a record is before an earlier one"),
     "TRANSACTION_FAILED": (502, "交易执行失败", "The transaction failed"),
     "TRUST_MISSING": (500, "缺少信任根文件", "The trust root is missing"),
     "WITNESS_UNKNOWN": (403, "不是见证人的密钥", "This is not the key of a witness"),
@@ -173,6 +174,7 @@ LEDGER_CODES: Final[dict[str, Row]] = {
         "示例密钥不得用于真实部署",
         "The example's keys are public knowledge",
     ),
+    "INTENT_OPEN": (422, "意向记录没有结果记录", "An intent has no end"),
     "JOURNAL_DAMAGED": (500, "区块日志已损坏", "The engine's journal is damaged"),
     "JOURNAL_DIVERGED": (
         500,

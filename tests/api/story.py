@@ -145,9 +145,8 @@ class Story:
         """Sign an act with the nonce and revision that the api names."""
         contract = BY_NAME[name].contract
         keys = [one if isinstance(one, PrivateKey) else key(one) for one in signers]
-        nonce = self.get(f"/v1/keys/{keys[0].public_key.key_id.hex()}/nonce", contract=contract)[
-            "nonce"
-        ]
+        actor = keys[0].public_key.key_id
+        nonce = self.get(f"/v1/keys/{actor.hex()}/nonce", contract=contract)["nonce"]
         revision = 0 if target is None else self.get(f"/v1/targets/{target}")["revision"]
         fields: dict[str, Any] = {
             "chain_id": self.deployment["chain_id"],
