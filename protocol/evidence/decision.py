@@ -125,7 +125,7 @@ def verify_end(
         VerificationError: OUTCOME_INVALID, PROVIDER_INVALID.
     """
     leaf = leaf_hash(intent_bytes)
-    follows = end["seq"] > intent["seq"] and end["time_ms"] >= intent["time_ms"]
+    follows = end["seq"] > intent["seq"] and end["time_ms"] + 1000 * MAX_SKEW_S >= intent["time_ms"]
     _require(
         "OUTCOME_INVALID",
         "the record does not end this intent",

@@ -10,6 +10,7 @@ from crypto.merkle import leaf_hash
 from crypto.sm3 import sm3
 from ledger.audit.chain import ChainReader
 from ledger.audit.evidence import HeldCosignature, build_evidence
+from ledger.chain.artifacts import encode_call
 from ledger.log.reader import LogReader
 from ledger.log.writer import LogWriter
 from protocol.checkpoint import block_statement
@@ -40,6 +41,8 @@ class Case:
         """Make the departments, a grant without a near end, and the log."""
         city = self.city
         city.build()
+        for text in (b"entry document", b"interface document"):
+            city.send("Documents", encode_call("Documents", "put", sm3(text), 0, 1, text))
         city.enrol("civil affairs provider", "civil affairs head", Role.PROVIDER)
         requester = ("housing operator", "housing officer")
         city.ids["grant"] = city.do(
@@ -90,7 +93,7 @@ class Case:
             "department": ids["housing"].hex(),
             "source": "127.0.0.1",
             "block": self.block(),
-            "grant_revision": self.city.revision("Requests", ids["grant"]),
+            "grant_revision": self.city.revision("RequestAgreed", ids["grant"]),
             "provider": ids["civil affairs"].hex(),
             "entry": ids["entry"].hex(),
             "entry_version": 1,

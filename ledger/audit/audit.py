@@ -1,0 +1,426 @@
+"""The audit of the whole ledger: every block, act, document and anchor, then every access record.
+
+It believes neither the platform nor its database: the state is rebuilt from the chain's receipts,
+and each decision of the gateway is replayed at the block that its record names.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from crypto.errors import SanlianError
+from crypto.merkle import Frontier, leaf_hash, verify_inclusion
+from crypto.sm3 import sm3
+from ledger.audit.chain import BlockData, ChainReader, LocatedEvent
+from protocol.ethereum import AnchorEvent, PieceEvent
+from protocol.evidence.chain import apply_event
+from protocol.evidence.decision import (
+    MAX_SKEW_S,
+    verify_denial,
+    verify_end,
+    verify_intent,
+    verify_request,
+)
+from protocol.httpsig import SignedRequest
+from protocol.model import Log, MemoryStore
+from protocol.records import parse_record
+
+MAX_PIECES = 8
+PROGRESS_EVERY = 500
+
+
+class AuditedLog(Protocol):
+    """What the audit reads of an access log."""
+
+    def records(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """Yield (index, bytes) of all records in order."""
+
+    def inclusion(self, seq: int, size: int) -> list[bytes]:
+        """Return the inclusion path of a record in the tree of this size, from the kept tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that does not hold.
+
+    Attributes:
+        place: where, such as ``block 7``, ``record 7`` or ``log``.
+        message: what.
+        code: error code, for programs.
+    """
+
+    place: str
+    message: str
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the audit has come.
+
+    Attributes:
+        stage: chain or log.
+        done: blocks or records checked.
+        total: how many there are, 0 when that is not known.
+    """
+
+    stage: str
+    done: int
+    total: int
+
+
+class Audit:
+    """One audit of one ledger.
+
+    Args:
+        chain: the chain.
+        chain_id: its id.
+        contracts: 20-byte address of each contract by name.
+        log: the access log; None audits the chain alone.
+        origin: origin of that log.
+    """
+
+    def __init__(
+        self,
+        chain: ChainReader,
+        *,
+        chain_id: int,
+        contracts: Mapping[str, bytes],
+        log: AuditedLog | None,
+        origin: str,
+    ) -> None:
+        self._chain = chain
+        self._chain_id = chain_id
+        self._contracts = contracts
+        self._log = log
+        self._origin = origin
+        self._store = MemoryStore()
+        self._events: list[tuple[LocatedEvent, int]] = []
+        self._hashes: dict[int, str] = {}
+        self._anchors: list[AnchorEvent] = []
+        self._pieces: dict[bytes, dict[int, dict[int, bytes]]] = {}
+        self._replayed, self._replayed_to, self._position = MemoryStore(), 0, 0
+        self.findings = 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 when nothing was found, else 1."""
+        return 1 if self.findings else 0
+
+    def run(self) -> Iterator[Finding | Progress]:
+        """Check everything; findings and progress come as they arise."""
+        for step in self._steps():
+            if isinstance(step, Finding):
+                self.findings += 1
+            yield step
+
+    def _steps(self) -> Iterator[Finding | Progress]:
+        yield from self._audit_chain()
+        yield from self._audit_documents()
+        if self._log is not None:
+            yield from self._audit_log(self._log)
+
+    # --- the chain -----------------------------------------------------------------------------
+
+    def _audit_chain(self) -> Iterator[Finding | Progress]:
+        head = self._chain.head()
+        parent: bytes | None = None
+        # Block 0 is the node's own: it has no receipts, and block 1 names its hash.
+        for number in range(1, head + 1):
+            try:
+                block = self._chain.get_block(number)
+            except SanlianError as error:
+                parent = None
+                yield Finding(f"block {number}", error.message, error.code)
+                continue
+            if parent is not None and block.header.parent_hash != parent:
+                yield Finding(
+                    f"block {number}", "it does not follow the block before", "BLOCK_INVALID"
+                )
+            parent = block.header.hash
+            self._hashes[number] = parent.hex()
+            yield from self._apply_block(block)
+            if number % PROGRESS_EVERY == 0 or number == head:
+                yield Progress("chain", number, head)
+
+    def _apply_block(self, block: BlockData) -> Iterator[Finding]:
+        place = f"block {block.header.number}"
+        try:
+            events = list(self._chain.events_of(block))
+        except SanlianError as error:
+            yield Finding(place, error.message, error.code)
+            return
+        for located in events:
+            event = located.event
+            if isinstance(event, PieceEvent):
+                counts = self._pieces.setdefault(event.digest, {})
+                counts.setdefault(event.count, {}).setdefault(event.index, event.piece)
+                continue
+            try:
+                self._apply(self._store, located, block.header.timestamp)
+            except SanlianError as error:
+                yield Finding(
+                    f"{place}, transaction {located.transaction}", error.message, error.code
+                )
+                continue
+            self._events.append((located, block.header.timestamp))
+            if isinstance(event, AnchorEvent):
+                self._anchors.append(event)
+
+    def _apply(self, store: MemoryStore, located: LocatedEvent, time: int) -> None:
+        apply_event(
+            store,
+            located.event,
+            trust_chain_id=self._chain_id,
+            contracts=self._contracts,
+            block_number=located.block,
+            block_time=time,
+            check_nonce=True,
+        )
+
+    def _audit_documents(self) -> Iterator[Finding]:
+        """Name the documents that the current versions need and that nobody supplied whole."""
+        needed: dict[bytes, str] = {}
+        for entry in self._store.entries.values():
+            if entry.current is not None:
+                needed[entry.current.document] = f"entry {entry.id.hex()}"
+        for interface in self._store.interfaces.values():
+            if interface.current is not None:
+                needed[interface.current.document] = f"interface {interface.id.hex()}"
+        for digest, place in needed.items():
+            if not self._is_supplied(digest):
+                yield Finding(
+                    place, f"its document {digest.hex()} is missing on chain", "DOCUMENT_MISSING"
+                )
+
+    def _is_supplied(self, digest: bytes) -> bool:
+        for count, pieces in self._pieces.get(digest, {}).items():
+            whole = 0 < count <= MAX_PIECES and all(index in pieces for index in range(count))
+            if whole and sm3(b"".join(pieces[index] for index in range(count))) == digest:
+                return True
+        return False
+
+    # --- the access log ------------------------------------------------------------------------
+
+    def _audit_log(self, log: AuditedLog) -> Iterator[Finding | Progress]:
+        registered = self._store.find_log_by_origin(self._origin)
+        if registered is None:
+            yield Finding("log", "it is not registered on chain", "LOG_UNREGISTERED")
+            return
+        anchors = {a.size: a.root for a in self._anchors if a.log == registered.id}
+        reader = _RecordAudit(self, registered)
+        frontier = Frontier()
+        anchored = expected = 0
+        held: list[bytes] = []
+        damaged = False
+        for seq, data in log.records():
+            if seq != expected:
+                missing = f"records {expected} to {seq - 1}"
+                yield Finding(missing, "they are missing", "RECORD_MISSING")
+                return
+            expected += 1
+            held.append(leaf_hash(data))
+            frontier.append(held[-1])
+            yield from reader.check(seq, data)
+            root = anchors.pop(frontier.size, None)
+            if root is not None:
+                if root != frontier.root():
+                    found = list(
+                        _name_differing(log, held, anchored, frontier.size, root, named=damaged)
+                    )
+                    damaged = True
+                    yield from found
+                anchored = frontier.size
+            if expected % PROGRESS_EVERY == 0:
+                yield Progress("log", expected, 0)
+        for size in sorted(anchors):
+            yield Finding(
+                "log", f"{size} records were anchored, {expected} are there", "LOG_BEHIND_ANCHOR"
+            )
+        yield from reader.finish()
+        yield Progress("log", expected, expected)
+
+    def state_at(self, number: int) -> MemoryStore:
+        """Return the state after a block, rebuilt from what the chain's audit accepted.
+
+        Asked in falling order it starts again; in rising order it goes on.
+        """
+        if self._replayed_to > number:
+            self._replayed, self._replayed_to, self._position = MemoryStore(), 0, 0
+        while self._position < len(self._events):
+            located, time = self._events[self._position]
+            if located.block > number:
+                break
+            self._apply(self._replayed, located, time)
+            self._position += 1
+        self._replayed_to = number
+        return self._replayed
+
+    def hash_of(self, number: int) -> str | None:
+        """Return the hash of a block that the audit read, in hex."""
+        return self._hashes.get(number)
+
+
+def _name_differing(
+    log: AuditedLog, leaves: list[bytes], first: int, size: int, root: bytes, *, named: bool
+) -> Iterator[Finding]:
+    """Name the records whose bytes are not those of an anchored tree.
+
+    The tree that the log keeps beside the bytes tells which, as far as it is itself the anchored
+    one; otherwise all records since the anchor before are named together.
+    """
+    differing: list[int] = []
+    for seq in range(first, size):
+        try:
+            verify_inclusion(leaves[seq], seq, size, log.inclusion(seq, size), root)
+        except SanlianError:
+            differing.append(seq)
+    whole = len(differing) == size - first
+    if whole and size - first > 1:
+        yield Finding(
+            f"records {first} to {size - 1}", "bytes do not match the anchored tree", "ROOT_DIFFERS"
+        )
+        return
+    for seq in differing:
+        yield Finding(f"record {seq}", "bytes do not match the anchored tree", "ROOT_DIFFERS")
+    # A record that was named before makes every later root differ.
+    if not differing and not named:
+        yield Finding(
+            f"records 0 to {first - 1}", "bytes do not match the anchored tree", "ROOT_DIFFERS"
+        )
+
+
+class _RecordAudit:
+    """Checks the records of one log, one after the other."""
+
+    def __init__(self, audit: Audit, log: Log) -> None:
+        self._audit = audit
+        self._log = log
+        self._intents: dict[int, tuple[dict[str, Any], bytes]] = {}
+        self._nonces: dict[tuple[str, str], int] = {}
+        self._uses: dict[str, int] = {}
+        self._last_ms = 0
+
+    def check(self, seq: int, data: bytes) -> Iterator[Finding]:
+        """Yield what is wrong with a record."""
+        place = f"record {seq}"
+        try:
+            record = parse_record(data)
+        except SanlianError as error:
+            yield Finding(place, error.message, error.code)
+            return
+        if record["seq"] != seq or record["log"] != self._log.origin:
+            yield Finding(place, "it names another place in the log", "RECORD_MISPLACED")
+        if record["time_ms"] + 1000 * MAX_SKEW_S < self._last_ms:
+            yield Finding(place, "it is much older than one before", "TIME_REVERSED")
+        self._last_ms = max(self._last_ms, record["time_ms"])
+        check = {
+            "opened": self._opened,
+            "intent": self._intent,
+            "outcome": self._end,
+            "interrupted": self._end,
+            "denied": self._denied,
+            "inspected": self._inspected,
+        }.get(record["event"])
+        if (record["event"] == "opened") != (seq == 0):
+            yield Finding(place, "a log opens once, with its first record", "RECORD_MISPLACED")
+        if check is None:
+            return
+        try:
+            for message, code in check(record, data):
+                yield Finding(place, message, code)
+        except SanlianError as error:
+            yield Finding(place, error.message, error.code)
+
+    def finish(self) -> Iterator[Finding]:
+        """Yield the intents that have no end."""
+        for seq in self._intents:
+            yield Finding(
+                f"record {seq}", "the intent has neither outcome nor interruption", "INTENT_OPEN"
+            )
+
+    def _opened(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        if (record["log_id"], record["gateway_key"]) != (
+            self._log.id.hex(),
+            self._log.gateway_key.hex(),
+        ):
+            yield "it names another log or gateway than the chain", "LOG_OTHER_IDENTITY"
+
+    def _state(self, record: dict[str, Any]) -> MemoryStore | None:
+        block = record["block"]
+        if self._audit.hash_of(block["number"]) != block["hash"]:
+            return None
+        return self._audit.state_at(block["number"])
+
+    def _begin(self, record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        if record["event"] == "denied" and record["code"] == "NONCE_REPLAYED":
+            return
+        request = record["request"]
+        nonce = (request["public_key"], request["nonce"])
+        before = self._nonces.setdefault(nonce, record["seq"])
+        if before != record["seq"]:
+            yield f"record {before} has the same key and nonce", "NONCE_REPLAYED"
+
+    def _intent(self, record: dict[str, Any], data: bytes) -> Iterator[tuple[str, str]]:
+        self._intents[record["seq"]] = (record, data)
+        request: SignedRequest = verify_request(record)
+        yield from self._begin(record)
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        grant = request.grant.hex()
+        self._uses[grant] = self._uses.get(grant, 0) + 1
+        found = store.find_request(request.grant)
+        term = found.granted_term if found is not None else None
+        if term is not None and self._uses[grant] > term.quota:
+            yield "the grant's quota is exceeded", "QUOTA_EXCEEDED"
+        verify_intent(store, record, request)
+
+    def _denied(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        request = verify_request(record)
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        verify_denial(store, record, request)
+
+    def _inspected(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        verify_request(record)
+        yield from self._begin(record)
+        if self._state(record) is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+
+    def _end(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        found = self._intents.pop(record["intent"], None)
+        if found is None:
+            yield f"there is no open intent {record['intent']}", "INTENT_CLOSED"
+            return
+        intent, data = found
+        store = self._state(intent)
+        if store is None:
+            return
+        verify_end(store, intent, data, record)
+
+
+def audit_ledger(
+    chain: ChainReader,
+    *,
+    chain_id: int,
+    contracts: Mapping[str, bytes],
+    log: AuditedLog | None,
+    origin: str,
+) -> Audit:
+    """Return an audit to run; see Audit.
+
+    Args:
+        chain: the chain.
+        chain_id: its id.
+        contracts: 20-byte address of each contract by name.
+        log: the access log, None for the chain alone.
+        origin: origin of that log.
+    """
+    return Audit(chain, chain_id=chain_id, contracts=contracts, log=log, origin=origin)
