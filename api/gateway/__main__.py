@@ -11,6 +11,7 @@ import uvicorn
 
 from api.gateway.app import Gateway, make_app
 from api.gateway.evidence import Build
+from api.gateway.service import MAX_IN_FLIGHT
 from api.gateway.state import LedgerState
 from crypto.errors import LedgerError, SanlianError
 from crypto.keyfile import load_private_key
@@ -71,6 +72,9 @@ def main(home: Path) -> None:
             port=settings.gateway_port,
             access_log=False,
             server_header=False,
+            # A record's source is who connected, not what a header claims.
+            proxy_headers=False,
+            limit_concurrency=2 * MAX_IN_FLIGHT,
             log_config=None,
             timeout_graceful_shutdown=int(settings.provider_timeout_s) + _GRACE_S,
         )

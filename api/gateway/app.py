@@ -117,6 +117,9 @@ class Gateway:
                 self.fatal = error
                 self.on_fatal()
                 return
+            except Exception:
+                # The last snapshot stays and ages, until nothing is decided any more.
+                _LOGGER.exception("the ledger's state could not be read")
             await asyncio.sleep(POLL_INTERVAL_S)
 
     def _open(self) -> None:

@@ -27,6 +27,8 @@ from protocol.receipt import Receipt
 MAX_BODY_SIZE = 64 * 1024
 #: Requests in work at a time; more are turned away before anything is computed.
 MAX_IN_FLIGHT = 1024
+#: Refusals remembered, so that sending one signed request again and again fills no log.
+MAX_REFUSALS_KEPT = 1024
 NOBODY = bytes(32)
 _SALT = re.compile(r"[0-9a-f]{64}")
 
@@ -141,6 +143,7 @@ class Gatekeeper:
         self.log = log
         self.state = state
         self.rejected = RejectedCounter()
+        self._refusals: dict[tuple[bytes, str], str] = {}
         self._authority = authority.lower()
         self._clock_skew_s = clock_skew_s
         self._head_max_age_s = head_max_age_s
@@ -189,14 +192,24 @@ class Gatekeeper:
     async def deny(self, admitted: Admitted, error: SanlianError) -> Answer:
         """Record a refusal and return the answer with its receipt.
 
+        Whoever sends the very same signed request again and is refused for the same reason gets
+        the receipt of the first refusal: anyone on the way could send it again for ever.
+
         Raises:
             LedgerError: LOG_BUSY, LOG_CLOSED, LOG_WRITE_FAILED.
         """
-        draft = admitted.draft("denied", code=error.code)
-        receipt = await asyncio.wrap_future(self.log.append(draft, time_ms=admitted.time_ms))
+        same = (admitted.request.signature.to_bytes(), error.code)
+        header = self._refusals.get(same)
+        if header is None:
+            draft = admitted.draft("denied", code=error.code)
+            receipt = await asyncio.wrap_future(self.log.append(draft, time_ms=admitted.time_ms))
+            header = receipt.to_header()
+            while len(self._refusals) >= MAX_REFUSALS_KEPT:
+                del self._refusals[next(iter(self._refusals))]
+            self._refusals[same] = header
         return Answer(
             error.code,
-            headers={"sanlian-receipt": receipt.to_header()},
+            headers={"sanlian-receipt": header},
             detail=error.message,
             details=error.details,
         )

@@ -242,6 +242,17 @@ def test_same_request_again_is_replayed(world: World, grant: bytes) -> None:
     assert len(world.seen) == calls
 
 
+def test_replays_without_end_fill_no_log(world: World, grant: bytes) -> None:
+    body, headers = world.sign(grant, created=int(time.time()) - 3600)
+    before = len(world.events())
+    answers = [world.post(body, headers) for _ in range(20)]
+    assert {a.json()["code"] for a in answers} == {"CLOCK_SKEW"}
+    assert len({world.receipt(a)["seq"] for a in answers}) == 1
+    assert len(world.events()) == before + 1
+    # Another request of the same person is another record.
+    assert world.receipt(world.ask(grant, created=int(time.time()) - 3600))["seq"] == before + 1
+
+
 def test_racing_replays_call_the_provider_once(world: World, grant: bytes) -> None:
     body, headers = world.sign(grant)
     calls = len(world.seen)
