@@ -265,8 +265,7 @@ def _prove(demo: Demo, evidence: bytes) -> None:
     _expect(f"sanlian verify says {text}", holds=code == 0)
     demo.tell("every server is stopped; sanlian verify evidence.json: VALID 有效", f"exit {code}")
     altered = bytearray(evidence)
-    place = evidence.index(b'"records"') + 400
-    altered[place] ^= ALTERED_BYTE
+    altered[evidence.index(b"CASE-1") + 5] ^= ALTERED_BYTE
     path.write_bytes(altered)
     code, text = _sanlian("verify", str(path), *trust)
     _expect(f"sanlian verify says {text}", holds=code == 1)
@@ -306,11 +305,11 @@ def _audit(demo: Demo, supervisor: Supervisor, record: int) -> None:
 def _change_record(database: Path, record: int) -> None:
     with sqlite3.connect(database) as connection:
         (data,) = connection.execute(
-            "SELECT record FROM records WHERE seq = ?", (record,)
+            "SELECT bytes FROM records WHERE seq = ?", (record,)
         ).fetchone()
         changed = bytearray(data)
         changed[-10] ^= ALTERED_BYTE
-        connection.execute("UPDATE records SET record = ? WHERE seq = ?", (bytes(changed), record))
+        connection.execute("UPDATE records SET bytes = ? WHERE seq = ?", (bytes(changed), record))
 
 
 def run_demo(*, keep: bool) -> None:

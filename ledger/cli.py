@@ -19,7 +19,7 @@ from crypto.errors import SanlianError, VerificationError
 from crypto.keyfile import load_public_key
 from crypto.sm2 import PublicKey
 from ledger.deployment import Deployment
-from ledger.processes import platform_processes
+from ledger.processes import node_running, platform_processes
 from ledger.settings import Settings, load_settings
 from ledger.setup import Founders, initialise
 from ledger.supervisor import Supervisor
@@ -219,10 +219,23 @@ def audit(home: Path, node: str | None, *, as_json: bool) -> None:
     Reads only. Where nothing answers at the node's URL, the embedded node is started for the time.
     Exit status: 0 nothing found, 1 findings.
     """
-    from ledger.audit.command import run_audit  # noqa: PLC0415 - keeps `sanlian verify` light
+    from ledger.audit.run import run_audit  # noqa: PLC0415 - keeps `sanlian verify` light
 
     settings = _with_node(load_settings(home.absolute()), node)
-    sys.exit(run_audit(settings, say=click.echo, as_json=as_json))
+    news = _say_nothing if as_json else _say
+    with node_running(settings, news):
+        report = run_audit(settings, say=news)
+    if as_json:
+        click.echo(json.dumps(report.to_value(), ensure_ascii=False))
+    else:
+        for finding in report.findings:
+            click.echo(str(finding))
+        click.echo(report.summary())
+    sys.exit(1 if report.findings else 0)
+
+
+def _say_nothing(_line: str) -> None:
+    """Keep quiet where only JSON is wanted."""
 
 
 @main.command()
@@ -234,7 +247,8 @@ def rebuild(home: Path, node: str | None) -> None:
     from ledger.rebuild import rebuild as rebuild_database  # noqa: PLC0415 - the same
 
     settings = _with_node(load_settings(home.absolute()), node)
-    rebuild_database(settings, _say)
+    with node_running(settings, _say):
+        rebuild_database(settings, _say)
 
 
 def _with_node(settings: Settings, node: str | None) -> Settings:

@@ -1,10 +1,11 @@
 """The processes of one platform: node, api, gateway; and how to see that one serves."""
 
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ledger.settings import Settings
-from ledger.supervisor import Process, python_process
+from ledger.supervisor import Process, Supervisor, python_process
 
 _TIMEOUT_S = 2
 _BLOCK_NUMBER = b'{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}'
@@ -71,3 +72,23 @@ def platform_processes(settings: Settings) -> dict[str, Process]:
             name, module, "--home", home, is_ready=http_ready(url), env=env
         )
     return found
+
+
+@contextmanager
+def node_running(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
+    """Use the node that answers, or run the embedded one for the time.
+
+    Raises:
+        LedgerError: PROCESS_FAILED when the embedded node does not start.
+    """
+    node = platform_processes(settings).get("node")
+    if node is None or node.is_ready():
+        yield
+        return
+    say("nothing answers at the node's address: the embedded node runs for the time")
+    supervisor = Supervisor(settings.home / "processes", say=say)
+    try:
+        supervisor.start(node)
+        yield
+    finally:
+        supervisor.stop()
