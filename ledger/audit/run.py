@@ -1,107 +1,93 @@
-"""One audit of a home directory, from its settings to a report."""
+"""Runs the audit of a home directory: chain, index and access log against each other."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import make_url
-
-from crypto.errors import LedgerError
-from ledger.audit.audit import Audit, Finding
+from crypto.errors import LedgerError, SanlianError
+from ledger.audit.audit import Audit, Finding, Progress
 from ledger.audit.chain import ChainReader
 from ledger.chain.rpc import Rpc
 from ledger.deployment import Deployment
 from ledger.log.reader import LogReader
 from ledger.settings import Settings
 
-NEWS_INTERVAL_S = 2.0
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an audit checked and found.
+    """What an audit found.
 
     Attributes:
-        findings: everything that does not hold.
-        blocks: number of blocks checked.
-        records: number of access records checked.
-        seconds: time it took.
+        findings: everything that does not hold, in the order in which it was met.
+        blocks: number of blocks that were checked.
+        records: number of access records that were checked.
     """
 
     findings: tuple[Finding, ...]
     blocks: int
     records: int
-    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 when nothing was found, else 1."""
+        return 1 if self.findings else 0
 
     def summary(self) -> str:
-        """Return one line for a person."""
-        what = f"{self.blocks} blocks, {self.records} access records in {self.seconds:.1f} s"
-        if not self.findings:
-            return f"nothing found 未发现问题: {what}"
-        return f"{len(self.findings)} findings 发现问题: {what}"
+        """Return one line for people."""
+        return (
+            f"{self.blocks} blocks and {self.records} access records checked, "
+            f"{len(self.findings)} findings"
+        )
 
     def to_value(self) -> dict[str, Any]:
-        """Return the report for programs."""
+        """Return the report as JSON-able values."""
         return {
-            "findings": [
-                {"place": f.place, "code": f.code, "message": f.message} for f in self.findings
-            ],
             "blocks": self.blocks,
             "records": self.records,
-            "seconds": round(self.seconds, 3),
+            "findings": [
+                {"place": one.place, "message": one.message, "code": one.code}
+                for one in self.findings
+            ],
         }
 
 
 def run_audit(settings: Settings, *, say: Callable[[str], None]) -> Report:
-    """Audit the chain and the access log of a home directory; nothing is written.
+    """Audit a home directory; reads only.
 
     Args:
-        settings: the settings; the node answers at its URL.
-        say: takes one line of progress.
+        settings: its settings; a node answers at their URL.
+        say: receives lines about the progress.
 
     Raises:
-        LedgerError: DEPLOYMENT_MISSING, DEPLOYMENT_MALFORMED, or what node and log answer.
+        LedgerError: DEPLOYMENT_MISSING, DEPLOYMENT_MALFORMED, WRONG_NETWORK, NODE_UNAVAILABLE.
     """
     deployment = Deployment.load(settings.home / "deployment.json")
     rpc = Rpc(settings.resolved_node_url)
-    reader = _open_log(settings)
-    began = time.monotonic()
+    if int(rpc.call("eth_chainId"), 16) != deployment.chain_id:
+        raise LedgerError("WRONG_NETWORK", "the node serves another chain than the deployment's")
     findings: list[Finding] = []
-    done = {"chain": 0, "log": 0}
-    told = began
     try:
-        audit = Audit(
-            ChainReader(rpc, deployment.contracts),
-            chain_id=deployment.chain_id,
-            contracts=deployment.contracts,
-            log=reader,
-            origin=deployment.origin,
-        )
+        reader: LogReader | None = LogReader.open(settings.resolved_log_database_url)
+    except SanlianError as error:
+        reader = None
+        findings.append(Finding("log", error.message, error.code))
+    audit = Audit(
+        ChainReader(rpc, deployment.contracts),
+        chain_id=deployment.chain_id,
+        contracts=deployment.contracts,
+        log=reader,
+        origin=deployment.origin,
+    )
+    done = {"chain": 0, "log": 0}
+    try:
         for step in audit.run():
-            if isinstance(step, Finding):
+            if isinstance(step, Progress):
+                done[step.stage] = step.done
+                say(f"{step.stage}: {step.done}" + (f" of {step.total}" if step.total else ""))
+            else:
                 findings.append(step)
-                continue
-            done[step.stage] = step.done
-            if time.monotonic() - told > NEWS_INTERVAL_S:
-                told = time.monotonic()
-                of = f" of {step.total}" if step.total else ""
-                say(f"{step.stage}: {step.done}{of} checked, {len(findings)} findings so far")
     finally:
-        rpc.close()
         if reader is not None:
             reader.close()
-    return Report(tuple(findings), done["chain"], done["log"], time.monotonic() - began)
-
-
-def _open_log(settings: Settings) -> LogReader | None:
-    """Return the access log, None where no gateway has begun one."""
-    url = settings.resolved_log_database_url
-    database = make_url(url)
-    if database.get_backend_name() == "sqlite" and not Path(database.database or "").exists():
-        return None
-    try:
-        return LogReader.open(url)
-    except OSError as error:
-        raise LedgerError("LOG_UNREADABLE", "the access log cannot be opened") from error
+        rpc.close()
+    return Report(tuple(findings), done["chain"], done["log"])

@@ -1,0 +1,124 @@
+"""The audit names every fault in chain and log, and finds nothing where there is none."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from crypto.sm3 import sm3
+from ledger.audit.audit import Audit, Finding, Progress
+from ledger.audit.chain import ChainReader
+from ledger.chain.deploy import deploy_contracts
+from ledger.chain.rpc import Rpc
+from ledger.log.reader import LogReader
+from tests.contracts.city import AUTHORITY, CHAIN_ID, CITY_HEAD, ORIGIN, City, key
+from tests.evidence.case import Case
+from tests.evidence.conftest import Told
+
+SECOND_SENDER = sm3(b"evidence tests: second city's sender")
+
+
+def _audit(case: Case, url: str) -> list[Finding]:
+    reader = LogReader.open(url)
+    try:
+        audit = Audit(
+            ChainReader(case.city.rpc, case.city.contracts),
+            chain_id=CHAIN_ID,
+            contracts=case.city.contracts,
+            log=reader,
+            origin=ORIGIN,
+        )
+        steps = list(audit.run())
+    finally:
+        reader.close()
+    assert any(isinstance(step, Progress) for step in steps)
+    findings = [step for step in steps if isinstance(step, Finding)]
+    assert audit.exit_code == (1 if findings else 0)
+    return findings
+
+
+@pytest.fixture(scope="module")
+def honest(rpc: Rpc, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    """A second city on the same chain, whose gateway tells the truth; its log is closed."""
+    deployed = deploy_contracts(
+        rpc,
+        SECOND_SENDER,
+        head_key=key(CITY_HEAD).public_key,
+        authority_keys=[key(name).public_key for name in AUTHORITY],
+        threshold=2,
+    )
+    city = City(rpc, deployed.contracts, Account.from_key(SECOND_SENDER))
+    case = Case(city, tmp_path_factory.mktemp("honest"))
+    case.found()
+    case.released()
+    housing = city.ids["housing"]
+    case.append(case.denial("PURPOSE_MISMATCH", case.request(basis="other"), housing))
+    case.anchor()
+    case.released()
+    case.anchor()
+    assert case.log is not None
+    case.log.close()
+    yield case
+
+
+def test_nothing_found(honest: Case) -> None:
+    assert _audit(honest, honest.url) == []
+
+
+def _tampered(case: Case, directory: Path, *statements: str) -> str:
+    source = Path(case.url.removeprefix("sqlite:///"))
+    for file in source.parent.glob(f"{source.name}*"):
+        shutil.copy(file, directory)
+    copy = directory / source.name
+    connection = sqlite3.connect(copy)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+    return f"sqlite:///{copy}"
+
+
+def test_changed_record_is_named(honest: Case, tmp_path: Path) -> None:
+    url = _tampered(
+        honest,
+        tmp_path,
+        "UPDATE records SET bytes = CAST(REPLACE(CAST(bytes AS TEXT), '\"rows\":0', '\"rows\":9')"
+        " AS BLOB) WHERE seq = 2",
+    )
+    findings = [str(one) for one in _audit(honest, url)]
+    assert findings == ["record 2: bytes do not match the anchored tree"]
+
+
+def test_cut_log_is_behind_its_anchor(honest: Case, tmp_path: Path) -> None:
+    url = _tampered(
+        honest,
+        tmp_path,
+        "DELETE FROM records WHERE seq >= 4",
+        "DELETE FROM checkpoints WHERE size > 4",
+    )
+    assert {one.code for one in _audit(honest, url)} == {"LOG_BEHIND_ANCHOR"}
+
+
+def test_hole_in_the_log(honest: Case, tmp_path: Path) -> None:
+    url = _tampered(honest, tmp_path, "DELETE FROM records WHERE seq = 3")
+    assert "RECORD_MISSING" in {one.code for one in _audit(honest, url)}
+
+
+def test_every_lie_is_named(told: Told) -> None:
+    found = {(one.place, one.code) for one in _audit(told.case, told.case.url)}
+    seqs = told.seqs
+    expected = {
+        (f"record {seqs['altered_item_mask']}", "DECISION_WRONG"),
+        (f"record {seqs['wrong_denial']}", "DECISION_WRONG"),
+        (f"record {seqs['revoked_grant_released']}", "DECISION_WRONG"),
+        (f"record {seqs['foreign_provider'] + 1}", "PROVIDER_INVALID"),
+        (f"record {seqs['no_provider'] + 1}", "PROVIDER_INVALID"),
+        (f"record {seqs['more_items'] + 1}", "OUTCOME_INVALID"),
+        (f"record {seqs['open_intent']}", "INTENT_OPEN"),
+        # The same intent, written twice.
+        (f"record {seqs['unanchored']}", "NONCE_REPLAYED"),
+    }
+    assert found == expected
