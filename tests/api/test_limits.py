@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 from api.guard import MAX_BODY_BYTES, SECURITY_HEADERS
 from api.problems import CODES, Problem
 from api.rate import RateLimit
+from api.server import PunctualProtocol
 from crypto.errors import RequestRefused
 
 JSON = {"content-type": "application/json"}
@@ -135,6 +137,28 @@ def test_a_header_beyond_the_parsers_limit_ends_the_connection(http: httpx.Clien
         raw.sendall(b"GET /v1/deployment HTTP/1.1\r\nhost: x\r\nx: " + b"1" * 200_000)
         answer = raw.recv(4096)
     assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def _dribble(connection: socket.socket) -> None:
+    for _ in range(2000):
+        connection.sendall(b"G")
+        time.sleep(0.01)
+
+
+def test_a_slow_head_ends_the_connection(
+    empty: Any, serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PunctualProtocol, "head_timeout_s", 0.3)
+    with serving(empty.services) as client:
+        address = (client.base_url.host, client.base_url.port)
+        with socket.create_connection(address, 20) as silent:
+            assert silent.recv(1) == b""
+        with socket.create_connection(address, 20) as slow:
+            slow.sendall(b"GET /v1/deployment HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert slow.recv(65536).startswith(b"HTTP/1.1 200 ")
+            with pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe, as it comes
+                _dribble(slow)
+        assert client.get("/v1/deployment").status_code == 200
 
 
 @pytest.mark.parametrize(
