@@ -1,5 +1,6 @@
-"""Fixtures: a fresh chain with contracts for each test that asks for it."""
+"""Fixtures: a chain with contracts for each test that asks for it."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,16 +8,33 @@ import pytest
 from ledger_city import City, Node, deploy, key
 
 from ledger.chain.rpc import Rpc
+from ledger.deployment import Deployment
+
+
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Deployment]:
+    """Directory of a stopped node whose chain holds the contracts; tests work on copies."""
+    directory = tmp_path_factory.mktemp("founded") / "node"
+    node = Node(directory)
+    node.start()
+    rpc = Rpc(node.url)
+    try:
+        return directory, deploy(rpc)
+    finally:
+        rpc.close()
+        node.stop()
 
 
 @pytest.fixture
-def city(tmp_path: Path) -> Iterator[City]:
-    """A fresh chain with contracts, and an empty database that has followed genesis."""
+def city(tmp_path: Path, founded: tuple[Path, Deployment]) -> Iterator[City]:
+    """A chain with contracts, and an empty database that has followed genesis."""
+    directory, deployment = founded
+    shutil.copytree(directory, tmp_path / "node")
     node = Node(tmp_path / "node")
     node.start()
     try:
         rpc = Rpc(node.url)
-        city = City(node, rpc, deploy(rpc), tmp_path, key("platform"))
+        city = City(node, rpc, deployment, tmp_path, key("platform"))
         city.open()
         city.catch_up()
         yield city

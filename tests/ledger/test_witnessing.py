@@ -1,0 +1,205 @@
+"""Anchors of checkpoints, and witnesses' signatures on blocks and checkpoints."""
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from ledger_city import AUTHORITY, ORIGIN, City, key
+
+from crypto.errors import LedgerError, RequestRefused, SanlianError, VerificationError
+from crypto.sm2 import Signature
+from crypto.sm3 import sm3
+from ledger.chain.anchorer import Anchorer
+from ledger.db.engine import read_transaction
+from ledger.reads import blocks, logs
+from ledger.reads.cosignatures import accept_block_cosignature, accept_checkpoint_cosignature
+from protocol.checkpoint import Checkpoint, block_statement, cosign_checkpoint, sign_checkpoint
+from protocol.description import Role
+
+GATEWAY = key("gateway")
+
+
+class Notes:
+    """Serves the note that it holds over HTTP, as a gateway does."""
+
+    def __init__(self) -> None:
+        self.note: str | None = None
+        notes = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = (notes.note or "").encode()
+                self.send_response(200 if notes.note and self.path == "/log/checkpoint" else 404)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def hold(self, size: int, root: bytes) -> str:
+        self.note = sign_checkpoint(Checkpoint(ORIGIN, size, root), GATEWAY)
+        return self.note
+
+
+@pytest.fixture
+def notes() -> Iterator[Notes]:
+    served = Notes()
+    yield served
+    served.server.shutdown()
+    served.server.server_close()
+
+
+def register_log(city: City) -> bytes:
+    """Enrol gateway and witness and register the log; returns its id."""
+    city.enrol("gateway", Role.GATEWAY, "authority head")
+    city.enrol("witness", Role.WITNESS, "authority head")
+    city.run()
+    log = city.accept(
+        city.sign(
+            "LogRegistered",
+            [AUTHORITY[0], GATEWAY],
+            {"gateway_key": GATEWAY.public_key.key_id, "origin": ORIGIN},
+        )
+    )
+    city.run()
+    return log.act_id
+
+
+def anchored(city: City, log: bytes) -> list[int]:
+    with read_transaction(city.engine) as connection:
+        return [one["size"] for one in logs.list_anchors(connection, log).items]
+
+
+def test_newest_checkpoints_are_anchored_once(city: City, notes: Notes) -> None:
+    log = register_log(city)
+
+    def make() -> Anchorer:
+        return Anchorer(
+            city.engine,
+            city.deployment,
+            city.sender,
+            notes.url,
+            anchor_interval_s=3600,
+            anchor_records=10,
+        )
+
+    anchorer = make()
+    anchorer.step()  # the log is empty
+    notes.hold(3, sm3(b"3"))
+    anchorer.step()
+    anchorer.step()  # on its way: not twice
+    city.run()
+    assert anchored(city, log) == [3]
+    notes.hold(5, sm3(b"5"))
+    make().step()  # neither the time nor the number of records, also after a restart
+    city.run()
+    assert anchored(city, log) == [3]
+    notes.hold(13, sm3(b"13"))
+    anchorer.step()
+    city.run()
+    assert anchored(city, log) == [13, 3]
+    with read_transaction(city.engine) as connection:
+        assert logs.get_log(connection, log)["anchor"]["root"] == sm3(b"13").hex()
+
+    for size, root, code in (
+        (12, b"12", "LOG_SHRANK"),
+        (13, b"x", "LOG_FORKED"),
+    ):
+        notes.hold(size, sm3(root))
+        with pytest.raises(LedgerError) as refused:
+            anchorer.step()
+        assert refused.value.code == code
+    notes.note = sign_checkpoint(Checkpoint(ORIGIN, 99, sm3(b"99")), key("thief"))
+    with pytest.raises(VerificationError):
+        anchorer.step()
+    notes.note = "x" * 9000
+    with pytest.raises(LedgerError) as refused:
+        anchorer.step()
+    assert refused.value.code == "GATEWAY_UNAVAILABLE"
+    city.run()
+    assert anchored(city, log) == [13, 3]
+
+
+def test_witnesses_vouch_for_our_blocks(city: City) -> None:
+    register_log(city)
+    with read_transaction(city.engine) as connection:
+        newest = blocks.list_blocks(connection, limit=1).items[0]
+    number, block_hash = newest["number"], bytes.fromhex(newest["hash"])
+    now = int(time.time())
+
+    def hand_in(name: str, hashed: bytes, *, at: int = number, signed_time: int = now) -> None:
+        chain_id = city.deployment.chain_id
+        statement = block_statement(
+            chain_id=chain_id, number=at, block_hash=hashed, time=signed_time
+        )
+        accept_block_cosignature(
+            city.engine,
+            chain_id=chain_id,
+            number=at,
+            block_hash=hashed,
+            time=now,
+            key_id=key(name).public_key.key_id,
+            signature=key(name).sign(statement),
+        )
+
+    for arguments, code in (
+        (("thief", block_hash, number, now), "WITNESS_UNKNOWN"),
+        (("gateway", block_hash, number, now), "WITNESS_UNKNOWN"),
+        (("witness", sm3(b"other"), number, now), "BLOCK_DIFFERS"),
+        (("witness", block_hash, number + 1000, now), "BLOCK_UNKNOWN"),
+        (("witness", block_hash, number, now + 1), "COSIGNATURE_INVALID"),
+    ):
+        name, hashed, at, signed_time = arguments
+        with pytest.raises(SanlianError) as refused:
+            hand_in(name, hashed, at=at, signed_time=signed_time)
+        assert refused.value.code == code
+    hand_in("witness", block_hash)
+    hand_in("witness", block_hash)
+    with read_transaction(city.engine) as connection:
+        (kept,) = blocks.get_block(connection, number)["cosignatures"]
+    assert kept["key_id"] == key("witness").public_key.key_id.hex()
+    assert Signature.from_bytes(bytes.fromhex(kept["signature"]))
+
+
+def test_witnesses_cosign_checkpoints(city: City, notes: Notes) -> None:
+    log = register_log(city)
+    note = notes.hold(3, sm3(b"3"))
+    line = cosign_checkpoint(note, name="witness.one", key=key("witness"), time=5)
+    forged = cosign_checkpoint(note, name="witness.one", key=key("thief"), time=5)
+    foreign = sign_checkpoint(Checkpoint(ORIGIN, 3, sm3(b"3")), key("thief"))
+    for of_log, text, one, code in (
+        (sm3(b"no log"), note, line, "LOG_UNKNOWN"),
+        (log, foreign, line, "CHECKPOINT_INVALID"),
+        (log, note, forged, "WITNESS_UNKNOWN"),
+        (log, note, "x", "CHECKPOINT_MALFORMED"),
+        (log, note, line + line, "CHECKPOINT_MALFORMED"),
+    ):
+        with pytest.raises(SanlianError) as refused:
+            accept_checkpoint_cosignature(city.engine, log_id=of_log, note=text, line=one)
+        assert refused.value.code == code
+    other = notes.hold(4, sm3(b"4"))
+    with pytest.raises(VerificationError):
+        accept_checkpoint_cosignature(city.engine, log_id=log, note=other, line=line)
+    accept_checkpoint_cosignature(city.engine, log_id=log, note=note, line=line)
+    notes.note = note
+    Anchorer(
+        city.engine,
+        city.deployment,
+        city.sender,
+        notes.url,
+        anchor_interval_s=0.1,
+        anchor_records=1,
+    ).step()
+    city.run()
+    with read_transaction(city.engine) as connection:
+        (anchor,) = logs.list_anchors(connection, log).items
+    assert [one["line"] for one in anchor["cosignatures"]] == [line]
+    with pytest.raises(RequestRefused), read_transaction(city.engine) as connection:
+        logs.get_log(connection, sm3(b"no log"))
