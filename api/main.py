@@ -1,6 +1,7 @@
 """The api process: database, threads and HTTP server, started and stopped in order."""
 
 import logging
+import signal
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -73,7 +74,12 @@ def run(settings: Settings) -> None:
         for worker in workers:
             worker.start()
         log.info("api listens on %s:%d", settings.host, settings.api_port)
+        # The server ends at these signals and then raises them again, for whoever handled them
+        # before it; by default that would end the process with its threads at work.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: setattr(server, "should_exit", True))
         server.run()
+    log.info("api stopped")
 
 
 def _stop(workers: Sequence[Worker]) -> None:
