@@ -33,6 +33,7 @@ MONTH_S = 30 * 24 * 3600
 ITEMS = 0b1111
 ORIGIN = "log.city/gateway-1"
 GAS = 5_000_000
+NO_BODIES = False
 
 VIEWS = {
     "Registry": "persons",
@@ -113,7 +114,7 @@ class City:
 
     def now(self) -> int:
         """Return the newest block's time in unix seconds."""
-        return int(self.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+        return int(self.rpc.call("eth_getBlockByNumber", "latest", NO_BODIES)["timestamp"], 16)
 
     def nonce(self, contract: str, name: str) -> int:
         """Return the next nonce of a key at a contract."""
@@ -171,7 +172,8 @@ class City:
             self.rpc.call("eth_call", {"to": address, "data": "0x" + data.hex()}, "latest")
         except LedgerError as error:
             decoded = decode_revert(bytes.fromhex(str(error.details["data"])[2:]))
-            assert decoded is not None, error.details
+            if decoded is None:
+                raise
             refusal = Refused(decoded[0], decoded[2])
         nonce = int(self.rpc.call("eth_getTransactionCount", self.sender.address, "latest"), 16)
         signed = self.sender.sign_transaction(
@@ -185,9 +187,7 @@ class City:
                 "data": data,
             }
         )
-        hash_ = self.rpc.call(
-            "eth_sendRawTransaction", "0x" + bytes(signed.raw_transaction).hex()
-        )
+        hash_ = self.rpc.call("eth_sendRawTransaction", "0x" + bytes(signed.raw_transaction).hex())
         receipt = wait_until(lambda: self.rpc.call("eth_getTransactionReceipt", hash_))
         ok = int(receipt["status"], 16) == 1
         if refusal is not None:
@@ -202,7 +202,8 @@ class City:
         )
         assert event is not None
         number = receipt["blockNumber"]
-        block_time = int(self.rpc.call("eth_getBlockByNumber", number, False)["timestamp"], 16)
+        block = self.rpc.call("eth_getBlockByNumber", number, NO_BODIES)
+        block_time = int(block["timestamp"], 16)
         return Outcome(event, int(receipt["gasUsed"], 16), int(number, 16), block_time)
 
     def record(self, signed: SignedAct, contract: str | None = None) -> Outcome:
@@ -318,9 +319,7 @@ class City:
         provider = ("civil affairs operator", "civil affairs head")
         ids = self.ids
         ids["entry"] = self.do("EntrySubmitted", provider, **self.entry_values())
-        self.do(
-            "EntryPublished", ("authority 1",), ids["entry"], document=digest("entry document")
-        )
+        self.do("EntryPublished", ("authority 1",), ids["entry"], document=digest("entry document"))
         ids["interface"] = self.do(
             "InterfaceRegistered", ("civil affairs operator",), **self.interface_values()
         )

@@ -31,11 +31,10 @@ def rpc() -> Iterator[Rpc]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    options = (
-        "--host 127.0.0.1 --no-cors --order fifo --hardfork paris --base-fee 0 --gas-price 0 "
-        "--gas-limit 300000000 --accounts 0 --disable-console-log "
-        "--disable-default-create2-deployer --disable-min-priority-fee --quiet"
-    ).split()
+    limits = ["--base-fee", "0", "--gas-price", "0", "--gas-limit", "300000000", "--accounts", "0"]
+    quiet = ["--no-cors", "--disable-console-log", "--disable-default-create2-deployer", "--quiet"]
+    chain = ["--hardfork", "paris", "--order", "fifo", "--disable-min-priority-fee"]
+    options = ["--host", "127.0.0.1", *limits, *quiet, *chain]
     command = [str(find_anvil()), *options, "--port", str(port)]
     command += ["--chain-id", str(CHAIN_ID), "--timestamp", str(START_S)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -102,9 +102,7 @@ def test_a_gateway_that_lost_its_role_anchors_nothing(city: City) -> None:
 def test_the_contract_writes_the_text_of_the_codec(
     built: City, origin: str, size: int, root: bytes
 ) -> None:
-    (text,) = built.read(
-        "Logs", "checkpointText", origin.encode().ljust(32, b"\0"), size, root
-    )
+    (text,) = built.read("Logs", "checkpointText", origin.encode().ljust(32, b"\0"), size, root)
     assert text == Checkpoint(origin, size, root).text()
 
 

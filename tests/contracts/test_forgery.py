@@ -60,9 +60,7 @@ def unchanged(city: City) -> bool:
 def test_wrong_key(city: City) -> None:
     signed = agree(city)
     (signature,) = signed.signatures
-    forged = SignedAct(
-        signed.data, (replace(signature, signature=key("thief").sign(signed.data)),)
-    )
+    forged = SignedAct(signed.data, (replace(signature, signature=key("thief").sign(signed.data)),))
     code, details = refusal(lambda: city.record(forged))
     assert code == "SIGNATURE_INVALID"
     assert details["keyId"] == signature.key_id.hex()
@@ -255,9 +253,7 @@ def test_stale_revision(city: City) -> None:
 
 
 def test_unknown_target(city: City) -> None:
-    signed = city.sign(
-        "RequestAgreed", (OFFICER,), digest("nothing"), **city.agreed_values()
-    )
+    signed = city.sign("RequestAgreed", (OFFICER,), digest("nothing"), **city.agreed_values())
     assert refusal(lambda: city.record(signed))[0] == "TARGET_UNKNOWN"
 
 
@@ -327,9 +323,7 @@ def test_the_authority_cannot_enrol_a_departments_persons(city: City) -> None:
         words: dict[str, Any] = key_words("further") if new else {"roles": int(Role.OPERATOR)}
         act = city.sign(name, (CITY_HEAD, *new), city.ids[target], **words)
         assert refusal(lambda act=act: city.record(act))[0] == "DEPARTMENT_MISMATCH"
-    revoke = city.sign(
-        "KeyRevoked", (CITY_HEAD,), key(OFFICER).public_key.key_id, reason_code=2
-    )
+    revoke = city.sign("KeyRevoked", (CITY_HEAD,), key(OFFICER).public_key.key_id, reason_code=2)
     assert refusal(lambda: city.record(revoke))[0] == "DEPARTMENT_MISMATCH"
 
 
@@ -382,9 +376,7 @@ def test_a_new_key_without_its_own_signature(city: City) -> None:
 
 
 def test_a_key_that_is_registered_or_off_the_curve(city: City) -> None:
-    taken = city.sign(
-        "PersonEnrolled", ("housing head", OFFICER), roles=1, **key_words(OFFICER)
-    )
+    taken = city.sign("PersonEnrolled", ("housing head", OFFICER), roles=1, **key_words(OFFICER))
     assert refusal(lambda: city.record(taken))[0] == "KEY_TAKEN"
     words = key_words("newcomer")
     words["key_y"] ^= 1

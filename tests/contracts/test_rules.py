@@ -361,9 +361,7 @@ def test_no_interface_without_a_published_live_entry(city: City) -> None:
 
 def test_interface_registered(city: City) -> None:
     covered = refused(
-        lambda: city.do(
-            "InterfaceRegistered", (OPERATOR,), **city.interface_values(items=0b10001)
-        )
+        lambda: city.do("InterfaceRegistered", (OPERATOR,), **city.interface_values(items=0b10001))
     )
     assert (covered.code, covered.details["covered"]) == ("ITEMS_NOT_COVERED", ITEMS)
     words = city.interface_values(entry_version=2)
@@ -382,9 +380,7 @@ def test_a_new_version_of_an_interface_serves_the_same_entry(city: City) -> None
     other = city.do("EntrySubmitted", PROVIDER, **city.entry_values())
     city.do("EntryPublished", ("authority 1",), other, document=digest("entry document"))
     words = city.interface_values(entry=other)
-    found = value_refused(
-        city, "InterfaceRegistered", (OPERATOR,), city.ids["interface"], words
-    )
+    found = value_refused(city, "InterfaceRegistered", (OPERATOR,), city.ids["interface"], words)
     assert found == ("VALUE_INVALID", "InterfaceRegistered", "entry")
 
 

@@ -1,0 +1,187 @@
+"""Random acts: the contracts and protocol.model accept and refuse the same."""
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crypto.errors import ProtocolError
+from protocol.acts import ZERO_ID, SignedAct
+from protocol.description import ACT_TYPES, ActType, Field
+from protocol.model import (
+    MemoryStore,
+    apply_act,
+    apply_genesis,
+    effective_items,
+    is_grant_live,
+    is_interface_live,
+)
+from tests.contracts.city import (
+    AUTHORITY,
+    CHAIN_ID,
+    CITY_HEAD,
+    ORIGIN,
+    City,
+    Refused,
+    digest,
+    key,
+)
+
+STEPS = 12
+PEOPLE = (
+    CITY_HEAD,
+    *AUTHORITY,
+    "gateway",
+    *(
+        f"{department} {role}"
+        for department in ("civil affairs", "housing")
+        for role in ("head", "operator", "officer", "both")
+    ),
+)
+NEW_KEYS = ("new 1", "new 2", "gateway")
+DIGESTS = (ZERO_ID, digest("entry document"), digest("interface document"), digest("other"))
+
+
+@pytest.fixture(scope="session")
+def replayed(built: City) -> MemoryStore:
+    """The model's state after the acts that built the city."""
+    store = MemoryStore()
+    apply_genesis(
+        store,
+        department=key(CITY_HEAD).public_key.key_id,
+        head=key(CITY_HEAD).public_key,
+        authority_keys=[key(name).public_key for name in AUTHORITY],
+        threshold=2,
+        block_number=1,
+    )
+    for signed, outcome in built.sent:
+        applied = apply_act(
+            store,
+            signed,
+            chain_id=CHAIN_ID,
+            contracts=built.contracts,
+            block_number=outcome.block_number,
+            block_time=outcome.block_time,
+        )
+        assert applied.target == outcome.event.values["target"]
+        assert applied.revision == outcome.event.values["revision"]
+    return store
+
+
+def value_of(draw: st.DataObject, city: City, field: Field, ids: list[bytes]) -> Any:
+    """Draw a value that is often legal."""
+    if field.kind == "uint":
+        if field.name == "valid_from":
+            return city.now() + draw.draw(st.integers(0, 100))
+        if field.name == "valid_until":
+            return city.now() + draw.draw(st.integers(100, 200_000))
+        if field.name in ("items", "sensitive"):
+            return draw.draw(st.sampled_from((0b0001, 0b0011, 0b0111, 0b1111, 0b10000, 0)))
+        if field.name == "roles":
+            return draw.draw(st.sampled_from((1, 2, 3, 4, 17, 128, 256, 0)))
+        return draw.draw(st.integers(0, 3))
+    if field.kind == "bytes":
+        names = {"entry": "entry", "interface": "interface"}
+        if field.name in names:
+            return draw.draw(st.sampled_from((city.ids[names[field.name]], *ids)))
+        if field.name == "gateway_key":
+            return key("gateway").public_key.key_id
+        return draw.draw(st.sampled_from(DIGESTS))
+    if field.name == "uscc":
+        return draw.draw(st.sampled_from(("", "91330100799655058B", "91330100799655058A")))
+    return draw.draw(st.sampled_from((ORIGIN, "log.city/2", "A code", "")))
+
+
+def draw_act(draw: st.DataObject, city: City, ids: list[bytes]) -> SignedAct:
+    """Draw a signed act of any type."""
+    act_type: ActType = draw.draw(st.sampled_from(ACT_TYPES))
+    values = {f.name: value_of(draw, city, f, ids) for word in act_type.words for f in word}
+    signers: list[str] = []
+    for wanted in act_type.signers:
+        if wanted == "AUTHORITY*m":
+            signers += draw.draw(st.permutations(AUTHORITY))[:2]
+            continue
+        if "key" in wanted.split() and wanted.startswith("the"):
+            name = draw.draw(st.sampled_from(NEW_KEYS))
+            signers.append("gateway" if act_type.name == "LogRegistered" else name)
+            continue
+        role = wanted.split()[0].lower()
+        fitting = [p for p in PEOPLE if p.endswith(role) or p.startswith(role)]
+        signers.append(draw.draw(st.sampled_from((*fitting, *fitting, *PEOPLE))))
+    if "key_x" in values:
+        public = key(signers[-1]).public_key
+        values |= {"key_x": public.x, "key_y": public.y}
+    target = ZERO_ID
+    if not act_type.creates or (act_type.code >> 12 in (1, 2) and draw.draw(st.booleans())):
+        usual = {
+            "Entries": [city.ids["entry"]],
+            "Interfaces": [city.ids["interface"]],
+            "Requests": [city.ids["filed"], city.ids["grant"]],
+            "Registry": [city.ids[p] for p in PEOPLE if p in city.ids],
+        }.get(act_type.contract, [])
+        if act_type.name == "KeyRevoked":
+            usual = [key(p).public_key.key_id for p in PEOPLE]
+        target = draw.draw(st.sampled_from((*usual, *usual, *ids)))
+    return city.sign(act_type.name, signers, target, **values)
+
+
+@settings(
+    max_examples=25,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(draw=st.data())
+def test_random_acts(built: City, replayed: MemoryStore, draw: st.DataObject) -> None:
+    snapshot = built.rpc.call("evm_snapshot")
+    city = City(built.rpc, built.contracts, built.sender)
+    city.ids.update(built.ids)
+    store = copy.deepcopy(replayed)
+    ids = [digest("nothing"), city.ids["housing"]]
+    try:
+        for _ in range(STEPS):
+            signed = draw_act(draw, city, ids)
+            before = city.now()
+            code, result = "", None
+            try:
+                outcome = city.record(signed)
+                before = outcome.block_time
+                result = (outcome.event.values["target"], outcome.event.values["revision"])
+                ids.append(result[0])
+            except Refused as refused:
+                code = refused.code
+            found, applied = "", None
+            try:
+                done = apply_act(
+                    store,
+                    signed,
+                    chain_id=CHAIN_ID,
+                    contracts=city.contracts,
+                    block_number=1,
+                    block_time=before,
+                )
+                applied = (done.target, done.revision)
+            except ProtocolError as error:
+                found = error.code
+            assert (found, applied) == (code, result), applied_name(signed)
+        for id_ in {city.ids["filed"], city.ids["grant"], *store.requests}:
+            now = city.now()
+            live = is_grant_live(store, id_, now)
+            assert city.read("Requests", "isLive", id_, now) == (live,)
+            if live:
+                assert city.read("Requests", "effectiveItems", id_) == (
+                    effective_items(store, id_),
+                )
+        for id_ in store.interfaces:
+            view = city.read("Interfaces", "interfaceView", id_)[0]
+            assert view[4] == is_interface_live(store, id_)
+    finally:
+        assert built.rpc.call("evm_revert", snapshot) is True
+
+
+def applied_name(signed: SignedAct) -> str:
+    """Return the name of an act's type, for a failure's message."""
+    code = int.from_bytes(signed.data[52:56], "big")
+    return next(a.name for a in ACT_TYPES if a.code == code)
