@@ -4,13 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from crypto.errors import LedgerError, SanlianError
 from ledger.audit.audit import Audit, Finding, Progress
 from ledger.audit.chain import ChainReader
 from ledger.chain.rpc import Rpc
+from ledger.db.engine import make_engine, read_transaction
+from ledger.db.state import load_state
 from ledger.deployment import Deployment
 from ledger.log.reader import LogReader
 from ledger.settings import Settings
+from protocol.model import MemoryStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +91,39 @@ def run_audit(settings: Settings, *, say: Callable[[str], None]) -> Report:
                 say(f"{step.stage}: {step.done}" + (f" of {step.total}" if step.total else ""))
             else:
                 findings.append(step)
+        findings.extend(_compare_index(settings, audit))
     finally:
         if reader is not None:
             reader.close()
         rpc.close()
     return Report(tuple(findings), done["chain"], done["log"])
+
+
+#: Nouns whose rows the index keeps; the names are those of MemoryStore.
+_NOUNS = ("departments", "persons", "keys", "entries", "interfaces", "requests", "logs")
+
+
+def _compare_index(settings: Settings, audit: Audit) -> list[Finding]:
+    """Compare the platform's database with the state that the chain alone gives."""
+    index = MemoryStore()
+    engine = make_engine(settings.resolved_database_url, read_only=True)
+    try:
+        with read_transaction(engine) as connection:
+            head = load_state(connection, index)
+    except SQLAlchemyError:
+        return [Finding("index", "the database cannot be read", "INDEX_UNREADABLE")]
+    finally:
+        engine.dispose()
+    if head is None:
+        return [Finding("index", "the database has not followed the chain", "INDEX_DIFFERS")]
+    if audit.hash_of(head.number) != head.hash.hex():
+        return [Finding("index", "it follows another chain", "INDEX_DIFFERS")]
+    right = audit.state_at(head.number)
+    findings: list[Finding] = []
+    for noun in _NOUNS:
+        ours, theirs = getattr(right, noun), getattr(index, noun)
+        for id_ in sorted(set(ours) | set(theirs)):
+            if ours.get(id_) != theirs.get(id_):
+                place = f"index, {noun}, {id_.hex()}"
+                findings.append(Finding(place, "it is not what the chain says", "INDEX_DIFFERS"))
+    return findings

@@ -2,7 +2,6 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ def _audit(case: Case, url: str) -> list[Finding]:
 
 
 @pytest.fixture(scope="module")
-def honest(rpc: Rpc, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+def honest(rpc: Rpc, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """A second city on the same chain, whose gateway tells the truth; its log is closed."""
     deployed = deploy_contracts(
         rpc,
@@ -61,7 +60,7 @@ def honest(rpc: Rpc, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]
     case.anchor()
     assert case.log is not None
     case.log.close()
-    yield case
+    return case
 
 
 def test_nothing_found(honest: Case) -> None:
