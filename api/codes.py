@@ -118,6 +118,7 @@ LEDGER_CODES: Final[dict[str, Row]] = {
     "CALL_MALFORMED": (500, "合约调用参数不符", "The arguments do not fit the function"),
     "CHAIN_DIVERGED": (503, "链与已读取的不一致", "The chain is not the one that was followed"),
     "CODE_DIFFERS": (500, "链上合约代码与接口文件不符", "A contract's code is another one"),
+    "COMPILER_FAILED": (500, "合约编译失败", "The compiler failed"),
     "CONTRACT_FAILED": (502, "合约执行失败", "The contract failed"),
     "COSIGNATURE_INVALID": (422, "见证签名不成立", "The witness's signature does not hold"),
     "DEPLOYMENT_FAILED": (500, "合约部署未上链", "A contract was not created"),
@@ -128,6 +129,7 @@ LEDGER_CODES: Final[dict[str, Row]] = {
     "GATEWAY_UNAVAILABLE": (503, "网关没有给出检查点", "The gateway gives no checkpoint"),
     "GENESIS_NOT_FOUND": (503, "链上尚无登记合约的创世事件", "The chain does not hold the genesis"),
     "HEADER_DIFFERS": (502, "区块头与其哈希不符", "A header does not have its hash"),
+    "INDEX_DIFFERS": (422, "数据库与链上状态不符", "The database disagrees with the chain"),
     "INDEX_DISAGREES": (
         503,
         "链上事件与规则不符，已停止读取",
@@ -141,6 +143,7 @@ LEDGER_CODES: Final[dict[str, Row]] = {
     "NODE_BEHIND": (503, "链节点落后于已读取的高度", "The node is behind what was followed"),
     "RECEIPTS_DIFFER": (502, "区块收据与区块头不符", "Receipts do not fit their block"),
     "RESULT_MALFORMED": (502, "合约返回值无法解读", "A contract's answer does not decode"),
+    "SOURCE_DIFFERS": (422, "合约源码与部署的代码不符", "The source gives other code"),
     "TIME_REVERSED": (422, "记录时间倒退", "The time of a record is before an earlier one"),
     "TRANSACTION_FAILED": (502, "交易执行失败", "The transaction failed"),
     "TRUST_MISSING": (500, "缺少信任根文件", "The trust root is missing"),
@@ -176,6 +179,7 @@ LEDGER_CODES: Final[dict[str, Row]] = {
         "示例密钥不得用于真实部署",
         "The example's keys are public knowledge",
     ),
+    "INDEX_UNREADABLE": (500, "数据库无法读取", "The database cannot be read"),
     "INTENT_OPEN": (422, "意向记录没有结果记录", "An intent has no end"),
     "JOURNAL_DAMAGED": (500, "区块日志已损坏", "The engine's journal is damaged"),
     "JOURNAL_DIVERGED": (
