@@ -11,7 +11,7 @@ const crypto = require("node:crypto");
 const fs = require("node:fs");
 const path = require("node:path");
 
-const { ROOT, SOLC_VERSION, solcSettings, sourceClosure } = require("./solc");
+const { ROOT, SOLC_VERSION, solcSettings, sourceClosure } = require("./solc.js");
 
 const ABI_DIR = path.join(ROOT, "ledger", "chain", "abi");
 const CACHE_DIR = path.join(ROOT, "cache", "abi");
