@@ -1,12 +1,12 @@
 """Follows the chain: verifies every act again and keeps the state that follows from it.
 
-One database transaction holds a run of whole blocks with everything that follows from them. What
+One database transaction holds a few whole blocks with everything that follows from them. What
 the model refuses, or a chain that no longer holds what was followed, ends the indexer with a
 finding: it is never skipped.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,7 @@ from protocol.model import apply_act, apply_anchor, apply_genesis
 POLL_S = 0.25
 MAX_BLOCKS_PER_STEP = 50
 MAX_LOG_BLOCKS = 10_000
+LOGS_PER_TRANSACTION = 200
 #: `polled_at` is written at most so often: every write is synced to disk.
 POLLED_EVERY_S = 1
 MAX_PIECES = 8
@@ -128,12 +129,17 @@ class Indexer(Worker):
                 return True
             raise
         self._require_chain(head, blocks)
-        try:
-            self._apply(blocks, logs)
-        except ProtocolError as error:
-            self._stop_with(
-                "INDEX_DISAGREES", f"an event in blocks {first} to {last} breaks a rule: {error}"
-            )
+        for part_blocks, part_logs in _parts(blocks, logs):
+            if self.is_stopping:
+                return False
+            try:
+                self._apply(part_blocks, part_logs)
+            except ProtocolError as error:
+                self._stop_with(
+                    "INDEX_DISAGREES",
+                    f"an event in blocks {part_blocks[0].number} to {part_blocks[-1].number} "
+                    f"breaks a rule: {error}",
+                )
         self._batch = min(MAX_BLOCKS_PER_STEP, self._batch * 2)
         return last < latest.number
 
@@ -342,6 +348,28 @@ class Indexer(Worker):
             transaction_hash=log.transaction_hash,
             block_number=block.number,
         )
+
+
+def _parts(
+    blocks: Sequence[_Block], logs: Sequence[_Log]
+) -> Iterator[tuple[list[_Block], list[_Log]]]:
+    """Split into runs of whole blocks with about LOGS_PER_TRANSACTION logs each.
+
+    A long transaction would keep the outbox from accepting acts.
+    """
+    by_block: dict[int, list[_Log]] = {}
+    for log in logs:
+        by_block.setdefault(log.block_number, []).append(log)
+    part_blocks: list[_Block] = []
+    part_logs: list[_Log] = []
+    for block in blocks:
+        part_blocks.append(block)
+        part_logs += by_block.get(block.number, ())
+        if len(part_logs) >= LOGS_PER_TRANSACTION:
+            yield part_blocks, part_logs
+            part_blocks, part_logs = [], []
+    if part_blocks:
+        yield part_blocks, part_logs
 
 
 def _require_contract(found: str, expected: str) -> None:
