@@ -211,10 +211,16 @@ def _parse_pin(text: str) -> tuple[int, bytes]:
 @main.command()
 @home_option
 @click.option("--node", default=None, help="JSON-RPC URL; default: from the settings. 节点地址。")
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=None,
+    help="Also compile this source tree and compare the code on chain. 源码目录。",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON. 输出 JSON。")
 @plain_errors
-def audit(home: Path, node: str | None, *, as_json: bool) -> None:
-    """Audit chain, index and access log against each other. 审计整个账本。
+def audit(home: Path, node: str | None, source: Path | None, *, as_json: bool) -> None:
+    """Audit chain and access log against each other. 审计整个账本。
 
     Reads only. Where nothing answers at the node's URL, the embedded node is started for the time.
     Exit status: 0 nothing found, 1 findings.
@@ -224,7 +230,7 @@ def audit(home: Path, node: str | None, *, as_json: bool) -> None:
     settings = _with_node(load_settings(home.absolute()), node)
     news = _say_nothing if as_json else _say
     with node_running(settings, news):
-        report = run_audit(settings, say=news)
+        report = run_audit(settings, say=news, source=source)
     if as_json:
         click.echo(json.dumps(report.to_value(), ensure_ascii=False))
     else:

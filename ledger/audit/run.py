@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -9,6 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from crypto.errors import LedgerError, SanlianError
 from ledger.audit.audit import Audit, Finding, Progress
 from ledger.audit.chain import ChainReader
+from ledger.chain.deploy import verify_deployed
+from ledger.chain.recompile import recompile
 from ledger.chain.rpc import Rpc
 from ledger.db.engine import make_engine, read_transaction
 from ledger.db.state import load_state
@@ -56,12 +59,15 @@ class Report:
         }
 
 
-def run_audit(settings: Settings, *, say: Callable[[str], None]) -> Report:
+def run_audit(
+    settings: Settings, *, say: Callable[[str], None], source: Path | None = None
+) -> Report:
     """Audit a home directory; reads only.
 
     Args:
         settings: its settings; a node answers at their URL.
         say: receives lines about the progress.
+        source: source tree whose contracts are compiled and compared with the code on chain.
 
     Raises:
         LedgerError: DEPLOYMENT_MISSING, DEPLOYMENT_MALFORMED, WRONG_NETWORK, NODE_UNAVAILABLE.
@@ -92,11 +98,24 @@ def run_audit(settings: Settings, *, say: Callable[[str], None]) -> Report:
             else:
                 findings.append(step)
         findings.extend(_compare_index(settings, audit))
+        if source is not None:
+            say("compiling the contracts")
+            findings.extend(_compare_source(rpc, deployment, source))
     finally:
         if reader is not None:
             reader.close()
         rpc.close()
     return Report(tuple(findings), done["chain"], done["log"])
+
+
+def _compare_source(rpc: Rpc, deployment: Deployment, source: Path) -> list[Finding]:
+    """Compare source with the committed ABI files, and these with the code on chain."""
+    try:
+        recompile(source)
+        verify_deployed(rpc, deployment.contracts)
+    except SanlianError as error:
+        return [Finding("contracts", error.message, error.code)]
+    return []
 
 
 #: Nouns whose rows the index keeps; the names are those of MemoryStore.

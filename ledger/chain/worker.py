@@ -111,7 +111,7 @@ class Worker:
                 self._fail(error.code)
                 logger.warning("%s: %s (failure %d)", self.name, error, self._failures)
             except Exception:
-                self._fail("INTERNAL")
+                self._fail("INTERNAL_ERROR")
                 logger.exception("%s failed; it tries again", self.name)
             if self._failures:
                 pause_s = min(
