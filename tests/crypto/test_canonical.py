@@ -161,7 +161,7 @@ def test_other_spellings(name: str) -> None:
         {1: 2},
         b"bytes",
         {1, 2},
-        object(),
+        pytest.param(object(), id="object"),
     ],
     ids=repr,
 )
