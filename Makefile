@@ -26,7 +26,7 @@ $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	@touch $@
 
 node_modules/.ready: package-lock.json
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' \
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' \
 	  || { echo "Node.js 20 or newer is needed" >&2; exit 1; }
 	@echo "setting up Node packages (once)"
 	npm ci --silent --no-fund --no-audit
