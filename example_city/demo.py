@@ -22,7 +22,7 @@ from example_city.catalogue import INSURANCE
 from example_city.home import ORIGIN, PASSPHRASE, Ports
 from example_city.plan import BASIS, Planned, Planner
 from example_city.records import make_insured
-from example_city.run import open_platform, start_platform, start_rest
+from example_city.run import await_gateway, open_platform, start_platform, start_rest
 from example_city.story import Loaded
 from example_city.units import (
     AUDIT,
@@ -95,14 +95,17 @@ class Demo:
         )
         sys.stdout.flush()
 
-    def record(self, platform: Platform, *acts: Planned, quiet: bool = False) -> None:
-        """Send acts and tell each with its transaction hash."""
+    def record(self, platform: Platform, *acts: Planned, quiet: bool = False) -> int:
+        """Send acts, tell each with its transaction hash, and return the last one's block."""
+        block = 0
         for act in acts:
             platform.send_act(act.signed, act.documents)
         for act in acts:
             status = platform.wait_for(act.id)
+            block = max(block, status.block_number or 0)
             if not quiet:
                 self.tell(act.words, f"tx {status.transaction_hash}")
+        return block
 
     def found(self, planner: Planner, platform: Platform) -> Loaded:
         """Registration, submission, publication, interface."""
@@ -163,7 +166,7 @@ def _share(demo: Demo, planner: Planner, platform: Platform, loaded: Loaded) -> 
         quota=100,
         words=f"市医保局 asks 市人社局 for {len(ASKED)} items; its own officer consents",
     )
-    demo.record(platform, filed)
+    await_gateway(demo.ports, demo.record(platform, filed))
     person = make_insured()[0]
     url = f"http://127.0.0.1:{demo.ports.gateway}"
     with Gateway(url, origin=info.origin, public_key=info.gateway_key) as gateway:
@@ -176,11 +179,10 @@ def _share(demo: Demo, planner: Planner, platform: Platform, loaded: Loaded) -> 
             number = refusal.receipt.index if refusal.receipt is not None else -1
             demo.tell(f"before the grant: refused ({error.code})", f"record {number}")
         items = INSURANCE.mask_of(*GRANTED)
-        demo.record(
-            platform,
-            planner.agree(INSURANCE, filed.id, items=items, valid=(now, now + 86400), quota=10),
-        )
-        released = _ask_until_known(gateway, filed.id, person, receipts)
+        valid = (now, now + 86400)
+        agreed = planner.agree(INSURANCE, filed.id, items=items, valid=valid, quota=10)
+        await_gateway(demo.ports, demo.record(platform, agreed))
+        released = _ask(gateway, filed.id, person, receipts, "CASE-1")
         (record,) = released.data["records"]
         _expect("other items were released", holds=set(record) == set(GRANTED))
         _expect("wrong values", holds=record == {code: person[code] for code in GRANTED})
@@ -213,20 +215,6 @@ def _share(demo: Demo, planner: Planner, platform: Platform, loaded: Loaded) -> 
             f"{len(data)} bytes",
         )
     return data
-
-
-def _ask_until_known(
-    gateway: Gateway, grant: bytes, person: dict[str, Any], receipts: Path
-) -> Released:
-    """Ask as soon as the gateway has seen the block of the consent."""
-    deadline = time.monotonic() + EVIDENCE_TIMEOUT_S
-    while True:
-        try:
-            return _ask(gateway, grant, person, receipts, "CASE-1")
-        except RequestRefused:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.3)
 
 
 def _await_evidence(gateway: Gateway, seq: int, trust: TrustRoot) -> bytes:

@@ -13,11 +13,14 @@ from example_city.plan import BASIS
 from example_city.story import SCENARIO, Loaded, load
 from example_city.units import MEDICAL
 from ledger.deployment import Deployment
+from ledger.processes import gateway_ready
 from ledger.settings import Settings
 from ledger.setup import initialise
 from ledger.supervisor import Supervisor
 from sanlian_client.deployment import DeploymentInfo
 from sanlian_client.platform import Platform
+
+GATEWAY_TIMEOUT_S = 30.0
 
 
 def start_platform(
@@ -67,9 +70,23 @@ def start_rest(
     supervisor: Supervisor, home: Path, ports: Ports, offers: Sequence[Offer] = OFFERS
 ) -> None:
     """Start the providers of these offers, gateway and witnesses."""
-    for name, process in example_home.processes(home, ports, offers).items():
-        if name not in ("node", "api"):
-            supervisor.start(process)
+    found = example_home.processes(home, ports, offers)
+    supervisor.start(*(found[name] for name in found if name not in ("node", "api")))
+    await_gateway(ports, 0)
+
+
+def await_gateway(ports: Ports, block: int) -> None:
+    """Wait until the gateway serves data and has seen a block.
+
+    Raises:
+        LedgerError: GATEWAY_NOT_READY.
+    """
+    is_ready = gateway_ready(f"http://127.0.0.1:{ports.gateway}", block=block)
+    deadline = time.monotonic() + GATEWAY_TIMEOUT_S
+    while not is_ready():
+        if time.monotonic() > deadline:
+            raise LedgerError("GATEWAY_NOT_READY", "the gateway does not serve data in time")
+        time.sleep(0.1)
 
 
 def _load(home: Path, ports: Ports, deployment: Deployment, say: Callable[[str], None]) -> Loaded:

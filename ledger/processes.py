@@ -1,5 +1,6 @@
 """The processes of one platform: node, api, gateway; and how to see that one serves."""
 
+import json
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,25 @@ def node_ready(url: str) -> Callable[[], bool]:
                 return b'"result"' in answer.read(4096)
         except OSError:
             return False
+
+    return is_ready
+
+
+def gateway_ready(url: str, *, block: int = 0) -> Callable[[], bool]:
+    """Return a check that a gateway serves data and has seen a block.
+
+    Args:
+        url: base URL of the gateway.
+        block: number of the block.
+    """
+
+    def is_ready() -> bool:
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=_TIMEOUT_S) as answer:  # noqa: S310 - ours
+                health = json.loads(answer.read(4096))
+        except (OSError, ValueError):
+            return False
+        return health.get("status") == "ok" and (health.get("block_number") or 0) >= block
 
     return is_ready
 

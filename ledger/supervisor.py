@@ -90,15 +90,19 @@ class Supervisor:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
-    def start(self, process: Process) -> None:
-        """Start one process and wait until it serves.
+    def start(self, *processes: Process) -> None:
+        """Start processes side by side and wait until each serves.
 
         Raises:
-            LedgerError: PROCESS_FAILED when it ends or is not ready in time.
+            LedgerError: PROCESS_FAILED when one ends or is not ready in time; STOPPED.
         """
-        child = _Child(process, self._spawn(process), [time.monotonic()])
-        self._children.append(child)
-        self._await_ready(child)
+        started = []
+        for process in processes:
+            child = _Child(process, self._spawn(process), [time.monotonic()])
+            self._children.append(child)
+            started.append(child)
+        for child in started:
+            self._await_ready(child)
 
     def _await_ready(self, child: _Child) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
