@@ -22,7 +22,7 @@ from ledger.chain.sender import Sender
 from ledger.chain.worker import Worker
 from ledger.db.engine import make_engine
 from ledger.db.migrate import upgrade
-from ledger.deployment import Deployment
+from ledger.deployment import load_deployment
 from ledger.outbox.service import Outbox
 from ledger.settings import Settings, load_settings
 from ledger.setup import load_key, load_relay_key
@@ -36,7 +36,7 @@ def run(settings: Settings) -> None:
     Raises:
         SanlianError: the process cannot start, with what to do about it.
     """
-    deployment = Deployment.load(settings.home / "deployment.json")
+    deployment = load_deployment(settings.home / "deployment.json")
     platform_key = load_key(settings, "platform")
     if platform_key.public_key != deployment.platform_key:
         raise LedgerError(

@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from api.page import Markup, join, page, table
 from ledger.db.engine import read_transaction
 from ledger.db.models import Anchor, Block, Department, Entry, Interface, Log, Request
-from ledger.deployment import Deployment
+from protocol.deployment import Deployment
 
 LATEST = 10
 _CHINA = timezone(timedelta(hours=8))

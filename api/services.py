@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine
 from api.rate import RateLimit
 from ledger.chain.worker import WorkerState
 from ledger.db.engine import read_transaction
-from ledger.deployment import Deployment
 from ledger.outbox.service import Outbox
+from protocol.deployment import Deployment
 
 #: Writes per source: a burst, and what comes back each second. It keeps one source from taking all
 #: of the processor for signatures; what may wait in the outbox has limits of its own.

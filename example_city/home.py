@@ -22,11 +22,11 @@ from example_city.units import (
     load_units,
     unit_key,
 )
-from ledger.deployment import Deployment
 from ledger.processes import environment, http_ready, platform_processes
 from ledger.settings import Settings
 from ledger.setup import Founders, write_file
 from ledger.supervisor import Process, python_process
+from protocol.deployment import Deployment
 
 PASSPHRASE = "example-city"  # noqa: S105 - as public as the keys it protects
 ORIGIN = "shanwei.example/gateway-1"

@@ -9,7 +9,7 @@ from crypto.errors import LedgerError
 from example_city.catalogue import OFFERS
 from example_city.services import create_service
 from example_city.units import unit_key
-from ledger.deployment import Deployment
+from ledger.deployment import load_deployment
 from sanlian_client.middleware import App, Message, Receive, SanlianProvider, Scope, Send
 
 
@@ -37,7 +37,7 @@ def serve(slug: str, home: Path, port: int) -> None:
     Raises:
         LedgerError: EXAMPLE_NOT_LOADED, NOT_THE_EXAMPLE.
     """
-    deployment = Deployment.load(home / "deployment.json")
+    deployment = load_deployment(home / "deployment.json")
     if not deployment.example:
         raise LedgerError("NOT_THE_EXAMPLE", "these providers serve the example city only")
     offer = next(offer for offer in OFFERS if offer.slug == slug)

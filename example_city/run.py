@@ -12,12 +12,12 @@ from example_city.home import ORIGIN, PASSPHRASE, WITNESSES, Ports
 from example_city.plan import BASIS
 from example_city.story import SCENARIO, Loaded, load
 from example_city.units import MEDICAL
-from ledger.deployment import Deployment
+from ledger.deployment import load_deployment
 from ledger.processes import gateway_ready
 from ledger.settings import Settings
 from ledger.setup import initialise
 from ledger.supervisor import Supervisor
-from sanlian_client.deployment import DeploymentInfo
+from protocol.deployment import Deployment
 from sanlian_client.platform import Platform
 
 GATEWAY_TIMEOUT_S = 30.0
@@ -35,12 +35,12 @@ def start_platform(
     children = example_home.processes(home, ports)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = home / "deployment.json"
-    if path.exists() and not Deployment.load(path).example:
+    if path.exists() and not load_deployment(path).example:
         raise LedgerError("NOT_THE_EXAMPLE", f"{home} holds a deployment of its own")
     say("starting the node 启动账本节点")
     supervisor.start(children["node"])
     deployed = path.exists()
-    deployment = Deployment.load(path) if deployed else _initialise(settings, say)
+    deployment = load_deployment(path) if deployed else _initialise(settings, say)
     example_home.write_fixed_files(home, ports)
     say("starting the api 启动接口服务")
     supervisor.start(children["api"])
@@ -60,7 +60,7 @@ def _initialise(settings: Settings, say: Callable[[str], None]) -> Deployment:
 
 def open_platform(home: Path, ports: Ports) -> Platform:
     """Return the client of this instance's api, with its deployment file pinned."""
-    info = DeploymentInfo.from_bytes((home / "deployment.json").read_bytes())
+    info = Deployment.from_bytes((home / "deployment.json").read_bytes())
     return Platform(
         f"http://127.0.0.1:{ports.api}", f"http://127.0.0.1:{ports.gateway}", deployment=info
     )

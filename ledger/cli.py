@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from crypto.errors import SanlianError, VerificationError
 from crypto.keyfile import load_public_key
 from crypto.sm2 import PublicKey
-from ledger.deployment import Deployment
+from ledger.deployment import load_deployment
 from ledger.processes import node_running, platform_processes
 from ledger.settings import Settings, load_settings
 from ledger.setup import Founders, initialise
@@ -118,7 +118,7 @@ def init(
 def run(home: Path) -> None:
     """Run node, api and gateway until Ctrl-C. 运行账本，按 Ctrl-C 停止。"""
     settings = load_settings(home.absolute())
-    Deployment.load(settings.home / "deployment.json")
+    load_deployment(settings.home / "deployment.json")
     supervisor = Supervisor(settings.home / "processes", say=_say)
     signal.signal(signal.SIGINT, supervisor.ask_stop)
     signal.signal(signal.SIGTERM, supervisor.ask_stop)

@@ -22,8 +22,9 @@ from ledger.db import models
 from ledger.db.engine import make_engine, read_transaction, write_transaction
 from ledger.db.migrate import upgrade
 from ledger.db.state import find_head
-from ledger.deployment import Deployment
+from ledger.deployment import load_deployment
 from ledger.settings import Settings
+from protocol.deployment import Deployment
 
 _BATCH = 500
 _SAY_EVERY_S = 2.0
@@ -83,7 +84,7 @@ def rebuild(settings: Settings, say: Callable[[str], None] = lambda _line: None)
     if url.get_backend_name() != "sqlite" or not url.database:
         raise LedgerError("REBUILD_NEEDS_SQLITE", "only a SQLite file is rebuilt in its place")
     path = Path(url.database)
-    deployment = Deployment.load(settings.home / "deployment.json")
+    deployment = load_deployment(settings.home / "deployment.json")
     old = _open_old(path)
     new_path = path.with_name(path.name + ".rebuild")
     for leftover in _files_of(new_path):

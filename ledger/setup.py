@@ -16,8 +16,8 @@ from crypto.keyfile import dump_private_key, load_private_key
 from crypto.sm2 import PrivateKey, PublicKey
 from ledger.chain.deploy import deploy_contracts
 from ledger.chain.rpc import Rpc
-from ledger.deployment import Deployment
 from ledger.settings import Settings
+from protocol.deployment import Deployment
 from protocol.example_keys import refuse_example_key
 from protocol.trust import TrustRoot
 

@@ -18,8 +18,9 @@ from crypto.keyfile import load_private_key
 from crypto.sm2 import PrivateKey
 from ledger.audit.evidence import make_evidence_builder
 from ledger.db.engine import make_engine
-from ledger.deployment import Deployment
+from ledger.deployment import load_deployment
 from ledger.settings import Settings, load_settings
+from protocol.deployment import Deployment
 from protocol.example_keys import refuse_example_key
 
 #: Longer than a provider may take, so that calls in work end with their outcome.
@@ -58,7 +59,7 @@ def main(home: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         settings = load_settings(home)
-        deployment = Deployment.load(home / "deployment.json")
+        deployment = load_deployment(home / "deployment.json")
         key = _load_key(settings, deployment)
     except SanlianError as error:
         click.echo(str(error), err=True)

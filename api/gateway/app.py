@@ -21,11 +21,11 @@ from api.guard import Guard
 from api.problems import add_problem_handlers, make_problem, problem_response, request_id
 from crypto.errors import LedgerError, RequestRefused, SanlianError
 from crypto.sm2 import PrivateKey
-from ledger.deployment import Deployment
 from ledger.log.reader import LogReader
 from ledger.log.writer import AnchorPoint, LogWriter
 from ledger.settings import Settings
 from protocol.checkpoint import parse_note
+from protocol.deployment import Deployment
 from protocol.httpsig import CONTENT_TYPE
 
 POLL_INTERVAL_S = 0.25

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from api.schemas import DeploymentOut
 from api.services import ServicesDep
 from api.strict import StrictRoute
-from ledger.deployment import TYPE
+from protocol.deployment import TYPE
 
 router = APIRouter(prefix="/v1", tags=["deployment"], route_class=StrictRoute)
 

@@ -12,7 +12,7 @@ import click
 
 from crypto.errors import LedgerError, SanlianError, VerificationError
 from crypto.sm2 import PrivateKey
-from sanlian_client.deployment import DeploymentInfo
+from protocol.deployment import Deployment
 from sanlian_client.files import read_limited
 from sanlian_client.keys import load_key
 from sanlian_client.platform import Platform
@@ -109,9 +109,9 @@ def open_key(key_file: Path, passphrase: str | None) -> PrivateKey:
     return load_key(key_file, ask_passphrase(passphrase))
 
 
-def open_deployment(path: Path | None) -> DeploymentInfo | None:
+def open_deployment(path: Path | None) -> Deployment | None:
     """Read a deployment file, if one is given."""
-    return None if path is None else DeploymentInfo.from_bytes(read_limited(path, max_bytes=65536))
+    return None if path is None else Deployment.from_bytes(read_limited(path, max_bytes=65536))
 
 
 def open_platform(api: str, deployment: Path | None, gateway: str | None = None) -> Platform:

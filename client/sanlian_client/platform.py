@@ -18,8 +18,8 @@ from crypto.errors import (
 from crypto.sm2 import PublicKey, Signature
 from protocol.acknowledgement import verify_acknowledgement
 from protocol.acts import SignedAct
+from protocol.deployment import Deployment
 from protocol.documents import document_digest
-from sanlian_client.deployment import DeploymentInfo
 from sanlian_client.transport import Transport
 
 PAGE_SIZE = 200
@@ -83,7 +83,7 @@ class Platform:
         api_url: str,
         gateway_url: str | None = None,
         *,
-        deployment: DeploymentInfo | None = None,
+        deployment: Deployment | None = None,
         timeout_s: float = 30.0,
     ) -> None:
         self._api = Transport(api_url, timeout_s=timeout_s)
@@ -102,14 +102,14 @@ class Platform:
         """Close."""
         self.close()
 
-    def deployment(self) -> DeploymentInfo:
+    def deployment(self) -> Deployment:
         """Return the deployment: the one given, else the one that the platform names.
 
         Raises:
             LedgerError: DEPLOYMENT_MALFORMED, SERVER_UNREACHABLE, …
         """
         if self._deployment is None:
-            self._deployment = DeploymentInfo.from_value(self._api.get_json("/v1/deployment"))
+            self._deployment = Deployment.from_value(self._api.get_json("/v1/deployment"))
         return self._deployment
 
     def next_nonce(self, key_id: bytes, contract: str) -> int:

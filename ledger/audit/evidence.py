@@ -13,11 +13,11 @@ from ledger.audit.chain import BlockData, ChainReader, LocatedEvent, prove
 from ledger.chain.rpc import Rpc
 from ledger.db import models as table
 from ledger.db.engine import make_engine
-from ledger.deployment import Deployment
 from ledger.log.reader import LogReader
 from ledger.settings import Settings
 from protocol.acts import Act
 from protocol.checkpoint import Checkpoint, note_of
+from protocol.deployment import Deployment
 from protocol.ethereum import ActEvent, AnchorEvent, GenesisEvent, PieceEvent
 from protocol.evidence import BlockCosignature, BlockProof, Evidence, ReceiptProof, RecordProof
 from protocol.evidence.chain import apply_event

@@ -15,9 +15,10 @@ from ledger.chain.recompile import recompile
 from ledger.chain.rpc import Rpc
 from ledger.db.engine import make_engine, read_transaction
 from ledger.db.state import load_state
-from ledger.deployment import Deployment
+from ledger.deployment import load_deployment
 from ledger.log.reader import LogReader
 from ledger.settings import Settings
+from protocol.deployment import Deployment
 from protocol.model import MemoryStore
 
 
@@ -72,7 +73,7 @@ def run_audit(
     Raises:
         LedgerError: DEPLOYMENT_MISSING, DEPLOYMENT_MALFORMED, WRONG_NETWORK, NODE_UNAVAILABLE.
     """
-    deployment = Deployment.load(settings.home / "deployment.json")
+    deployment = load_deployment(settings.home / "deployment.json")
     rpc = Rpc(settings.resolved_node_url)
     if int(rpc.call("eth_chainId"), 16) != deployment.chain_id:
         raise LedgerError("WRONG_NETWORK", "the node serves another chain than the deployment's")

@@ -15,8 +15,8 @@ from ledger.chain.worker import Worker
 from ledger.db import models as table
 from ledger.db.engine import read_transaction
 from ledger.db.store import SqlStore
-from ledger.deployment import Deployment
 from protocol.checkpoint import MAX_NOTE_SIZE, Checkpoint, key_hash, parse_note, verify_checkpoint
+from protocol.deployment import Deployment
 
 POLL_S = 1.0
 TIMEOUT_S = 10.0

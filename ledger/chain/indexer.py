@@ -23,8 +23,8 @@ from ledger.db.packing import pack_signatures
 from ledger.db.queue import record_act
 from ledger.db.state import Head, find_head
 from ledger.db.store import SqlStore
-from ledger.deployment import Deployment
 from ledger.outbox.documents import describe
+from protocol.deployment import Deployment
 from protocol.description import BY_NAME
 from protocol.documents import MAX_DOCUMENT_SIZE
 from protocol.ethereum import (

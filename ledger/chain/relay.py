@@ -15,9 +15,9 @@ from ledger.db import models as table
 from ledger.db.engine import read_transaction, write_transaction
 from ledger.db.packing import unpack_signatures
 from ledger.db.queue import leave_queue, refuse_act
-from ledger.deployment import Deployment
 from ledger.outbox.documents import find_named_digest
 from protocol.acts import Act, SignedAct
+from protocol.deployment import Deployment
 
 POLL_S = 0.25
 MAX_OPEN = 64

@@ -15,11 +15,11 @@ from ledger.db import models as table
 from ledger.db.engine import read_transaction, write_transaction
 from ledger.db.packing import pack_signatures, unpack_signatures
 from ledger.db.store import SqlStore
-from ledger.deployment import Deployment
 from ledger.outbox.documents import Described, check_documents
 from ledger.outbox.overlay import OverlayStore
 from protocol.acknowledgement import sign_acknowledgement
 from protocol.acts import MAX_SIGNATURES, ZERO_ID, Act, ActSignature, SignedAct
+from protocol.deployment import Deployment
 from protocol.description import ACT_TYPES, BY_CODE
 from protocol.model import apply_act
 

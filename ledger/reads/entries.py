@@ -96,7 +96,7 @@ def _with_versions(
         del item["entry"]
         item["title"] = None if document is None else document.title
         if whole:
-            item["document_text"] = None if document is None else json.loads(document.data)
+            item["document_text"] = document_text(document)
         versions[version.entry, version.number] = item
     result = []
     for row in rows:

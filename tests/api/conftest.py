@@ -3,7 +3,6 @@
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from api_waiting import wait_until
 from sqlalchemy import Engine
 
 from api.app import create_app
@@ -19,18 +19,10 @@ from api.services import Services
 from crypto.sm2 import PrivateKey
 from ledger.db.engine import make_engine
 from ledger.db.migrate import upgrade
-from ledger.deployment import Deployment
 from ledger.outbox.service import Outbox
 from ledger.settings import Settings
+from protocol.deployment import Deployment
 from protocol.description import CONTRACTS
-
-
-def wait_until(predicate: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Wait until something holds; fail when it does not in time."""
-    deadline = time.monotonic() + timeout_s
-    while not predicate():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 @contextlib.contextmanager

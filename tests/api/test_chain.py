@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import wait_until
+from api_waiting import wait_until
 from eth_account import Account
 from story import AUTHORITY, ENTRY, INTERFACE, Story, key, key_id
 

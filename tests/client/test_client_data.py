@@ -66,6 +66,8 @@ class SmallGateway:
                 "chain_id": 7,
                 "contracts": dict.fromkeys(CONTRACTS, "0x" + "11" * 20),
                 "example": False,
+                "type": "sanlian/deployment/v1",
+                "block": 1,
                 "platform_key": key,
                 "gateway_key": key,
                 "origin": ORIGIN,

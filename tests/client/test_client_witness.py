@@ -123,6 +123,8 @@ class Services:
             "chain_id": CHAIN_ID,
             "contracts": dict.fromkeys(CONTRACTS, "0x" + "11" * 20),
             "example": False,
+            "type": "sanlian/deployment/v1",
+            "block": 1,
             "platform_key": key,
             "gateway_key": key,
             "origin": ORIGIN,

@@ -24,9 +24,9 @@ from api.gateway.app import Gateway, make_app
 from api.gateway.state import Snapshot, copy_store
 from crypto.canonical import canonical_json
 from crypto.sm2 import PrivateKey
-from ledger.deployment import Deployment
 from ledger.log.reader import LogReader
 from ledger.settings import Settings
+from protocol.deployment import Deployment
 from protocol.documents import InterfaceDocument, parse_interface_document
 from protocol.httpsig import sign_request
 from protocol.model import MemoryStore

@@ -27,9 +27,9 @@ from ledger.db import models as table
 from ledger.db.engine import make_engine, write_transaction
 from ledger.db.migrate import upgrade
 from ledger.db.store import SqlStore
-from ledger.deployment import Deployment
 from ledger.log.reader import LogReader
 from protocol.checkpoint import Checkpoint
+from protocol.deployment import Deployment
 from protocol.httpsig import sign_request
 from protocol.model import RequestState, apply_anchor
 from protocol.receipt import Receipt, verify_receipt

@@ -8,7 +8,7 @@ import pytest
 from ledger_city import City, Node, deploy, key
 
 from ledger.chain.rpc import Rpc
-from ledger.deployment import Deployment
+from protocol.deployment import Deployment
 
 
 @pytest.fixture(scope="session")

@@ -21,9 +21,9 @@ from ledger.chain.rpc import Rpc
 from ledger.chain.sender import Sender
 from ledger.db.engine import make_engine
 from ledger.db.migrate import upgrade
-from ledger.deployment import Deployment
 from ledger.outbox.service import Accepted, Outbox
 from protocol.acts import SignedAct, Value, make_act, sign_act
+from protocol.deployment import Deployment
 from protocol.description import BY_NAME, Role
 
 RELAY_KEY = sm3(b"relay of these tests")

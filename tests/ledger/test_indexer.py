@@ -14,7 +14,7 @@ from ledger.chain.sender import Outgoing
 from ledger.chain.worker import FatalFinding
 from ledger.db.engine import make_engine, read_transaction
 from ledger.db.state import find_head, load_changes, load_state
-from ledger.deployment import Deployment
+from protocol.deployment import Deployment
 from protocol.model import MemoryStore
 
 

@@ -211,7 +211,7 @@ _ACCEPT = """
     import sys
     from pathlib import Path
     from ledger.db.engine import make_engine
-    from ledger.deployment import Deployment
+    from ledger.deployment import load_deployment
     from ledger.outbox import service
     from ledger_city import key
     from protocol.acts import ActSignature
@@ -231,7 +231,7 @@ _ACCEPT = """
 
     service.sign_acknowledgement = marked
     outbox = service.Outbox(
-        make_engine("sqlite:///" + database), Deployment.load(Path(deployment)), key("platform")
+        make_engine("sqlite:///" + database), load_deployment(Path(deployment)), key("platform")
     )
     parts = bytes.fromhex(signatures)
     signed = [
