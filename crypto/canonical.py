@@ -8,7 +8,7 @@ Everything that canonical_json writes, parse_canonical reads.
 import json
 import math
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import orjson
@@ -151,7 +151,11 @@ def _parse_float(text: str) -> float:
     value = float(text)
     if len(text) > _MAX_NUMBER_LENGTH or not math.isfinite(value):
         raise _UnfitError("a number is too long or too large")
-    if Decimal(text) != Decimal(repr(value)):
+    try:
+        is_exact = Decimal(text) == Decimal(repr(value))
+    except InvalidOperation:
+        raise _UnfitError("a number's exponent is too large") from None
+    if not is_exact:
         raise _UnfitError("a number is more exact than a double")
     return value
 

@@ -40,13 +40,18 @@ def describe(data: bytes) -> Described:
     """Say what a document is; one that is neither entry nor interface is other."""
     digest = document_digest(data)
     try:
-        return Described(digest, "entry", parse_entry_document(data).name, data)
+        return Described(digest, "entry", _title(parse_entry_document(data).name), data)
     except ProtocolError:
         pass
     try:
-        return Described(digest, "interface", parse_interface_document(data).title[:256], data)
+        return Described(digest, "interface", _title(parse_interface_document(data).title), data)
     except ProtocolError:
         return Described(digest, "other", "", data)
+
+
+def _title(text: str) -> str:
+    """Return what lists show; PostgreSQL's text holds no NUL, and no line belongs in a title."""
+    return "".join(c for c in text[:256] if c >= " " and c != "\x7f")
 
 
 def find_named_digest(act: Act) -> bytes | None:
@@ -105,11 +110,11 @@ def _compare(act: Act, data: bytes) -> str:
             raise _differs("items")
         if entry.sensitive_mask != act.number("sensitive"):
             raise _differs("sensitive")
-        return entry.name
+        return _title(entry.name)
     interface = parse_interface_document(data)
     if interface.mask != act.number("items"):
         raise _differs("items")
-    return interface.title[:256]
+    return _title(interface.title)
 
 
 def _differs(field: str) -> RequestRefused:

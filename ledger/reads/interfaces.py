@@ -1,6 +1,5 @@
 """Interfaces with their versions and the text of their documents."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from sqlalchemy.orm import Session
 from crypto.errors import RequestRefused
 from ledger.db import models as table
 from ledger.reads.page import Page
-from ledger.reads.rows import page_of, to_json
+from ledger.reads.rows import document_text, page_of, to_json
 
 
 def list_interfaces(

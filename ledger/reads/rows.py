@@ -1,5 +1,6 @@
 """Rows as JSON objects: bytes become hex, masks 64 hex digits."""
 
+import json
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, tuple_
@@ -30,6 +31,16 @@ def to_json(row: table.Base) -> dict[str, Any]:
                 value = str(value)
         result[column.key] = value
     return result
+
+
+def document_text(document: table.Document | None) -> Any:
+    """Return a document as JSON; None where it is missing or neither entry nor interface.
+
+    Anybody can put any bytes under their digest on the chain: they need not be JSON.
+    """
+    if document is None or document.kind == "other":
+        return None
+    return json.loads(document.data)
 
 
 def behind(

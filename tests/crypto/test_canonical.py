@@ -100,6 +100,8 @@ NOT_JSON = {
     "NaN": b"NaN",
     "infinity": b"[Infinity]",
     "number too large": b"1e400",
+    "exponent too large": b"1e-99999999999999999999",
+    "exponent of zero too large": b"[0e99999999999999999999]",
     "integer beyond 2^53": b"9007199254740992",
     "negative integer beyond 2^53": b"-9007199254740992",
     "very long integer": b"1" * 5000,

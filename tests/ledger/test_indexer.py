@@ -1,19 +1,24 @@
 """The indexer: equal to the contracts, and stopped by whatever it cannot follow."""
 
+import json
 import signal
 
 import pytest
 from ledger_city import AUTHORITY, City, Node, deploy, entry_document, entry_values, key, wait_until
 from sqlalchemy import text
 
+from crypto.canonical import canonical_json
 from crypto.sm3 import sm3
-from ledger.chain.artifacts import decode_result, encode_call
+from ledger.chain.artifacts import decode_result, encode_act_call, encode_call
 from ledger.chain.indexer import Indexer
 from ledger.chain.rpc import Rpc
 from ledger.chain.sender import Outgoing
 from ledger.chain.worker import FatalFinding
 from ledger.db.engine import make_engine, read_transaction
 from ledger.db.state import find_head, load_changes, load_state
+from ledger.outbox.documents import describe
+from ledger.reads.documents import get_document
+from ledger.reads.entries import get_entry
 from protocol.deployment import Deployment
 from protocol.model import MemoryStore
 
@@ -112,6 +117,52 @@ def test_pieces_that_do_not_fit_are_ignored_until_right_ones_come(city: City) ->
         assert found == (None if pieces is wrong else data)
     with city.engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM document_pieces")) == 0
+
+
+HOSTILE = (
+    b'{"a":1e-99999999999999999999}',
+    b"[" * 16_000,
+    b"\xff\xfe not text",
+    b"NaN",
+    b'"\\ud800"',
+    b"1" * 10_000,
+)
+
+
+def test_documents_that_are_anything_stop_nobody(city: City) -> None:
+    """Whoever sends straight to the chain may name and put any bytes as a document."""
+    city.register("civil")
+    city.run()
+    to = city.deployment.contracts["Documents"]
+    entries: list[bytes] = []
+    for data in HOSTILE:
+        values = {**entry_values(entry_document()), "document": sm3(data)}
+        signed = city.sign("EntrySubmitted", [key("civil operator"), key("civil head")], values)
+        city.sender.send(
+            [
+                Outgoing(
+                    "piece", to, encode_call("Documents", "put", sm3(data), 0, 1, data), 10**6
+                ),
+                Outgoing(
+                    "piece", city.deployment.contracts["Entries"], encode_act_call(signed), 10**7
+                ),
+            ]
+        )
+        city.run()
+        entries.append(signed.act_id)
+    with read_transaction(city.engine) as connection:
+        for entry, data in zip(entries, HOSTILE, strict=True):
+            assert get_document(connection, sm3(data)).data == data
+            shown = get_entry(connection, entry)
+            assert shown["pending"]["document_text"] is None
+
+
+def test_a_title_holds_no_control_characters() -> None:
+    """PostgreSQL would refuse the row, and the indexer would try it for ever."""
+    document = json.loads(entry_document())
+    document["name"] = "婚姻\0登记\n"
+    described = describe(canonical_json(document))
+    assert (described.kind, described.title) == ("entry", "婚姻登记")
 
 
 def test_another_chain_stops_it_for_good(
