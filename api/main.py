@@ -102,6 +102,7 @@ def _stop(workers: Sequence[Worker]) -> None:
 def main(home: Path) -> None:
     """Serve the ledger's HTTP API and keep outbox, index and anchors moving."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every poll says nothing
     try:
         run(load_settings(home))
     except SanlianError as error:

@@ -22,6 +22,8 @@ START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20.0
 MAX_RESTARTS = 5
 RESTART_WINDOW_S = 120.0
+#: At a start, an output file larger than this becomes `<name>.log.1`.
+MAX_OUTPUT_BYTES = 16 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
 _POLL_S = 0.05
 
@@ -76,6 +78,8 @@ class Supervisor:
 
     def _spawn(self, process: Process) -> subprocess.Popen[bytes]:
         path = self._directory / f"{process.name}.log"
+        if path.exists() and path.stat().st_size > MAX_OUTPUT_BYTES:
+            path.replace(path.with_suffix(".log.1"))
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:  # the child inherits the mask: Ctrl-C is the supervisor's alone
             with path.open("ab") as output:
