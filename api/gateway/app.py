@@ -159,6 +159,7 @@ class Gateway:
             authority=self.settings.resolved_gateway_authority,
             clock_skew_s=self.settings.clock_skew_s,
             head_max_age_s=self.settings.head_max_age_s,
+            is_example=self.deployment.example,
         )
         self.data = DataService(self.gatekeeper, forwarder, providers)
         if self.build_evidence is not None:

@@ -43,7 +43,7 @@ class EvidenceService:
         """
         admitted = self._gatekeeper.admit(incoming)
         try:
-            self._gatekeeper.check_fresh(admitted)
+            self._gatekeeper.check_admissible(admitted)
             seq = await asyncio.to_thread(self._check, admitted, incoming.body)
             receipt = await asyncio.wrap_future(
                 self._gatekeeper.log.append(

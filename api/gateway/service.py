@@ -20,6 +20,7 @@ from crypto.errors import CryptoError, LedgerError, RequestRefused, SanlianError
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PublicKey
 from ledger.log.writer import LogWriter, Nonce, Quota
+from protocol.example_keys import refuse_example_key
 from protocol.httpsig import SignedRequest, content_digest, parse_request
 from protocol.model import effective_items, grant_problem
 from protocol.receipt import Receipt
@@ -139,6 +140,7 @@ class Gatekeeper:
         authority: str,
         clock_skew_s: int,
         head_max_age_s: int,
+        is_example: bool,
     ) -> None:
         self.log = log
         self.state = state
@@ -147,6 +149,7 @@ class Gatekeeper:
         self._authority = authority.lower()
         self._clock_skew_s = clock_skew_s
         self._head_max_age_s = head_max_age_s
+        self._is_example = is_example
 
     def admit(self, incoming: Incoming) -> Admitted:
         """Check a call's signature; what fails is counted.
@@ -176,12 +179,14 @@ class Gatekeeper:
         time_ms = time.time_ns() // 1_000_000
         return Admitted(request, incoming.source, snapshot, department, time_ms)
 
-    def check_fresh(self, admitted: Admitted) -> None:
-        """Check the time of the signature and of the state.
+    def check_admissible(self, admitted: Admitted) -> None:
+        """Check the key, the time of the signature and the age of the state.
 
         Raises:
+            ProtocolError: EXAMPLE_KEY_REFUSED.
             RequestRefused: CLOCK_SKEW, LEDGER_HALTED, HEAD_STALE.
         """
+        refuse_example_key(admitted.request.public_key.key_id, is_example=self._is_example)
         if abs(admitted.request.created - admitted.time_s) > self._clock_skew_s:
             raise RequestRefused("CLOCK_SKEW", "the signature was not made just now")
         if admitted.snapshot.finding_code:
@@ -314,7 +319,7 @@ class DataService:
             SanlianError: why the request is denied.
         """
         request, store = admitted.request, admitted.snapshot.store
-        self._gatekeeper.check_fresh(admitted)
+        self._gatekeeper.check_admissible(admitted)
         value = parse_body(body, ("parameters", "salt"))
         if not isinstance(value["parameters"], dict):
             raise RequestRefused("BODY_MALFORMED", "parameters must be an object")

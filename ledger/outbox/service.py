@@ -21,6 +21,7 @@ from protocol.acknowledgement import sign_acknowledgement
 from protocol.acts import MAX_SIGNATURES, ZERO_ID, Act, ActSignature, SignedAct
 from protocol.deployment import Deployment
 from protocol.description import ACT_TYPES, BY_CODE
+from protocol.example_keys import refuse_example_key
 from protocol.model import apply_act
 
 MAX_QUEUED = 1000
@@ -163,6 +164,8 @@ class Outbox:
         act = Act.from_bytes(data)
         if act.key_id != signed.signatures[0].key_id:
             raise ProtocolError("ACTOR_MISMATCH", "the first signer is not the actor")
+        for signature in signed.signatures:
+            refuse_example_key(signature.key_id, is_example=self._deployment.example)
         with self._lock:
             received_at, status = self._store(signed, act, documents)
         # The transaction has ended: from here on the act survives a loss of power.

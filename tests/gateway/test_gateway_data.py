@@ -17,6 +17,7 @@ from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3
 from ledger.log.reader import LogReader
 from protocol.checkpoint import verify_checkpoint
+from protocol.example_keys import example_key
 from protocol.httpsig import ProviderAnswer, SignedRequest, parse_content_digest
 from tests.gateway.city import ORIGIN, openapi
 from tests.gateway.conftest import (
@@ -73,6 +74,13 @@ def test_post_operation_and_text_of_all_kinds(world: World) -> None:
     assert world.seen[-1] == parameters
     assert answer.json()["data"]["records"][0] == {"address": SECRET_ADDRESS}
     assert world.receipt(answer)["result"] == "released"
+
+
+def test_example_key_counts_in_the_example_only(world: World, grant: bytes) -> None:
+    answer = world.ask(grant, key=example_key("38/system"))
+    assert answer.status_code == 403
+    assert answer.json()["code"] == "EXAMPLE_KEY_REFUSED"
+    assert world.receipt(answer)["event"] == "denied"
 
 
 def test_query_text_of_all_kinds(world: World, grant: bytes) -> None:

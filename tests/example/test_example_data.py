@@ -1,0 +1,64 @@
+"""The example's data: real where they say so, plainly made up where not."""
+
+import re
+
+import pytest
+
+from example_city.catalogue import OFFERS
+from example_city.records import load_divisions, make_companies, make_insured
+from example_city.units import PERSONS, load_units
+from example_city.uscc import check_character
+from protocol.documents import parse_entry_document, parse_interface_document
+
+
+@pytest.mark.parametrize(
+    ("first17", "check"),
+    [  # GB 32100-2015, codes in public use
+        ("9144030071526726X", "G"),
+        ("91330100799655058", "B"),
+        ("91350100M000100Y4", "3"),
+        ("91512081MA62K0260", "E"),
+    ],
+)
+def test_credit_code_check_character(first17: str, check: str) -> None:
+    assert check_character(first17) == check
+
+
+def test_forty_units_of_the_plan() -> None:
+    units = load_units()
+    assert [unit.number for unit in units] == list(range(1, 41))
+    assert len({unit.name for unit in units}) == 40
+    assert {unit.region for unit in units} <= {441500, 441502, 441521, 441523, 441581}
+    assert {unit for unit, _, _ in PERSONS} <= {0, *range(1, 41)}
+
+
+def test_divisions_are_those_of_the_city() -> None:
+    codes = {division["code"]: division["name"] for division in load_divisions()}
+    assert codes["441500"] == "汕尾市"
+    assert set(codes) == {"440000", "441500", "441502", "441521", "441523", "441581"}
+
+
+def test_companies_have_valid_codes_and_are_the_same_at_every_call() -> None:
+    companies = make_companies()
+    assert companies == make_companies()
+    assert len({company["uscc"] for company in companies}) == len(companies)
+    for company in companies:
+        assert check_character(company["uscc"][:17]) == company["uscc"][17]
+        assert "示例" in company["name"]
+
+
+def test_no_identity_number_can_be_a_persons() -> None:
+    insured = make_insured()
+    assert len({person["id_number"] for person in insured}) == len(insured)
+    for person in insured:
+        assert person["id_number"].startswith("000000")
+        assert re.fullmatch(r"测试\d{4}", person["name"])
+
+
+@pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: offer.slug)
+def test_documents_agree_with_each_other(offer) -> None:
+    entry = parse_entry_document(offer.entry_document())
+    interface = parse_interface_document(offer.interface_document())
+    assert entry.mask == interface.mask == offer.mask
+    assert entry.sensitive_mask == offer.sensitive_mask
+    assert interface.required == ({offer.parameter} if offer.required else set())
