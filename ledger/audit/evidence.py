@@ -159,6 +159,25 @@ def find_needed_acts(
     return [acts[position][0] for position in sorted(needed)]
 
 
+def _with_companions(
+    store: MemoryStore, acts: Sequence[tuple[LocatedEvent, set[bytes]]], roots: set[bytes]
+) -> list[LocatedEvent]:
+    """Return the acts on which the nouns rest, with all that stand in the same transactions.
+
+    Anybody can put several calls into one transaction. Its receipt is proven whole, so that the
+    verifier replays them all: what they rest on is needed too.
+    """
+    while True:
+        needed = find_needed_acts(store, acts, roots)
+        places = {(one.block, one.transaction) for one in needed}
+        wider = roots.union(
+            *(touched for one, touched in acts if (one.block, one.transaction) in places)
+        )
+        if wider == roots:
+            return needed
+        roots = wider
+
+
 def _referenced(act: Act) -> set[bytes]:
     return {act.octets(name) for name in ("parent", "entry", "interface") if name in act.values}
 
@@ -205,7 +224,7 @@ def build_evidence(
         if answer is not None:
             roots.add(_key_id(answer["public_key"]))
     genesis = [x for x in events if isinstance(x.event, GenesisEvent)]
-    needed = [*genesis, *find_needed_acts(store, acts, roots), anchor]
+    needed = [*genesis, *_with_companions(store, acts, roots), anchor]
     places: dict[int, set[int]] = {deciding: set()}
     for located in needed:
         places.setdefault(located.block, set()).add(located.transaction)

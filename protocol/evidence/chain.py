@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from crypto.errors import CryptoError, ProtocolError, VerificationError
+from crypto.errors import CryptoError, VerificationError
 from crypto.sm2 import verify
 from protocol.checkpoint import block_statement
 from protocol.ethereum import (
@@ -107,6 +107,9 @@ def read_events(
 ) -> list[PlacedEvent]:
     """Prove every receipt and return the contracts' events in the chain's order.
 
+    Anybody can put several calls into one transaction, and so other events beside those that
+    evidence needs. Pieces of documents are left out.
+
     Raises:
         ProtocolError: ETHEREUM_MALFORMED.
         VerificationError: PROOF_INVALID, RECEIPT_UNNEEDED, EVENT_FOREIGN.
@@ -118,7 +121,7 @@ def read_events(
         for one in block.receipts:
             receipt = verify_receipt_proof(header.receipts_root, one.index, one.nodes)
             found = [event_of(log, contracts) for log in receipt.logs]
-            known = [event for event in found if event is not None]
+            known = [e for e in found if e is not None and not isinstance(e, PieceEvent)]
             if not receipt.succeeded or not known:
                 raise _refuse("RECEIPT_UNNEEDED", "a receipt holds no event of the contracts")
             events.extend(PlacedEvent(header, event) for event in known)
@@ -223,8 +226,6 @@ def replay(
     """
     done: list[tuple[PlacedEvent, Applied | None]] = []
     for placed in events:
-        if isinstance(placed.event, PieceEvent):
-            raise ProtocolError("RECEIPT_UNNEEDED", "evidence holds no documents")
         applied = apply_event(
             store,
             placed.event,

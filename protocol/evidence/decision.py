@@ -5,6 +5,7 @@ from typing import Any
 from crypto.errors import CryptoError, VerificationError
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PublicKey, Signature
+from protocol.acts import ZERO_ID
 from protocol.description import Role
 from protocol.httpsig import DATA_PATH, ProviderAnswer, SignedRequest
 from protocol.model import GRANT_PROBLEMS, KeyState, Store, effective_items, grant_problem
@@ -102,12 +103,13 @@ def verify_denial(store: Store, record: dict[str, Any], request: SignedRequest) 
     )
     key = store.find_key(request.public_key.key_id)
     person = store.find_person(key.person) if key is not None else None
-    if person is not None:
-        _require(
-            "DECISION_WRONG",
-            "department is not that of the state",
-            ok=record["department"] == person.department.hex(),
-        )
+    # Whoever owns an unknown key, it is nobody: a gateway could make one and blame a department.
+    department = person.department if person is not None else ZERO_ID
+    _require(
+        "DECISION_WRONG",
+        "department is not that of the state",
+        ok=record["department"] == department.hex(),
+    )
 
 
 def verify_end(

@@ -1,6 +1,6 @@
 """The verifier: evidence and a trust root in, a verdict out (docs/protocol.md, 9)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -93,9 +93,9 @@ def verify_evidence(
         _verify_deciding(headers, first["block"])
     store = MemoryStore()
     with _part("acts"):
-        before = [one for one in events if one.header.number <= deciding]
-        anchors = [one for one in before if isinstance(one.event, AnchorEvent)]
-        replay(store, [one for one in before if one not in anchors], trust)
+        # What was recorded behind the deciding block decided nothing.
+        acts = [one for one in events if not isinstance(one.event, AnchorEvent)]
+        replay(store, [one for one in acts if one.header.number <= deciding], trust)
         log = store.find_log(evidence.log)
         if log is None:
             raise VerificationError("LOG_UNKNOWN", "the log is not registered")
@@ -124,12 +124,7 @@ def verify_evidence(
             verify_end(store, first, evidence.records[0].record, records[1])
     facts = _facts(store, records)
     with _part("anchor"):
-        after = [one for one in events if one.header.number > deciding]
-        replay(store, [*anchors, *after], trust)
-        anchor = store.find_anchor(log.id)
-        if anchor is None or (anchor.size, anchor.root) != (checkpoint.size, checkpoint.root):
-            raise VerificationError("ANCHOR_MISSING", "this checkpoint is not the anchored one")
-        facts["anchored_at"] = anchor.block_number
+        facts["anchored_at"] = _verify_anchor(store, events, checkpoint, log, trust)
     reason = ""
     if missing:
         numbers = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")
@@ -141,10 +136,35 @@ def verify_evidence(
 def _verify_shape(events: list[PlacedEvent]) -> None:
     if not events or not isinstance(events[0].event, GenesisEvent):
         raise VerificationError("GENESIS_MISSING", "the first event is not genesis")
-    if sum(isinstance(one.event, AnchorEvent) for one in events) != 1:
-        raise VerificationError("ANCHOR_MISSING", "there must be exactly one anchor")
+    if not any(isinstance(one.event, AnchorEvent) for one in events):
+        raise VerificationError("ANCHOR_MISSING", "there is no anchor")
     if not all(isinstance(one.event, ActEvent | AnchorEvent) for one in events[1:]):
         raise VerificationError("RECEIPT_UNNEEDED", "there are events that evidence does not hold")
+
+
+def _verify_anchor(
+    store: MemoryStore,
+    events: Sequence[PlacedEvent],
+    checkpoint: Checkpoint,
+    log: Log,
+    trust: TrustRoot,
+) -> int:
+    """Return the number of the block that anchors the checkpoint.
+
+    A transaction may hold further anchors, of this log or of others, which prove nothing here.
+    """
+    anchors = [
+        one for one in events if isinstance(one.event, AnchorEvent) and one.event.log == log.id
+    ]
+    replay(store, anchors, trust)
+    for one in anchors:
+        event = one.event
+        if isinstance(event, AnchorEvent) and (event.size, event.root) == (
+            checkpoint.size,
+            checkpoint.root,
+        ):
+            return one.header.number
+    raise VerificationError("ANCHOR_MISSING", "this checkpoint is not the anchored one")
 
 
 def _verify_kinds(records: list[dict[str, Any]]) -> None:

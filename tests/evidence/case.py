@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from crypto.merkle import leaf_hash
+from crypto.sm2 import Signature
 from crypto.sm3 import sm3
 from ledger.audit.chain import ChainReader
 from ledger.audit.evidence import HeldCosignature, build_evidence
-from ledger.chain.artifacts import encode_call
+from ledger.chain.artifacts import encode_act_call, encode_call
 from ledger.log.reader import LogReader
 from ledger.log.writer import LogWriter
-from protocol.checkpoint import block_statement
+from protocol.checkpoint import Checkpoint, block_statement, parse_note, sign_checkpoint
 from protocol.description import Role
 from protocol.evidence import BlockCosignature
 from protocol.httpsig import DATA_PATH, parse_answer, sign_answer, sign_request
 from protocol.trust import TrustRoot
-from tests.contracts.city import CHAIN_ID, ORIGIN, City, key
+from tests.contracts.city import CHAIN_ID, ORIGIN, City, key, key_words
 
 WITNESSES = ("witness 1", "witness 2")
 FOREVER = 1 << 40
@@ -152,14 +153,49 @@ class Case:
         finally:
             reader.close()
 
+    def file_bundled(self) -> None:
+        """Record a request in one transaction with another department's act and a document."""
+        city = self.city
+        city.register("weather")
+        enrolled = city.sign(
+            "PersonEnrolled",
+            ("weather head", "weather operator"),
+            roles=int(Role.OPERATOR),
+            **key_words("weather operator"),
+        )
+        filed = city.sign(
+            "RequestFiled",
+            ("housing operator", "housing officer"),
+            **city.request_values(valid_until=FOREVER),
+        )
+        city.bundle(
+            ("Documents", encode_call("Documents", "put", sm3(b"?"), 0, 2, b"spoiled")),
+            ("Registry", encode_act_call(enrolled)),
+            ("Requests", encode_act_call(filed)),
+        )
+        city.ids["bundled"] = filed.act_id
+        city.do(
+            "RequestAgreed",
+            ("civil affairs officer",),
+            filed.act_id,
+            **city.agreed_values("bundled"),
+        )
+
     def anchor(self) -> None:
-        """Anchor the log as it is."""
+        """Anchor the log as it was and as it is, in one transaction with a document."""
         reader = LogReader.open(self.url)
         try:
             size = reader.size()
-            self.city.anchor(size, reader.root(size))
+            anchors = []
+            for one in (size - 1, size):
+                note = sign_checkpoint(Checkpoint(ORIGIN, one, reader.root(one)), key("gateway"))
+                signature = Signature.from_bytes(parse_note(note)[1][0].payload)
+                words = (self.city.ids["log"], one, reader.root(one), signature.r, signature.s)
+                anchors.append(("Logs", encode_call("Logs", "anchor", *words)))
         finally:
             reader.close()
+        piece = encode_call("Documents", "put", sm3(b"?"), 1, 2, b"spoiled")
+        self.city.bundle(("Documents", piece), *anchors)
 
     def cosignatures(
         self, first: int, last: int, names: Sequence[str] = WITNESSES

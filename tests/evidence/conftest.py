@@ -46,6 +46,18 @@ def told(rpc: Rpc, deployed: Deployed, tmp_path_factory: pytest.TempPathFactory)
     seqs["no_provider"] = case.released(provider_response=None)
     seqs["more_items"] = case.released(items=f"{5:064x}")
     seqs["open_intent"] = case.append(case.intent())
+    case.file_bundled()
+    grant = city.ids["bundled"]
+    seqs["bundled"] = case.released(
+        case.intent(
+            request=case.request(grant=grant),
+            grant_revision=city.revision("RequestAgreed", grant),
+        )
+    )
+    stranger = case.request(signer="nobody's key")
+    seqs["unknown_key"] = case.append(case.denial("KEY_UNKNOWN", stranger, bytes(32)))
+    seqs["framed"] = case.append(case.denial("KEY_UNKNOWN", stranger, housing))
+    seqs["framed_busy"] = case.append(case.denial("RATE_EXCEEDED", stranger, housing))
     stale = case.intent()
     city.do("GrantRevoked", ("housing officer",), city.ids["grant"], reason=city.ids["housing"])
     seqs["before_revocation"] = case.released(stale)

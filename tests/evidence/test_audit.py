@@ -113,6 +113,8 @@ def test_every_lie_is_named(told: Told) -> None:
         (f"record {seqs['altered_item_mask']}", "DECISION_WRONG"),
         (f"record {seqs['wrong_denial']}", "DECISION_WRONG"),
         (f"record {seqs['revoked_grant_released']}", "DECISION_WRONG"),
+        (f"record {seqs['framed']}", "DECISION_WRONG"),
+        (f"record {seqs['framed_busy']}", "DECISION_WRONG"),
         (f"record {seqs['foreign_provider'] + 1}", "PROVIDER_INVALID"),
         (f"record {seqs['no_provider'] + 1}", "PROVIDER_INVALID"),
         (f"record {seqs['more_items'] + 1}", "OUTCOME_INVALID"),

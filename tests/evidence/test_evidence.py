@@ -19,12 +19,20 @@ def _fails(data: bytes, trust: TrustRoot) -> tuple[str, str]:
     return str(found.value.details["part"]), str(found.value.details["cause"])
 
 
-@pytest.mark.parametrize("name", ["released", "denied", "skewed", "before_revocation", "revoked"])
+@pytest.mark.parametrize(
+    "name", ["released", "denied", "skewed", "before_revocation", "revoked", "bundled"]
+)
 def test_valid(told: Told, name: str) -> None:
     verdict = verify_evidence(told.case.evidence(told.seqs[name]), told.case.trust)
     assert verdict.status is Status.VALID, verdict.reason
     assert verdict.facts["requester_name"] == "housing"
     assert verdict.facts["record"] == told.seqs[name]
+
+
+def test_denial_of_an_unknown_key_names_no_department(told: Told) -> None:
+    verdict = verify_evidence(told.case.evidence(told.seqs["unknown_key"]), told.case.trust)
+    assert verdict.status is Status.VALID
+    assert (verdict.facts["requester"], verdict.facts["requester_name"]) == ("00" * 32, "")
 
 
 def test_valid_says_what_was_released(told: Told) -> None:
@@ -40,6 +48,8 @@ def test_valid_says_what_was_released(told: Told) -> None:
     [
         ("altered_item_mask", "decision", "DECISION_WRONG"),
         ("wrong_denial", "decision", "DECISION_WRONG"),
+        ("framed", "decision", "DECISION_WRONG"),
+        ("framed_busy", "decision", "DECISION_WRONG"),
         ("revoked_grant_released", "decision", "DECISION_WRONG"),
         ("foreign_provider", "outcome", "PROVIDER_INVALID"),
         ("no_provider", "outcome", "PROVIDER_INVALID"),
