@@ -30,6 +30,8 @@ MAX_BODY_SIZE = 64 * 1024
 MAX_IN_FLIGHT = 1024
 #: Refusals remembered, so that sending one signed request again and again fills no log.
 MAX_REFUSALS_KEPT = 1024
+#: Anybody can make keys: of the refusals of unknown ones so many a minute get records of their own.
+MAX_STRANGERS_PER_MINUTE = 60
 NOBODY = bytes(32)
 _SALT = re.compile(r"[0-9a-f]{64}")
 
@@ -146,6 +148,7 @@ class Gatekeeper:
         self.state = state
         self.rejected = RejectedCounter()
         self._refusals: dict[tuple[bytes, str], str] = {}
+        self._strangers = RateLimiter()
         self._authority = authority.lower()
         self._clock_skew_s = clock_skew_s
         self._head_max_age_s = head_max_age_s
@@ -198,14 +201,21 @@ class Gatekeeper:
         """Record a refusal and return the answer with its receipt.
 
         Whoever sends the very same signed request again and is refused for the same reason gets
-        the receipt of the first refusal: anyone on the way could send it again for ever.
+        the receipt of the first refusal: anyone on the way could send it again for ever. Requests
+        of keys that nobody registered are only counted beyond MAX_STRANGERS_PER_MINUTE.
 
         Raises:
+            SanlianError: the refusal, where it is counted; there is no receipt.
             LedgerError: LOG_BUSY, LOG_CLOSED, LOG_WRITE_FAILED.
         """
         same = (admitted.request.signature.to_bytes(), error.code)
         header = self._refusals.get(same)
         if header is None:
+            if admitted.department == NOBODY and not self._strangers.is_allowed(
+                NOBODY, MAX_STRANGERS_PER_MINUTE, admitted.time_s
+            ):
+                self.rejected.add(admitted.source, error.code, admitted.time_s)
+                raise error
             draft = admitted.draft("denied", code=error.code)
             receipt = await asyncio.wrap_future(self.log.append(draft, time_ms=admitted.time_ms))
             header = receipt.to_header()
@@ -295,6 +305,11 @@ class DataService:
         try:
             plan = self._decide(admitted, incoming.body)
         except SanlianError as error:
+            return await self._gatekeeper.deny(admitted, error)
+        except Exception:
+            # A defect of ours must still leave a record.
+            _LOGGER.exception("a request could not be decided")
+            error = LedgerError("INTERNAL_ERROR", "the gateway failed to decide")
             return await self._gatekeeper.deny(admitted, error)
         try:
             try:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.gateway.service import MAX_STRANGERS_PER_MINUTE
 from crypto.canonical import canonical_json
 from crypto.merkle import leaf_hash, verify_consistency, verify_inclusion
 from crypto.sm2 import PrivateKey
@@ -116,6 +117,10 @@ DENIALS: dict[str, tuple[Callable[[World, bytes], httpx.Response], str, int]] = 
         "BODY_MALFORMED", 400),
     "body has another member": (
         lambda w, g: w.ask(g, body=_canonical({"parameters": {}, "salt": SALT, "x": 1})),
+        "BODY_MALFORMED", 400),
+    "body has a number beyond all": (
+        lambda w, g: w.ask(g, body=b'{"parameters":{"number":1e-99999999999999999999},"salt":"'
+                           + SALT.encode() + b'"}'),
         "BODY_MALFORMED", 400),
     "salt is short": (
         lambda w, g: w.ask(g, body=_canonical({"parameters": {}, "salt": "ab"})),
@@ -259,6 +264,38 @@ def test_replays_without_end_fill_no_log(world: World, grant: bytes) -> None:
     assert len(world.events()) == before + 1
     # Another request of the same person is another record.
     assert world.receipt(world.ask(grant, created=int(time.time()) - 3600))["seq"] == before + 1
+
+
+def test_new_keys_without_end_fill_no_log(world: World, grant: bytes) -> None:
+    """Anybody can make keys and sign with them."""
+    assert world.gateway.gatekeeper is not None
+    before = len([r for r in world.events() if r.get("code") == "KEY_UNKNOWN"])
+    answers = [world.ask(grant, key=PrivateKey.generate()) for _ in range(150)]
+    assert {a.json()["code"] for a in answers} == {"KEY_UNKNOWN"}
+    world.gateway.gatekeeper.rejected.put_back(
+        {"source": "198.51.100.8", "code": "KEY_UNKNOWN", "minute": 1, "count": 1}
+    )
+    wait_until(lambda: any(r.get("source") == "198.51.100.8" for r in world.events()))
+    denied = [r for r in world.events() if r["event"] == "denied" and r["code"] == "KEY_UNKNOWN"]
+    # The test may run over the end of a minute.
+    assert len(denied) - before <= 2 * MAX_STRANGERS_PER_MINUTE
+    assert [a for a in answers if "sanlian-receipt" not in a.headers]
+    # Registered keys are recorded one by one as before.
+    assert world.receipt(world.ask(grant, basis="law-2"))["code"] == "PURPOSE_MISMATCH"
+
+
+def test_a_defect_leaves_a_record(
+    world: World, grant: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert world.gateway.gatekeeper is not None
+
+    def fail(_digest: bytes) -> None:
+        raise ArithmeticError
+
+    monkeypatch.setattr(world.gateway.gatekeeper.state, "find_interface_document", fail)
+    answer = world.ask(grant)
+    assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
+    assert world.receipt(answer)["code"] == "INTERNAL_ERROR"
 
 
 def test_racing_replays_call_the_provider_once(world: World, grant: bytes) -> None:
