@@ -154,7 +154,7 @@ Three commands to try in another terminal 在另一个终端试试:
     --basis {BASIS} --scenario {SCENARIO} --receipts {home / "receipts"} \\
     --key {system} {urls}
   .venv/bin/sanlian-client receipt verify {home / "receipts"} {urls}
-  .venv/bin/sanlian audit --home {home}
+  .venv/bin/sanlian audit --home {home} --node http://127.0.0.1:{ports.node}
 
 Ctrl-C ends everything. 按 Ctrl-C 停止。
 """

@@ -75,11 +75,24 @@ def _read_public_key(path: Path) -> PublicKey:
 
 @main.command()
 @home_option
-@click.option("--head", type=FILE, required=True, help="Public key of the authority's head.")
-@click.option("--authority", type=FILE, multiple=True, required=True, help="Authority's keys.")
+@click.option(
+    "--head",
+    type=FILE,
+    required=True,
+    help="Public key of the authority's head. 主管部门负责人公钥。",
+)
+@click.option(
+    "--authority", type=FILE, multiple=True, required=True, help="Authority's keys. 公钥，可多次。"
+)
 @click.option("--threshold", type=int, required=True, help="How many of them act together.")
 @click.option("--witness", type=FILE, multiple=True, help="Public keys of witnesses.")
-@click.option("--witness-threshold", type=int, default=1, show_default=True)
+@click.option(
+    "--witness-threshold",
+    type=int,
+    default=1,
+    show_default=True,
+    help="How many witnesses must vouch for a block. 见证门限。",
+)
 @click.option("--origin", required=True, help="Origin of the access log, a-z 0-9 . / -")
 @plain_errors
 def init(

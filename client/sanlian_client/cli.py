@@ -122,7 +122,9 @@ def _values(name: str, text: str) -> dict[str, Value]:
 @click.option(
     "--document", "documents", type=FILE, multiple=True, help="Public document. 公开文件。"
 )
-@click.option("--lifetime-s", default=7 * 24 * 3600, show_default=True, help="有效时长（秒）。")
+@click.option(
+    "--lifetime-s", default=7 * 24 * 3600, show_default=True, help="Validity in seconds. 有效时长。"
+)
 @api_option
 @deployment_option
 @plain_errors
@@ -427,7 +429,7 @@ def witness() -> None:
 @click.option("--home", type=DIRECTORY, required=True, help="Key and state. 密钥与状态目录。")
 @click.option("--name", required=True, help="Name in cosignatures. 见证人名称。")
 @click.option("--node", required=True, help="JSON-RPC URL of a node. 节点地址。")
-@click.option("--interval-s", default=1.0, show_default=True, help="轮询间隔（秒）。")
+@click.option("--interval-s", default=1.0, show_default=True, help="Pause in seconds. 轮询间隔。")
 @passphrase_option
 @api_option
 @gateway_option
@@ -470,8 +472,8 @@ def log() -> None:
 
 @log.command("follow")
 @click.argument("directory", type=DIRECTORY)
-@click.option("--rounds", default=0, help="0: for ever. 轮数。")
-@click.option("--interval-s", default=5.0, show_default=True, help="轮询间隔（秒）。")
+@click.option("--rounds", default=0, show_default=True, help="0: for ever. 轮数。")
+@click.option("--interval-s", default=5.0, show_default=True, help="Pause in seconds. 轮询间隔。")
 @api_option
 @gateway_option
 @deployment_option

@@ -52,7 +52,11 @@ passphrase_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON. 输出 JSON。")
 language_option = click.option(
-    "--lang", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="语言。"
+    "--lang",
+    type=click.Choice(["zh", "en"]),
+    default="zh",
+    show_default=True,
+    help="Language. 语言。",
 )
 
 
