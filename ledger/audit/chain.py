@@ -138,12 +138,20 @@ class ChainReader:
         """
         head = self.head()
         addresses = ["0x" + address.hex() for address in self._contracts.values()]
+        span = SCAN_BLOCKS
         while self._scanned < head:
-            first, last = self._scanned + 1, min(head, self._scanned + SCAN_BLOCKS)
-            logs = self._rpc.call(
-                "eth_getLogs",
-                {"fromBlock": hex(first), "toBlock": hex(last), "address": addresses},
-            )
+            first, last = self._scanned + 1, min(head, self._scanned + span)
+            try:
+                logs = self._rpc.call(
+                    "eth_getLogs",
+                    {"fromBlock": hex(first), "toBlock": hex(last), "address": addresses},
+                )
+            except LedgerError as error:
+                if error.code not in ("NODE_REFUSED", "NODE_UNAVAILABLE") or span == 1:
+                    raise
+                span = max(1, span // 10)  # too much for one answer
+                continue
+            span = min(SCAN_BLOCKS, 2 * span)
             found = [self._locate(log) for log in logs]
             self._found.extend(
                 sorted((x for x in found if x is not None), key=lambda x: (x.block, x.log))

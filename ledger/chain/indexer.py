@@ -124,9 +124,11 @@ class Indexer(Worker):
         try:
             blocks, logs = self._fetch(first, last)
         except LedgerError as error:
-            if error.code == "NODE_REFUSED" and self._batch > 1:
+            # Too much for one answer: a node says so, or its answer breaks off.
+            if self._batch > 1 and error.code in ("NODE_REFUSED", "NODE_UNAVAILABLE"):
                 self._batch = max(1, self._batch // 4)
-                return True
+                if error.code == "NODE_REFUSED":
+                    return True
             raise
         self._require_chain(head, blocks)
         for part_blocks, part_logs in _parts(blocks, logs):

@@ -21,7 +21,8 @@ from web3.types import RPCEndpoint, RPCResponse
 
 from crypto.errors import LedgerError, OutcomeUnknown
 
-MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
+#: Above the embedded engine's own limit, so that it is the engine that says what is too large.
+MAX_RESPONSE_BYTES: Final = 160 * 1024 * 1024
 MAX_BATCH: Final = 100
 _CHUNK = 256 * 1024
 _SENDS: Final = frozenset({"eth_sendRawTransaction", "eth_sendTransaction"})

@@ -238,7 +238,7 @@ def test_a_block_has_room_for_its_gas_limit(tmp_path: Path) -> None:
     """More than fits waits for the next block instead of being lost or refused."""
 
     async def body(engine: EmbeddedEngine) -> None:
-        signed = [sign(n, "0x" + "11" * 20, b"", gas=100_000_000) for n in range(8)]
+        signed = [sign(n, "0x" + "11" * 20, b"", gas=30_000_000) for n in range(25)]
         for raw, _ in signed:
             await engine.send(bytes.fromhex(raw[2:]))
         last = signed[-1][1]
@@ -247,7 +247,7 @@ def test_a_block_has_room_for_its_gas_limit(tmp_path: Path) -> None:
         assert all(r["status"] == "0x1" for r in receipts)
         numbers = [int(r["blockNumber"], 16) for r in receipts]
         assert numbers == sorted(numbers)
-        assert max(numbers.count(n) for n in numbers) <= 3
+        assert max(numbers.count(n) for n in numbers) <= 10
 
     run(tmp_path, Disk(), body)
 

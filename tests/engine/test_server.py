@@ -140,7 +140,7 @@ def test_log_range_is_limited(node: Node) -> None:
         ({"nonce": 1, "value": 1}, "TRANSACTION_REFUSED"),
         ({"nonce": 1, "gasPrice": 1}, "TRANSACTION_REFUSED"),
         ({"nonce": 1, "gas": 21_000}, "TRANSACTION_REFUSED"),
-        ({"nonce": 1, "gas": 300_000_001}, "TRANSACTION_REFUSED"),
+        ({"nonce": 1, "gas": 30_000_001}, "TRANSACTION_REFUSED"),
     ],
 )
 def test_bad_transactions_are_refused(node: Node, fault: dict[str, int], code: str) -> None:

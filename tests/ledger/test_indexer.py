@@ -2,14 +2,18 @@
 
 import json
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from eth_account import Account
 from ledger_city import AUTHORITY, City, Node, deploy, entry_document, entry_values, key, wait_until
 from sqlalchemy import text
 
 from crypto.canonical import canonical_json
 from crypto.sm3 import sm3
 from ledger.chain.artifacts import decode_result, encode_act_call, encode_call
+from ledger.chain.engines.embedded.anvil import BLOCK_GAS_LIMIT
+from ledger.chain.engines.embedded.transactions import MAX_TRANSACTION_GAS
 from ledger.chain.indexer import Indexer
 from ledger.chain.rpc import Rpc
 from ledger.chain.sender import Outgoing
@@ -119,6 +123,7 @@ def test_pieces_that_do_not_fit_are_ignored_until_right_ones_come(city: City) ->
         assert connection.scalar(text("SELECT count(*) FROM document_pieces")) == 0
 
 
+WITHOUT_TRANSACTIONS = False
 HOSTILE = (
     b'{"a":1e-99999999999999999999}',
     b"[" * 16_000,
@@ -163,6 +168,49 @@ def test_a_title_holds_no_control_characters() -> None:
     document["name"] = "婚姻\0登记\n"
     described = describe(canonical_json(document))
     assert (described.kind, described.title) == ("entry", "婚姻登记")
+
+
+def _stuffing(documents: bytes) -> bytes:
+    """Init code that puts largest pieces until 200,000 gas are left."""
+    head = encode_call("Documents", "put", bytes(32), 0, 8, b"")[:-32] + (16_384).to_bytes(
+        32, "big"
+    )
+    copy = b"\x60" + bytes([len(head)]) + b"\x60\x3a\x60\x00\x39"
+    size = b"\x61" + (len(head) + 16_384).to_bytes(2, "big")
+    loop = b"\x5b\x60\x00\x60\x00" + size + b"\x60\x00\x60\x00\x73" + documents + b"\x5a\xf1\x50"
+    again = b"\x62" + (200_000).to_bytes(3, "big") + b"\x5a\x11\x60\x07\x57\x00"
+    code = copy + loop + again
+    return code.ljust(0x3A, b"\x00") + head
+
+
+@pytest.mark.full
+def test_a_block_full_of_pieces_is_followed(city: City) -> None:
+    """Anybody may fill blocks with what costs least gas for the bytes that a node answers."""
+    data = _stuffing(city.deployment.contracts["Documents"])
+    fields = {"chainId": city.deployment.chain_id, "nonce": 0, "gasPrice": 0, "value": 0}
+
+    def send(number: int) -> str:
+        account = Account.from_key(sm3(b"somebody %d" % number))
+        signed = account.sign_transaction({**fields, "gas": MAX_TRANSACTION_GAS, "data": data})
+        rpc = Rpc(city.node.url, timeout_s=120)
+        sent = rpc.call("eth_sendRawTransaction", "0x" + bytes(signed.raw_transaction).hex())
+        rpc.close()
+        return str(sent)
+
+    with ThreadPoolExecutor(40) as pool:
+        hashes = list(pool.map(send, range(40)))
+    for one in hashes:
+        wait_until(lambda one=one: city.rpc.call("eth_getTransactionReceipt", one) is not None)
+    gas = [
+        int(city.rpc.call("eth_getBlockByNumber", hex(number), WITHOUT_TRANSACTIONS)["gasUsed"], 16)
+        for number in range(int(city.rpc.call("eth_blockNumber"), 16) + 1)
+    ]
+    assert max(gas) > BLOCK_GAS_LIMIT * 0.95, "no block was full"
+    city.catch_up()
+    with read_transaction(city.engine) as connection:
+        head = find_head(connection)
+    assert head is not None
+    assert head.number == int(city.rpc.call("eth_blockNumber"), 16)
 
 
 def test_another_chain_stops_it_for_good(

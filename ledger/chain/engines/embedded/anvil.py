@@ -26,7 +26,9 @@ BLOCK_GAS_LIMIT: Final = 300_000_000
 HARDFORK: Final = "paris"
 START_TIMEOUT_S: Final = 20.0
 CALL_TIMEOUT_S: Final = 120.0
-MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+#: Above what the contracts can emit in one block: an event's byte costs 8 gas and is two
+#: characters of JSON, so that a block of BLOCK_GAS_LIMIT has about 80 MB of them.
+MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
 _PR_SET_PDEATHSIG: Final = 1
 _LISTENING = re.compile(rb"Listening on 127\.0\.0\.1:(\d{1,5})")
 _NPM_PLATFORMS: Final = {

@@ -11,6 +11,9 @@ from crypto.errors import LedgerError
 from crypto.keccak import keccak256
 
 MAX_TRANSACTION_BYTES: Final = 256 * 1024
+#: A tenth of a block. What one transaction emits is read in one answer: of 375 gas for an event
+#: come about 600 bytes of JSON, and this keeps them within the limit of an answer.
+MAX_TRANSACTION_GAS: Final = 30_000_000
 # Yellow Paper (Paris), appendix G, with EIP-2028.
 _GAS_BASE, _GAS_CREATE, _GAS_ZERO, _GAS_BYTE = 21_000, 32_000, 4, 16
 _SECP256K1_N: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -76,6 +79,8 @@ def decode_transaction(raw: bytes, chain_id: int) -> Transaction:
     needed += 0 if fields[3] else _GAS_CREATE
     if gas_limit < needed:
         raise _refused(f"intrinsic gas too low: the transaction needs {needed} to start")
+    if gas_limit > MAX_TRANSACTION_GAS:
+        raise _refused(f"a transaction has at most {MAX_TRANSACTION_GAS} gas")
     recovery = v - 35 - 2 * chain_id
     if recovery not in (0, 1):
         raise _refused(f"the transaction is not signed for chain {chain_id}")
