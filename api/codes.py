@@ -135,6 +135,7 @@ LEDGER_CODES: Final[dict[str, Row]] = {
         "链上事件与规则不符，已停止读取",
         "An event on the chain breaks a rule",
     ),
+    "LOG_BEHIND_CHECKPOINT": (500, "日志与已签检查点长度不符", "The log is not what was signed"),
     "LOG_FORKED": (503, "网关日志与已锚定的不一致", "The gateway's log has another root"),
     "LOG_SHRANK": (503, "网关日志短于已锚定的长度", "The gateway's log is below its anchor"),
     "LOG_UNREADABLE": (500, "访问日志文件无法读取", "The access log's file cannot be read"),

@@ -12,6 +12,7 @@ from crypto.errors import SanlianError
 from crypto.merkle import Frontier, leaf_hash, verify_inclusion
 from crypto.sm3 import sm3
 from ledger.audit.chain import BlockData, ChainReader, LocatedEvent
+from protocol.checkpoint import verify_checkpoint
 from protocol.ethereum import AnchorEvent, PieceEvent
 from protocol.evidence.chain import apply_event
 from protocol.evidence.decision import (
@@ -37,6 +38,9 @@ class AuditedLog(Protocol):
 
     def inclusion(self, seq: int, size: int) -> list[bytes]:
         """Return the inclusion path of a record in the tree of this size, from the kept tree."""
+
+    def get_checkpoint(self) -> str:
+        """Return the newest checkpoint that the gateway signed, as a note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +240,45 @@ class Audit:
                 anchored = frontier.size
             if expected % PROGRESS_EVERY == 0:
                 yield Progress("log", expected, 0)
+        if expected > anchored and not anchors:
+            yield from self._audit_tail(
+                log, registered, held, frontier.root(), anchored=anchored, damaged=damaged
+            )
         for size in sorted(anchors):
             yield Finding(
                 "log", f"{size} records were anchored, {expected} are there", "LOG_BEHIND_ANCHOR"
             )
         yield from reader.finish()
         yield Progress("log", expected, expected)
+
+    def _audit_tail(
+        self,
+        log: AuditedLog,
+        registered: Log,
+        held: list[bytes],
+        root: bytes,
+        *,
+        anchored: int,
+        damaged: bool,
+    ) -> Iterator[Finding]:
+        """Compare the records since the last anchor with the newest signed checkpoint."""
+        key = self._store.find_key(registered.gateway_key)
+        if key is None:
+            raise AssertionError("a registered log's key is registered")
+        try:
+            signed = verify_checkpoint(
+                log.get_checkpoint(), origin=registered.origin, public_key=key.public_key
+            )
+        except SanlianError as error:
+            yield Finding("log", f"no checkpoint for its tail: {error.message}", error.code)
+            return
+        if signed.size != len(held):
+            message = f"{signed.size} records were signed, {len(held)} are there"
+            yield Finding("log", message, "LOG_BEHIND_CHECKPOINT")
+        elif signed.root != root:
+            yield from _name_differing(
+                log, held, anchored, signed.size, signed.root, named=damaged, tree="signed"
+            )
 
     def state_at(self, number: int) -> MemoryStore:
         """Return the state after a block, rebuilt from what the chain's audit accepted.
@@ -265,9 +302,16 @@ class Audit:
 
 
 def _name_differing(
-    log: AuditedLog, leaves: list[bytes], first: int, size: int, root: bytes, *, named: bool
+    log: AuditedLog,
+    leaves: list[bytes],
+    first: int,
+    size: int,
+    root: bytes,
+    *,
+    named: bool,
+    tree: str = "anchored",
 ) -> Iterator[Finding]:
-    """Name the records whose bytes are not those of an anchored tree.
+    """Name the records whose bytes are not those of an anchored or signed tree.
 
     The tree that the log keeps beside the bytes tells which, as far as it is itself the anchored
     one; otherwise all records since the anchor before are named together.
@@ -281,15 +325,15 @@ def _name_differing(
     whole = len(differing) == size - first
     if whole and size - first > 1:
         yield Finding(
-            f"records {first} to {size - 1}", "bytes do not match the anchored tree", "ROOT_DIFFERS"
+            f"records {first} to {size - 1}", f"bytes do not match the {tree} tree", "ROOT_DIFFERS"
         )
         return
     for seq in differing:
-        yield Finding(f"record {seq}", "bytes do not match the anchored tree", "ROOT_DIFFERS")
+        yield Finding(f"record {seq}", f"bytes do not match the {tree} tree", "ROOT_DIFFERS")
     # A record that was named before makes every later root differ.
     if not differing and not named:
         yield Finding(
-            f"records 0 to {first - 1}", "bytes do not match the anchored tree", "ROOT_DIFFERS"
+            f"records 0 to {first - 1}", f"bytes do not match the {tree} tree", "ROOT_DIFFERS"
         )
 
 
