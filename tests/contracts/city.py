@@ -154,7 +154,9 @@ class City:
             "nonce": self.nonce(contract, signers[0]),
             "expires_at": self.now() + 3600,
             "target": target,
-            "revision": self.revision(name, target) if target != ZERO_ID else 0,
+            "revision": 0
+            if target == ZERO_ID or contract == "Logs"
+            else self.revision(name, target),
             **(header or {}),
         }
         act = make_act(name, values=values, **fields)
