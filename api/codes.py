@@ -191,6 +191,7 @@ LEDGER_CODES: Final[dict[str, Row]] = {
     "JOURNAL_WRITE_FAILED": (503, "区块日志写入失败", "The journal cannot be written"),
     "KEY_FILE_MISSING": (500, "缺少密钥文件", "A key file is missing"),
     "KEY_FILE_UNREADABLE": (500, "密钥文件无法打开", "A key file cannot be opened"),
+    "HOME_IN_USE": (500, "另一命令正在使用该主目录", "Another command runs in this home"),
     "LEDGER_BUSY": (503, "账本变化过快，请再试", "The ledger changes too fast; try again"),
     "LEDGER_NOT_READY": (503, "账本尚未读到创世事件", "The chain was not followed to genesis yet"),
     "LIMIT_INVALID": (400, "每页数量超出范围", "The limit is out of range"),
@@ -312,6 +313,7 @@ CLIENT_CODES: Final[dict[str, Row]] = {
 API_CODES: Final[dict[str, Row]] = {
     "BODY_TOO_LARGE": (413, "请求体过大", "The request body is too large"),
     "BODY_TOO_SLOW": (408, "请求体发送过慢", "The request body came too slowly"),
+    "BLOCK_BEFORE_GENESIS": (422, "区块早于账本起点", "The ledger begins at a later block"),
     "BLOCK_UNKNOWN": (404, "没有该区块", "The block is not known"),
     "CURSOR_INVALID": (400, "翻页游标无效", "The cursor is not valid"),
     "DATABASE_UNAVAILABLE": (503, "数据库不可用", "The database cannot be used"),

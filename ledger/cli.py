@@ -26,6 +26,7 @@ from ledger.supervisor import Supervisor
 from protocol.evidence import Status, verify_evidence
 from protocol.trust import TrustRoot
 
+CANNOT_DECIDE = 2
 MAX_EVIDENCE_SIZE = 64 * 1024 * 1024
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -39,20 +40,32 @@ home_option = click.option(
 )
 
 
-def plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn the project's errors into one line and exit status 1."""
+def _failure(message: str, status: int) -> click.ClickException:
+    """Return the error that ends the command with one line and this exit status."""
+    error = click.ClickException(message)
+    error.exit_code = status  # type: ignore[misc]  # click reads it from the instance
+    return error
 
-    @wraps(command)
-    def wrapped(*arguments: Any, **options: Any) -> Any:
-        try:
-            return command(*arguments, **options)
-        except SanlianError as error:
-            raise click.ClickException(str(error)) from error
-        except ValidationError as error:
-            lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-            raise click.ClickException("SETTING_INVALID: " + "; ".join(lines)) from error
 
-    return wrapped
+def plain_errors(
+    status: int = 1,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Turn the project's errors into one line and this exit status."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            try:
+                return command(*arguments, **options)
+            except SanlianError as error:
+                raise _failure(str(error), status) from error
+            except ValidationError as error:
+                lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+                raise _failure("SETTING_INVALID: " + "; ".join(lines), status) from error
+
+        return wrapped
+
+    return decorate
 
 
 def _say(line: str) -> None:
@@ -94,7 +107,7 @@ def _read_public_key(path: Path) -> PublicKey:
     help="How many witnesses must vouch for a block. 见证门限。",
 )
 @click.option("--origin", required=True, help="Origin of the access log, a-z 0-9 . / -")
-@plain_errors
+@plain_errors()
 def init(
     *,
     home: Path,
@@ -107,6 +120,7 @@ def init(
 ) -> None:
     """Deploy a new ledger (public keys as PEM files). 部署新账本。"""
     settings = load_settings(home.absolute())
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     founders = Founders(
         head=_read_public_key(head),
         authority=tuple(map(_read_public_key, authority)),
@@ -127,7 +141,7 @@ def init(
 
 @main.command()
 @home_option
-@plain_errors
+@plain_errors()
 def run(home: Path) -> None:
     """Run node, api and gateway until Ctrl-C. 运行账本，按 Ctrl-C 停止。"""
     settings = load_settings(home.absolute())
@@ -159,7 +173,7 @@ def run(home: Path) -> None:
 )
 @home_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON. 输出 JSON。")
-@plain_errors
+@plain_errors(CANNOT_DECIDE)
 def verify(
     evidence: Path, trust: Path | None, pin: tuple[str, ...], home: Path, *, as_json: bool
 ) -> None:
@@ -203,10 +217,9 @@ def _read(path: Path, limit: int) -> bytes:
         with path.open("rb") as stream:
             data = stream.read(limit + 1)
     except OSError as error:
-        click.echo(f"FILE_UNREADABLE: {path}", err=True)
-        raise SystemExit(2) from error
+        raise _failure(f"FILE_UNREADABLE: {path}", CANNOT_DECIDE) from error
     if len(data) > limit:
-        raise click.ClickException(f"FILE_TOO_LARGE: {path} has more than {limit} bytes")
+        raise _failure(f"FILE_TOO_LARGE: {path} has more than {limit} bytes", CANNOT_DECIDE)
     return data
 
 
@@ -218,7 +231,7 @@ def _parse_pin(text: str) -> tuple[int, bytes]:
             raise ValueError(digest)
         return int(number), value
     except ValueError as error:
-        raise click.ClickException("PIN_MALFORMED: --pin takes NUMBER:HASH") from error
+        raise _failure("PIN_MALFORMED: --pin takes NUMBER:HASH", CANNOT_DECIDE) from error
 
 
 @main.command()
@@ -231,12 +244,12 @@ def _parse_pin(text: str) -> tuple[int, bytes]:
     help="Also compile this source tree and compare the code on chain. 源码目录。",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON. 输出 JSON。")
-@plain_errors
+@plain_errors(CANNOT_DECIDE)
 def audit(home: Path, node: str | None, source: Path | None, *, as_json: bool) -> None:
     """Audit chain and access log against each other. 审计整个账本。
 
     Reads only. Where nothing answers at the node's URL, the embedded node is started for the time.
-    Exit status: 0 nothing found, 1 findings.
+    Exit status: 0 nothing found, 1 findings, 2 the audit could not be made.
     """
     from ledger.audit.run import run_audit  # noqa: PLC0415 - keeps `sanlian verify` light
 
@@ -260,7 +273,7 @@ def _say_nothing(_line: str) -> None:
 @main.command()
 @home_option
 @click.option("--node", default=None, help="JSON-RPC URL; default: from the settings. 节点地址。")
-@plain_errors
+@plain_errors()
 def rebuild(home: Path, node: str | None) -> None:
     """Rebuild the database from the chain alone; stop the api first. 由链重建数据库。"""
     from ledger.rebuild import rebuild as rebuild_database  # noqa: PLC0415 - the same

@@ -97,8 +97,8 @@ def rebuild(settings: Settings, say: Callable[[str], None] = lambda _line: None)
         differences: tuple[str, ...] = ()
         if old is not None:
             try:
-                differences = find_differences(old, new)
                 carried = _carry_over(old, new)
+                differences = find_differences(old, new)
             except SQLAlchemyError:
                 readable = False
         elif path.exists():

@@ -73,7 +73,6 @@ class Settings(BaseSettings):
     providers_file: Path | None = Field(
         None, description="JSON object from node name to base URL of the provider's service"
     )
-    witness_threshold: int = Field(2, ge=1, le=64, description="witnesses that must cosign a block")
 
     @classmethod
     def settings_customise_sources(

@@ -6,6 +6,7 @@ again; one that keeps ending stops everything, and the message names its output.
 """
 
 import ctypes
+import fcntl
 import os
 import signal
 import subprocess
@@ -69,12 +70,22 @@ class Supervisor:
         Args:
             directory: where each child's output goes, `<name>.log`.
             say: takes one line of news for the user.
+
+        Raises:
+            LedgerError: HOME_IN_USE when another supervisor works in the directory.
         """
         self._directory = directory
         self._say = say
         self._children: list[_Child] = []
         self._stop_asked = False
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = (directory / "lock").open("ab")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise LedgerError(
+                "HOME_IN_USE", f"another command runs in {directory.parent}; stop it first"
+            ) from error
 
     def _spawn(self, process: Process) -> subprocess.Popen[bytes]:
         path = self._directory / f"{process.name}.log"

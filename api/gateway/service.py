@@ -309,8 +309,8 @@ class DataService:
         except Exception:
             # A defect of ours must still leave a record.
             _LOGGER.exception("a request could not be decided")
-            error = LedgerError("INTERNAL_ERROR", "the gateway failed to decide")
-            return await self._gatekeeper.deny(admitted, error)
+            defect = LedgerError("INTERNAL_ERROR", "the gateway failed to decide")
+            return await self._gatekeeper.deny(admitted, defect)
         try:
             try:
                 intent = await asyncio.wrap_future(

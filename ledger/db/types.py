@@ -1,7 +1,12 @@
 """Column types for the integers that databases do not hold."""
 
 from sqlalchemy import Dialect, LargeBinary
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import TypeDecorator
+
+
+class ValueDamaged(SQLAlchemyError):
+    """A column holds what this program never wrote there."""
 
 
 class _Unsigned(TypeDecorator[int]):
@@ -24,8 +29,12 @@ class _Unsigned(TypeDecorator[int]):
         value: bytes | None,
         dialect: Dialect,  # noqa: ARG002 - SQLAlchemy passes it
     ) -> int | None:
-        """Decode."""
-        return None if value is None else int.from_bytes(value, "big")
+        """Decode; a file that others changed may hold anything."""
+        if value is None:
+            return None
+        if not isinstance(value, bytes) or len(value) != self.size:
+            raise ValueDamaged("a number is not the bytes that were written")
+        return int.from_bytes(value, "big")
 
 
 class Uint64(_Unsigned):

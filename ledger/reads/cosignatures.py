@@ -1,6 +1,6 @@
 """Witnesses' signatures on blocks and checkpoints: checked, then kept."""
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from crypto.errors import CryptoError, ProtocolError, RequestRefused, VerificationError
@@ -45,7 +45,7 @@ def accept_block_cosignature(
         signature: signature on protocol.checkpoint.block_statement.
 
     Raises:
-        RequestRefused: WITNESS_UNKNOWN, BLOCK_UNKNOWN, BLOCK_DIFFERS.
+        RequestRefused: WITNESS_UNKNOWN, BLOCK_UNKNOWN, BLOCK_BEFORE_GENESIS, BLOCK_DIFFERS.
         VerificationError: COSIGNATURE_INVALID.
     """
     if not 0 <= number < _MAX_TIME or not 0 <= time < _MAX_TIME:
@@ -54,6 +54,9 @@ def accept_block_cosignature(
         witness = _witness(session, key_id)
         block = session.get(table.Block, number)
         if block is None:
+            first = session.scalar(select(func.min(table.Block.number)))
+            if first is not None and number < first:
+                raise RequestRefused("BLOCK_BEFORE_GENESIS", "the ledger begins at a later block")
             raise RequestRefused("BLOCK_UNKNOWN", "this block has not been followed here")
         if block.hash != block_hash:
             raise RequestRefused("BLOCK_DIFFERS", "the block of this number has another hash here")
