@@ -20,6 +20,7 @@ from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3
 from protocol.description import Role
 from protocol.documents import InterfaceDocument, filter_items
+from protocol.evidence.decision import MAX_SKEW_S
 from protocol.httpsig import CONTENT_TYPE, ProviderAnswer, parse_answer, sign_forward
 from protocol.model import KeyState, Store
 from protocol.receipt import Receipt
@@ -287,6 +288,8 @@ def _process(
     try:
         answer = parse_answer(status=status, headers=headers, body=body, intent_leaf=leaf)
     except SanlianError:
+        return "PROVIDER_SIGNATURE_INVALID", None, b"", 0
+    if abs(answer.created - time.time()) > MAX_SKEW_S:  # no verifier would accept it
         return "PROVIDER_SIGNATURE_INVALID", None, b"", 0
     key = call.store.find_key(answer.public_key.key_id)
     person = call.store.find_person(key.person) if key is not None else None

@@ -194,6 +194,9 @@ class SanlianProvider:
         leaf = leaf_hash(receipt.record)
         if leaf != forward.intent_leaf:
             raise RequestRefused("INTENT_MISMATCH", "the receipt is of another intent")
+        # A grant is judged at the intent's time: no gateway may date it back into a past grant.
+        if abs(now - intent["time_ms"] // 1000) > self._skew_s:
+            raise RequestRefused("FORWARD_STALE", "the intent is not of this minute")
         self._check_intent(intent, method, path)
         request = _requester(intent)
         parameters = _parameters(method, query, body)

@@ -146,6 +146,13 @@ def verify_end(
     public_key = _verify_answer(answer, leaf)
     if not released:
         return
+    # The provider's own clock: a gateway that dates an intent back finds no such answer.
+    begun, ended = intent["time_ms"] // 1000, end["time_ms"] // 1000
+    _require(
+        "PROVIDER_INVALID",
+        "the provider's answer is of another time",
+        ok=begun - MAX_SKEW_S <= answer["created"] <= ended + MAX_SKEW_S,
+    )
     _require(
         "OUTCOME_INVALID", "the response's digest is missing", ok=end["response_digest"] is not None
     )

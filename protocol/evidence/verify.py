@@ -12,7 +12,13 @@ from protocol.checkpoint import Checkpoint, parse_note, verify_checkpoint
 from protocol.description import Role
 from protocol.ethereum import ActEvent, AnchorEvent, GenesisEvent, Header
 from protocol.evidence.chain import PlacedEvent, find_unvouched, read_events, read_headers, replay
-from protocol.evidence.decision import verify_denial, verify_end, verify_intent, verify_request
+from protocol.evidence.decision import (
+    MAX_SKEW_S,
+    verify_denial,
+    verify_end,
+    verify_intent,
+    verify_request,
+)
 from protocol.evidence.format import Evidence
 from protocol.model import Log, MemoryStore
 from protocol.records import parse_record
@@ -90,7 +96,7 @@ def verify_evidence(
     first = records[0]
     deciding = first["block"]["number"]
     with _part("blocks"):
-        _verify_deciding(headers, first["block"])
+        _verify_deciding(headers, first)
     store = MemoryStore()
     with _part("acts"):
         # What was recorded behind the deciding block decided nothing.
@@ -175,10 +181,13 @@ def _verify_kinds(records: list[dict[str, Any]]) -> None:
         )
 
 
-def _verify_deciding(headers: list[Header], block: Mapping[str, Any]) -> None:
+def _verify_deciding(headers: list[Header], record: Mapping[str, Any]) -> None:
+    block = record["block"]
     found = [header for header in headers if header.number == block["number"]]
     if len(found) != 1 or found[0].hash.hex() != block["hash"]:
         raise VerificationError("BLOCK_INVALID", "the deciding block is missing or another")
+    if record["time_ms"] // 1000 + MAX_SKEW_S < found[0].timestamp:
+        raise VerificationError("BLOCK_INVALID", "the record is older than its deciding block")
 
 
 def _verify_note(store: MemoryStore, note: str, log: Log) -> Checkpoint:

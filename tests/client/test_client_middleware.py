@@ -228,6 +228,14 @@ def test_the_requester_must_have_signed(caller: Caller) -> None:
     assert_refused(caller.send(caller.intent(forged)), "REQUESTER_SIGNATURE_INVALID")
 
 
+def test_an_intent_is_not_dated_back(caller: Caller) -> None:
+    """A gateway could open a grant that has ended, with a time at which it was alive."""
+    for away_ms in (-3_600_000, 3_600_000):
+        time_ms = int(time.time() * 1000) + away_ms
+        record = caller.intent(caller.request({"id": "5"}), time_ms=time_ms)
+        assert_refused(caller.send(record), "FORWARD_STALE")
+
+
 @pytest.mark.parametrize(
     ("bent", "code"),
     [

@@ -221,7 +221,7 @@ class City:
             call = b"\x73" + self.contracts[contract] + b"\x5a\xf1\x15\x60\x00\x57"
             code, payload = code + copy + arguments + call, payload + data
         assert len(code) == size - 1, len(code)
-        transaction = {
+        transaction: dict[str, Any] = {
             "chainId": CHAIN_ID,
             "nonce": int(
                 self.rpc.call("eth_getTransactionCount", self.sender.address, "latest"), 16

@@ -105,13 +105,17 @@ class Case:
         }
 
     def outcome(
-        self, intent: int, *, signer: str = "civil affairs provider", **changes: Any
+        self,
+        intent: int,
+        *,
+        signer: str = "civil affairs provider",
+        answered: int | None = None,
+        **changes: Any,
     ) -> dict[str, Any]:
         """Return the outcome of a released answer."""
         leaf = leaf_hash(self.record(intent))
-        headers = sign_answer(
-            key(signer), status=200, body=BODY, intent_leaf=leaf, created=int(time.time())
-        )
+        created = int(time.time()) if answered is None else answered
+        headers = sign_answer(key(signer), status=200, body=BODY, intent_leaf=leaf, created=created)
         answer = parse_answer(status=200, headers=headers.items(), body=BODY, intent_leaf=leaf)
         return {
             "event": "outcome",

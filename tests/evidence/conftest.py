@@ -1,5 +1,6 @@
 """One city with its records, made once; no test changes it."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -44,6 +45,11 @@ def told(rpc: Rpc, deployed: Deployed, tmp_path_factory: pytest.TempPathFactory)
     seqs["wrong_denial"] = case.append(case.denial("GRANT_EXPIRED", case.request(), housing))
     seqs["foreign_provider"] = case.released(signer="housing operator")
     seqs["no_provider"] = case.released(provider_response=None)
+    seqs["late_answer"] = case.released(answered=int(time.time()) + 3600)
+    back = case.request(created=1_780_000_000)
+    seqs["dated_back"] = case.append(
+        {**case.denial("CLOCK_SKEW", back, housing), "time_ms": 1_780_000_000_000}
+    )
     seqs["more_items"] = case.released(items=f"{5:064x}")
     seqs["open_intent"] = case.append(case.intent())
     case.file_bundled()

@@ -114,6 +114,8 @@ def test_every_lie_is_named(told: Told) -> None:
         (f"record {seqs['wrong_denial']}", "DECISION_WRONG"),
         (f"record {seqs['revoked_grant_released']}", "DECISION_WRONG"),
         (f"record {seqs['framed']}", "DECISION_WRONG"),
+        (f"record {seqs['late_answer'] + 1}", "PROVIDER_INVALID"),
+        (f"record {seqs['dated_back']}", "TIME_REVERSED"),
         (f"record {seqs['framed_busy']}", "DECISION_WRONG"),
         (f"record {seqs['foreign_provider'] + 1}", "PROVIDER_INVALID"),
         (f"record {seqs['no_provider'] + 1}", "PROVIDER_INVALID"),

@@ -54,6 +54,8 @@ def test_valid_says_what_was_released(told: Told) -> None:
         ("foreign_provider", "outcome", "PROVIDER_INVALID"),
         ("no_provider", "outcome", "PROVIDER_INVALID"),
         ("more_items", "outcome", "OUTCOME_INVALID"),
+        ("late_answer", "outcome", "PROVIDER_INVALID"),
+        ("dated_back", "blocks", "BLOCK_INVALID"),
     ],
 )
 def test_gateway_that_lies(told: Told, name: str, part: str, cause: str) -> None:

@@ -67,11 +67,13 @@ def signed(
     *,
     status: int = 200,
     intent: bytes | None = None,
+    away_s: int = 0,
     changes: dict[str, str] | None = None,
 ) -> bytes:
     """Return a provider's answer, signed well but for the changes."""
     leaf = _intent(head) if intent is None else intent
-    headers = sign_answer(key, status=status, body=body, intent_leaf=leaf, created=int(time.time()))
+    created = int(time.time()) + away_s
+    headers = sign_answer(key, status=status, body=body, intent_leaf=leaf, created=created)
     return _message(status, {**headers, **(changes or {})}, body)
 
 
@@ -145,6 +147,9 @@ FAULTS: dict[str, tuple[Callable[[World], Raw], str, int]] = {
     "signed by another department": (
         lambda w: _send(lambda h: signed(h, w.city.system, envelope())),
         "PROVIDER_KEY_UNKNOWN", 502),
+    "answer of another time": (
+        lambda w: _send(lambda h: signed(h, w.city.provider_key, envelope(), away_s=-3600)),
+        "PROVIDER_SIGNATURE_INVALID", 502),
     "answer to another intent": (
         lambda w: _send(lambda h: signed(h, w.city.provider_key, envelope(), intent=bytes(32))),
         "PROVIDER_SIGNATURE_INVALID", 502),
