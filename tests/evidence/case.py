@@ -161,11 +161,12 @@ class Case:
         """Record a request in one transaction with another department's act and a document."""
         city = self.city
         city.register("weather")
+        words: dict[str, Any] = key_words("weather operator")
         enrolled = city.sign(
             "PersonEnrolled",
             ("weather head", "weather operator"),
             roles=int(Role.OPERATOR),
-            **key_words("weather operator"),
+            **words,
         )
         filed = city.sign(
             "RequestFiled",
