@@ -203,6 +203,7 @@ LEDGER_CODES: Final[dict[str, Row]] = {
     "OUTBOX_FULL": (503, "待发送的签署件过多，请稍后再试", "Too many acts are waiting; try later"),
     "OUTBOX_KEY_FULL": (429, "该密钥待发送的签署件过多", "Too many acts of this key are waiting"),
     "PASSPHRASE_MISSING": (500, "未设置密钥口令", "The passphrase is not set"),
+    "PORTS_TAKEN": (500, "没有可用的连续端口", "No free ports in a row"),
     "PLATFORM_KEY_DIFFERS": (500, "平台密钥与部署文件不符", "The platform's key is another one"),
     "POOL_FULL": (503, "下一区块已满", "The next block is full"),
     "PROCESS_FAILED": (500, "子进程无法运行", "A process does not run"),

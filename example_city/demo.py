@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from crypto.canonical import canonical_json
 from crypto.errors import RequestRefused, SanlianError
 from example_city import home as example_home
 from example_city.catalogue import INSURANCE
-from example_city.home import ORIGIN, PASSPHRASE, Ports
+from example_city.home import ORIGIN, PASSPHRASE, Ports, free_ports
 from example_city.plan import BASIS, Planned, Planner
 from example_city.records import make_insured
 from example_city.run import await_gateway, open_platform, start_platform, start_rest
@@ -56,19 +55,6 @@ class StepFailed(SanlianError):
 def _expect(what: str, *, holds: bool) -> None:
     if not holds:
         raise StepFailed("DEMO_STEP_FAILED", what)
-
-
-def free_ports() -> Ports:
-    """Return ports that nobody listens on at the moment."""
-    sockets = [socket.socket() for _ in range(6)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        numbers = [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-    return Ports(numbers[0], numbers[1], numbers[2], tuple(numbers[3:6]))
 
 
 @dataclass(slots=True)

@@ -1,12 +1,15 @@
 """The example's home directory: its files, its processes, its first start."""
 
 import json
+import random
 import secrets
+import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from crypto.errors import LedgerError
 from crypto.keyfile import dump_private_key
 from crypto.sm2 import PrivateKey
 from example_city.catalogue import OFFERS, Offer
@@ -22,7 +25,7 @@ from example_city.units import (
     load_units,
     unit_key,
 )
-from ledger.processes import environment, http_ready, platform_processes
+from ledger.processes import environment, gateway_ready, http_ready, platform_processes
 from ledger.settings import Settings
 from ledger.setup import Founders, write_file
 from ledger.supervisor import Process, python_process
@@ -42,6 +45,26 @@ class Ports:
     api: int = 8440
     gateway: int = 8441
     providers: tuple[int, ...] = (8451, 8452, 8453)
+
+
+def free_ports() -> Ports:
+    """Return six ports in a row that nobody listens on at the moment.
+
+    They lie below the ports that the system gives to outgoing connections: a client that asks a
+    port of that range too early may find itself at both ends.
+    """
+    for base in random.SystemRandom().sample(range(20_000, 32_000, 6), 200):
+        sockets = [socket.socket() for _ in range(6)]
+        try:
+            for offset, one in enumerate(sockets):
+                one.bind(("127.0.0.1", base + offset))
+        except OSError:
+            continue
+        finally:
+            for one in sockets:
+                one.close()
+        return Ports(base, base + 1, base + 2, (base + 3, base + 4, base + 5))
+    raise LedgerError("PORTS_TAKEN", "no six free ports in a row between 20000 and 32000")
 
 
 def settings_for(home: Path, ports: Ports) -> Settings:
@@ -140,7 +163,9 @@ def processes(home: Path, ports: Ports, offers: Sequence[Offer] = OFFERS) -> dic
     settings = settings_for(home, ports)
     found = platform_processes(settings)
     env = environment(settings)
-    gateway = found.pop("gateway")
+    gateway_url = f"http://127.0.0.1:{ports.gateway}"
+    # Its log is registered here before it starts, so it must come to serve data.
+    gateway = replace(found.pop("gateway"), is_ready=gateway_ready(gateway_url))
     for offer, port in zip(OFFERS, ports.providers, strict=True):
         if offer not in offers:
             continue
@@ -160,7 +185,7 @@ def processes(home: Path, ports: Ports, offers: Sequence[Offer] = OFFERS) -> dic
             *("witness", "run", "--home", str(witness), "--name", name),
             *("--node", settings.resolved_node_url),
             *("--api", f"http://127.0.0.1:{ports.api}"),
-            *("--gateway", f"http://127.0.0.1:{ports.gateway}"),
+            *("--gateway", gateway_url),
             is_ready=(witness / "state.json").exists,
             env=env,
         )

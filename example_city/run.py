@@ -72,7 +72,6 @@ def start_rest(
     """Start the providers of these offers, gateway and witnesses."""
     found = example_home.processes(home, ports, offers)
     supervisor.start(*(found[name] for name in found if name not in ("node", "api")))
-    await_gateway(ports, 0)
 
 
 def await_gateway(ports: Ports, block: int) -> None:

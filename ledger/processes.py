@@ -4,6 +4,7 @@ import json
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 
 from ledger.settings import Settings
 from ledger.supervisor import Process, Supervisor, python_process
@@ -19,7 +20,7 @@ def http_ready(url: str) -> Callable[[], bool]:
         try:
             with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - ours
                 return bool(answer.status == 200)
-        except OSError:
+        except (OSError, HTTPException):
             return False
 
     return is_ready
@@ -35,7 +36,7 @@ def node_ready(url: str) -> Callable[[], bool]:
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - ours
                 return b'"result"' in answer.read(4096)
-        except OSError:
+        except (OSError, HTTPException):
             return False
 
     return is_ready
@@ -53,7 +54,7 @@ def gateway_ready(url: str, *, block: int = 0) -> Callable[[], bool]:
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=_TIMEOUT_S) as answer:  # noqa: S310 - ours
                 health = json.loads(answer.read(4096))
-        except (OSError, ValueError):
+        except (OSError, HTTPException, ValueError):
             return False
         return health.get("status") == "ok" and (health.get("block_number") or 0) >= block
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.whole.instance import Instance, copy_of, free_ports
+from example_city.home import free_ports
+from tests.whole.instance import Instance, copy_of
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from crypto.errors import SanlianError
 from crypto.sm2 import PrivateKey
-from example_city.home import PASSPHRASE, Ports, read_loaded
+from example_city.home import PASSPHRASE, Ports, free_ports, read_loaded
 from example_city.plan import BASIS
 from example_city.run import open_platform
 from example_city.story import SCENARIO
@@ -29,6 +28,7 @@ from sanlian_client.receipts import ReceiptStore, verify_receipts
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 120.0
+_HEADER_ONLY = (False,)
 
 
 def wait_until(predicate: Callable[[], bool], timeout_s: float = 60.0) -> None:
@@ -37,27 +37,6 @@ def wait_until(predicate: Callable[[], bool], timeout_s: float = 60.0) -> None:
     while not predicate():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
-
-
-def free_ports() -> Ports:
-    """Return six ports that are free now; the last three follow each other."""
-    while True:
-        sockets = []
-        try:
-            first = socket.socket()
-            first.bind(("127.0.0.1", 0))
-            sockets.append(first)
-            base = first.getsockname()[1]
-            for offset in range(1, 6):
-                one = socket.socket()
-                sockets.append(one)
-                one.bind(("127.0.0.1", base + offset))
-            return Ports(base, base + 1, base + 2, (base + 3, base + 4, base + 5))
-        except (OSError, OverflowError):
-            continue
-        finally:
-            for one in sockets:
-                one.close()
 
 
 @dataclass(slots=True)
@@ -158,7 +137,7 @@ class Instance:
         try:
             head = int(rpc.call("eth_blockNumber"), 16)
             for number in range(max([0, *self.blocks]), head + 1):
-                block = rpc.call("eth_getBlockByNumber", hex(number), False)
+                block = rpc.call("eth_getBlockByNumber", hex(number), *_HEADER_ONLY)
                 assert self.blocks.setdefault(number, block["hash"]) == block["hash"]
         finally:
             rpc.close()

@@ -13,7 +13,7 @@ from tests.whole.instance import Instance
 
 
 def _rounds(instance: Instance, count: int, seed: int) -> None:
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - moments of a test, nothing secret
     for _ in range(count):
         instance.start()
         stop = threading.Event()
