@@ -75,8 +75,17 @@ def settings_for(home: Path, ports: Ports) -> Settings:
         api_port=ports.api,
         gateway_port=ports.gateway,
         key_passphrase=PASSPHRASE,
+        auditor_departments=_auditor_department(home),
         providers_file=home / "providers.json",
         anchor_interval_s=1.0,
+    )
+
+
+def _auditor_department(home: Path) -> str:
+    """Return the id of the audit office, empty before the example is loaded."""
+    path = home / "example.json"
+    return (
+        str(json.loads(path.read_bytes())["departments"][f"{AUDIT:02d}"]) if path.exists() else ""
     )
 
 

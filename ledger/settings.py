@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     heartbeat_interval_s: int = Field(
         600, ge=10, le=86400, description="a heartbeat record when nothing else came for so long"
     )
+    auditor_departments: str = Field(
+        "",
+        pattern=r"^([0-9a-f]{64}(,[0-9a-f]{64})*)?$",
+        description="ids of departments, with commas, whose auditors may have all evidence; "
+        "the authority's own always may",
+    )
     providers_file: Path | None = Field(
         None, description="JSON object from node name to base URL of the provider's service"
     )
@@ -89,6 +95,11 @@ class Settings(BaseSettings):
         if toml is not None:
             sources = (*sources, TomlConfigSettingsSource(settings_cls))
         return sources
+
+    @property
+    def resolved_auditor_departments(self) -> frozenset[bytes]:
+        """Ids of the departments whose auditors may have all evidence."""
+        return frozenset(bytes.fromhex(one) for one in self.auditor_departments.split(",") if one)
 
     @property
     def resolved_node_url(self) -> str:

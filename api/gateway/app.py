@@ -163,7 +163,12 @@ class Gateway:
         )
         self.data = DataService(self.gatekeeper, forwarder, providers)
         if self.build_evidence is not None:
-            self.evidence = EvidenceService(self.gatekeeper, self.reader, self.build_evidence)
+            self.evidence = EvidenceService(
+                self.gatekeeper,
+                self.reader,
+                self.build_evidence,
+                auditor_departments=self.settings.resolved_auditor_departments,
+            )
         _LOGGER.info("the access log is open at %d records", writer.size)
 
     async def _count(self, opened: asyncio.Event) -> None:

@@ -11,7 +11,7 @@ from crypto.errors import RequestRefused, SanlianError
 from ledger.log.reader import LogReader
 from protocol.description import Role
 from protocol.httpsig import content_digest
-from protocol.model import KeyState
+from protocol.model import KeyState, Person, Store
 from protocol.records import parse_record
 
 #: Builds the evidence file of the record with this index.
@@ -27,9 +27,19 @@ class EvidenceService:
         gatekeeper: checks and records.
         reader: reads the log.
         build: builds the evidence; it is called in a thread, one at a time.
+        auditor_departments: departments, beside the authority's, whose auditors may have the
+            evidence of every record. Any head can enrol an auditor of its own department.
     """
 
-    def __init__(self, gatekeeper: Gatekeeper, reader: LogReader, build: Build) -> None:
+    def __init__(
+        self,
+        gatekeeper: Gatekeeper,
+        reader: LogReader,
+        build: Build,
+        *,
+        auditor_departments: frozenset[bytes],
+    ) -> None:
+        self._auditor_departments = auditor_departments
         self._gatekeeper = gatekeeper
         self._reader = reader
         self._build = build
@@ -88,9 +98,16 @@ class EvidenceService:
         if value["log"] != self._gatekeeper.log.origin or seq >= self._gatekeeper.log.size:
             raise RequestRefused("LOG_RECORD_UNKNOWN", "this gateway has no such record")
         is_party = bool(person.roles) and person.department in self._parties(seq)
-        if not is_party and not person.roles & Role.AUDITOR:
+        if not is_party and not self._audits_everything(store, person):
             raise RequestRefused("EVIDENCE_NOT_ALLOWED", "the record is not about your department")
         return seq
+
+    def _audits_everything(self, store: Store, person: Person) -> bool:
+        authority = store.find_authority()
+        departments = self._auditor_departments | (
+            {authority.department} if authority is not None else set()
+        )
+        return bool(person.roles & Role.AUDITOR) and person.department in departments
 
     def _parties(self, seq: int) -> set[bytes]:
         """Return the departments that a record is about."""

@@ -16,7 +16,13 @@ from api.gateway.counting import RateLimiter, RejectedCounter
 from api.gateway.forward import Call, Forwarder, Result, encode_parameters
 from api.gateway.state import Snapshot, StateSource, is_stale
 from crypto.canonical import parse_canonical
-from crypto.errors import CryptoError, LedgerError, RequestRefused, SanlianError
+from crypto.errors import (
+    CryptoError,
+    LedgerError,
+    ProtocolError,
+    RequestRefused,
+    SanlianError,
+)
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PublicKey
 from ledger.log.writer import LogWriter, Nonce, Quota
@@ -186,10 +192,12 @@ class Gatekeeper:
         """Check the key, the time of the signature and the age of the state.
 
         Raises:
-            ProtocolError: EXAMPLE_KEY_REFUSED.
-            RequestRefused: CLOCK_SKEW, LEDGER_HALTED, HEAD_STALE.
+            RequestRefused: EXAMPLE_KEY_REFUSED, CLOCK_SKEW, LEDGER_HALTED, HEAD_STALE.
         """
-        refuse_example_key(admitted.request.public_key.key_id, is_example=self._is_example)
+        try:
+            refuse_example_key(admitted.request.public_key.key_id, is_example=self._is_example)
+        except ProtocolError as error:
+            raise RequestRefused(error.code, error.message) from error
         if abs(admitted.request.created - admitted.time_s) > self._clock_skew_s:
             raise RequestRefused("CLOCK_SKEW", "the signature was not made just now")
         if admitted.snapshot.finding_code:

@@ -14,6 +14,7 @@ from crypto.errors import LedgerError
 from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3
 from ledger.log.reader import LogReader
+from protocol.description import Role
 from protocol.httpsig import parse_content_digest, sign_request
 from protocol.receipt import Receipt, verify_receipt
 from tests.gateway.city import ORIGIN
@@ -32,7 +33,9 @@ def _service(world: World) -> Iterator[None]:
             raise LedgerError("EVIDENCE_UNSUPPORTED", "there is no evidence of such a record")
         return reader.receipt(seq).to_bytes()
 
-    world.gateway.evidence = EvidenceService(gatekeeper, reader, build)
+    world.gateway.evidence = EvidenceService(
+        gatekeeper, reader, build, auditor_departments=frozenset()
+    )
     yield
     world.gateway.evidence = None
 
@@ -91,6 +94,17 @@ def test_others_do_not(world: World, outcome: dict[str, Any]) -> None:
         assert answer.json()["code"] == code
         record = world.receipt(answer)
         assert (record["event"], record["code"]) == ("denied", code)
+
+
+def test_an_auditor_of_any_department_sees_its_own_records_only(
+    world: World, outcome: dict[str, Any]
+) -> None:
+    stranger = world.city.enrol(world.city.stranger_head, Role.AUDITOR)
+    world.state.publish()
+    answer = inspect(world, outcome["seq"], stranger)
+    assert answer.status_code == 403
+    assert answer.json()["code"] == "EVIDENCE_NOT_ALLOWED"
+    assert world.receipt(answer)["event"] == "denied"
 
 
 def test_records_of_the_log_itself_are_for_auditors(world: World) -> None:
