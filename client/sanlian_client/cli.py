@@ -14,7 +14,7 @@ from protocol.description import BY_NAME
 from protocol.evidence import verify_evidence
 from protocol.trust import TrustRoot
 from sanlian_client import console
-from sanlian_client.acts import Acts
+from sanlian_client.acts import MAX_SEALED_SIZE, Acts, seal
 from sanlian_client.console import (
     DIRECTORY,
     FILE,
@@ -78,6 +78,18 @@ def key_show(path: Path, passphrase: str | None, *, pem: bool, as_json: bool) ->
         click.echo(dump_public_key(public).decode(), nl=False)
         return
     show({"key_id": public.key_id.hex(), "public_key": public.to_bytes().hex()}, as_json=as_json)
+
+
+@main.command("seal")
+@click.argument("text", type=FILE)
+@click.argument("path", type=FILE)
+@json_option
+@plain_errors
+def seal_text(text: Path, path: Path, *, as_json: bool) -> None:
+    """Seal a text file: salt and text go to PATH, keep it. 密封文件，输出承诺值。"""
+    sealed = seal(read_limited(text, max_bytes=MAX_SEALED_SIZE))
+    write_new(path, sealed.to_bytes())
+    show({"commitment": sealed.commitment.hex()}, as_json=as_json)
 
 
 @main.group()

@@ -367,3 +367,17 @@ def test_an_act_by_command_line(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{}")
     trust = str(tmp_path / "bad.json")
     assert run("evidence", "verify", trust, "--trust", trust).exit_code == 2
+
+
+def test_seal_command_keeps_what_opens_the_commitment(tmp_path: Path) -> None:
+    text, path = tmp_path / "reason.txt", tmp_path / "reason.sealed"
+    text.write_text("资料不全", encoding="utf-8")
+    done = CliRunner().invoke(main, ["seal", str(text), str(path), "--json"])
+    assert done.exit_code == 0, done.output
+    sealed = Sealed.from_bytes(path.read_bytes())
+    assert sealed.document == text.read_bytes()
+    assert json.loads(done.output)["commitment"] == sealed.commitment.hex()
+    assert path.stat().st_mode & 0o077 == 0
+    again = CliRunner().invoke(main, ["seal", str(text), str(path)])
+    assert again.exit_code == 1
+    assert "FILE_EXISTS" in again.output
