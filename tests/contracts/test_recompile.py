@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)
 def test_source_gives_the_committed_bytecode() -> None:
     """Every contract, compiled from its source, is byte for byte what Python deploys."""
     sizes = recompile(ROOT)
@@ -20,6 +21,7 @@ def test_source_gives_the_committed_bytecode() -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(900)
 def test_an_altered_source_is_found(tmp_path: Path) -> None:
     """One changed character of a contract is named."""
     for name in ("contracts", "scripts"):

@@ -171,6 +171,7 @@ def test_mutated_byte(told: Told) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(2400)
 def test_mutated_byte_everywhere(told: Told) -> None:
     data = told.case.evidence(told.seqs["released"])
     _never_valid(data, told.case.trust, list(range(len(data))))
