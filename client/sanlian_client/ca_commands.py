@@ -21,6 +21,7 @@ from sanlian_client.console import (
     verdict_errors,
 )
 from sanlian_client.dev_ca import DevelopmentCa
+from sanlian_client.dev_certificates import DEVELOPMENT_MARK
 from sanlian_client.files import read_limited, write_new
 
 _MAX_BUNDLE_SIZE = 4 * 1024 * 1024
@@ -157,6 +158,8 @@ def ca_verify(
         at=datetime.now(UTC) if at is None else _moment(at),
         crls=[parse_crl(read_limited(file, max_bytes=2 * MAX_CRL_LENGTH)) for file in crls],
     )
+    if any(DEVELOPMENT_MARK in one.subject for one in chain):
+        _warn()
     revocation = "checked" if crls else "not checked"
     show(
         {

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from crypto.certificates import Certificate, parse_certificate
-from crypto.errors import LedgerError
+from crypto.errors import LedgerError, VerificationError
 from crypto.pem import encode_pem
 from crypto.sm2 import PrivateKey, PublicKey
 from sanlian_client.dev_certificates import (
@@ -105,11 +105,14 @@ class DevelopmentCa:
 
         Raises:
             LedgerError: FILE_NOT_WRITTEN, VALUE_INVALID.
+            VerificationError: CERTIFICATE_EXPIRED when the CA is not valid any more.
         """
         _check(name, days)
         if unit is not None:
             _check(unit, days)
         now, serial = _now(), _new_serial()
+        if now >= self.certificate.not_after:
+            raise VerificationError("CERTIFICATE_EXPIRED", "the CA's certificate has expired")
         data = build_certificate(
             self.key,
             issuer=self.certificate.subject_der,

@@ -1,6 +1,6 @@
 """SM2 certificates and revocation lists as bytes, for development: a real CA is a licensed one.
 
-Standard: GM/T 0015-2012 clauses 5 and 6; RFC 5280 for the encodings.
+Standard: GM/T 0015; RFC 5280 for the encodings.
 """
 
 from collections.abc import Iterable, Mapping

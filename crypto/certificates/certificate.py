@@ -89,7 +89,7 @@ def parse_certificate(data: bytes) -> Certificate:
         VerificationError: CERTIFICATE_MALFORMED; CERTIFICATE_LIMIT when it is too large;
             CERTIFICATE_ALGORITHM when its key or its signature is not SM2.
 
-    Standard: GM/T 0015-2012 clause 5; RFC 5280 clause 4.
+    Standard: GM/T 0015; RFC 5280 clause 4.
     """
     if not data.lstrip().startswith(b"-----BEGIN"):
         return _parse(data)

@@ -1,6 +1,6 @@
 """A chain from an end certificate to a trust anchor that the caller chose.
 
-Standard: GM/T 0015-2012; the checks of RFC 5280 clause 6.1 without policies and name constraints,
+Standard: GM/T 0015, with the checks of RFC 5280 clause 6.1 without policies and name constraints,
 which refuse a chain here.
 """
 

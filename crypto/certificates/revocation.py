@@ -46,7 +46,7 @@ def parse_crl(data: bytes) -> RevocationList:
             CERTIFICATE_ALGORITHM when it is not signed with SM2-with-SM3; CRL_UNSUPPORTED when it
             is partial, indirect or a delta, or has an unknown critical extension.
 
-    Standard: GM/T 0015-2012 clause 6; RFC 5280 clause 5.
+    Standard: GM/T 0015; RFC 5280 clause 5.
     """
     if len(data) > 2 * MAX_CRL_LENGTH:
         raise _too_large()

@@ -7,7 +7,7 @@ from cryptography import x509
 from crypto import der
 from crypto.der import DerReader
 from crypto.errors import CryptoError, VerificationError
-from crypto.sm2 import PublicKey, Signature, is_valid
+from crypto.sm2 import DEFAULT_USER_ID, PublicKey, Signature, is_valid
 
 #: A trailing NULL is what some authorities write; RFC 8998 and GM/T 0015 leave it out.
 SM2_WITH_SM3 = der.encode_oid("1.2.156.10197.1.501")
@@ -62,9 +62,9 @@ def read_signed(data: bytes) -> Signed:
 def is_signed_by(tbs: bytes, signature: Signature, key: PublicKey) -> bool:
     """Return whether key signed the TBS under the default user id.
 
-    Standard: GM/T 0015-2012 clause 5; GM/T 0009-2012 clause 10 for the user id.
+    Standard: GM/T 0015; GM/T 0009-2012 clause 10 for the user id.
     """
-    return is_valid(key, tbs, signature)
+    return is_valid(key, tbs, signature, user_id=DEFAULT_USER_ID)
 
 
 def name_text(name: x509.Name) -> str:
