@@ -200,12 +200,14 @@ def _check_revocation(
         raise VerificationError(
             "CRL_NOT_YET_VALID", "A revocation list is of a later time.", issuer=one.issuer
         )
-    newest = max(known, key=lambda crl: crl.this_update)
-    if at > newest.next_update:
+    latest = max(crl.this_update for crl in known)
+    # Lists of one second: whichever of them revokes counts.
+    newest = [crl for crl in known if crl.this_update == latest]
+    if any(at > crl.next_update for crl in newest):
         raise VerificationError(
             "CRL_STALE", "A newer revocation list is due than the one given.", issuer=one.issuer
         )
-    if one.serial in newest.revoked:
+    if any(one.serial in crl.revoked for crl in newest):
         raise VerificationError(
             "CERTIFICATE_REVOKED",
             "A certificate is revoked.",

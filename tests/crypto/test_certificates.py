@@ -387,6 +387,10 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
         ),
         "CERTIFICATE_REVOKED",
     ),
+    "revoked_in_one_of_two_lists_of_one_second": (
+        lambda: chain(crls=(ROOT_CRL, SUB.crl(), SUB.crl(END_CERTIFICATE.serial))),
+        "CERTIFICATE_REVOKED",
+    ),
     "stale_crl": (
         lambda: chain(crls=(ROOT_CRL, SUB.crl(next_update=NOW - timedelta(seconds=1)))),
         "CRL_STALE",
