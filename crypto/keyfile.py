@@ -3,10 +3,7 @@
 Bytes in, bytes out; callers read and write the files. A private key is never written unencrypted.
 """
 
-import base64
-import binascii
 import ctypes
-import re
 import secrets
 from ctypes import c_void_p
 
@@ -14,6 +11,7 @@ from crypto import der
 from crypto.der import DerError, DerReader
 from crypto.errors import CryptoError
 from crypto.libcrypto import Handle, failed, get_library
+from crypto.pem import PemError, decode_pem, encode_pem
 from crypto.sm2 import PrivateKey, PublicKey
 
 MAX_KEYFILE_LENGTH = 16 * 1024
@@ -42,9 +40,6 @@ _CIPHERS = {
     der.encode_oid("2.16.840.1.101.3.4.1.22"): b"AES-192-CBC",
     der.encode_oid("2.16.840.1.101.3.4.1.42"): b"AES-256-CBC",
 }
-_PEM = re.compile(
-    rb"\s*-----BEGIN ([A-Z0-9 ]+)-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END \1-----\s*", re.ASCII
-)
 
 
 def dump_private_key(key: PrivateKey, passphrase: str, *, iterations: int = 600_000) -> bytes:
@@ -97,7 +92,7 @@ def dump_private_key(key: PrivateKey, passphrase: str, *, iterations: int = 600_
         "encrypt the private key",
     )
     library.ERR_clear_error()
-    return _encode_pem("ENCRYPTED PRIVATE KEY", _output(library.i2d_X509_SIG, sealed))
+    return encode_pem("ENCRYPTED PRIVATE KEY", _output(library.i2d_X509_SIG, sealed))
 
 
 def load_private_key(pem: bytes, passphrase: str) -> PrivateKey:
@@ -143,7 +138,7 @@ def dump_public_key(public_key: PublicKey) -> bytes:
     Standard: RFC 5480 clause 2.
     """
     point = b"\x00\x04" + public_key.to_bytes()
-    return _encode_pem(
+    return encode_pem(
         "PUBLIC KEY", der.encode(der.SEQUENCE, _ALGORITHM, der.encode(der.BIT_STRING, point))
     )
 
@@ -288,28 +283,16 @@ def _encode_passphrase(passphrase: str) -> bytes:
     return secret
 
 
-def _encode_pem(label: str, data: bytes) -> bytes:
-    text = base64.b64encode(data)
-    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
-    return b"\n".join(
-        (f"-----BEGIN {label}-----".encode(), *lines, f"-----END {label}-----\n".encode())
-    )
-
-
 def _decode_pem(pem: bytes, label: str) -> bytes:
     if len(pem) > MAX_KEYFILE_LENGTH:
         raise _invalid(f"it is larger than {MAX_KEYFILE_LENGTH} bytes")
-    match = _PEM.fullmatch(pem)
-    if match is None or match[1] != label.encode():
-        raise _invalid(f"it is not one PEM block named {label}")
-    text = re.sub(rb"[\r\n]", b"", match[2])
     try:
-        data = base64.b64decode(text, validate=True)
-    except binascii.Error:
-        raise _invalid("its base64 is broken") from None
-    if base64.b64encode(data) != text:
-        raise _invalid("its base64 is broken")
-    return data
+        blocks = decode_pem(pem, label)
+    except PemError as error:
+        raise _invalid(error.reason) from None
+    if len(blocks) != 1:
+        raise _invalid(f"it is not one PEM block named {label}")
+    return blocks[0]
 
 
 def _invalid(reason: str) -> CryptoError:

@@ -1,4 +1,4 @@
-"""Command line `sanlian-client`: keys, acts, data requests, receipts, evidence, witness, log."""
+"""Command line `sanlian-client`: keys, acts, data, receipts, evidence, witness, log, CA."""
 
 import json
 import signal
@@ -15,6 +15,7 @@ from protocol.evidence import verify_evidence
 from protocol.trust import TrustRoot
 from sanlian_client import console
 from sanlian_client.acts import MAX_SEALED_SIZE, Acts, seal
+from sanlian_client.ca_commands import ca
 from sanlian_client.console import (
     DIRECTORY,
     FILE,
@@ -47,6 +48,9 @@ from sanlian_client.witness import Witness
 @click.version_option(package_name="sanlian")
 def main() -> None:
     """Work of a department with sanlian. 部门侧客户端。"""
+
+
+main.add_command(ca)
 
 
 @main.group()
