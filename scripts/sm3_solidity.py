@@ -81,7 +81,7 @@ library SM3 {{
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {{
             free := mload(64)
-            // Rounded up by the caller's allocations, never down: padding takes at most 72 bytes.
+            // Padding takes at most 72 bytes.
             mstore(64, and(add(add(MESSAGE, length), 135), not(31)))
         }}
         if (free != {free:#x}) revert MemoryInUse();
@@ -146,20 +146,20 @@ def _words() -> str:
         def q(j: int) -> str:
             return f"{WORDS + 8 * j:#x}"
 
-        last = f"mstore({q(j)}, mul(and(x, LANES), TWICE))"
         lines += [
             "{",
             f"    let x := xor(xor(mload({q(j - 16)}), mload({q(j - 9)})), shr(17, mload({q(j - 3)})))",
             "    x := mul(and(x, LANES), TWICE)",
             "    x := xor(xor(x, shr(17, x)), shr(9, x))",
             f"    x := xor(xor(x, shr(25, mload({q(j - 13)}))), mload({q(j - 6)}))",
-            f"    {last}",
+            f"    mstore({q(j)}, mul(and(x, LANES), TWICE))",
             "}",
         ]
     lines.append("// Words W', four at a time.")
     for j in range(0, 64, 4):
         lines.append(
-            f"mstore({SUMS + 8 * j:#x}, xor(mload({WORDS + 8 * j:#x}), mload({WORDS + 8 * j + 32:#x})))"
+            f"mstore({SUMS + 8 * j:#x}, "
+            f"xor(mload({WORDS + 8 * j:#x}), mload({WORDS + 8 * j + 32:#x})))"
         )
     return "".join(map(_line, lines))
 
@@ -233,14 +233,14 @@ def render() -> str:
 def main() -> int:
     """Write the file, or check it."""
     text = render()
-    if sys.argv[1:] == ["--check"]:
-        if TARGET.read_text("utf-8") != text:
-            print("contracts/sm/SM3.sol is stale: run make abi", file=sys.stderr)
-            return 1
+    if "--check" not in sys.argv[1:]:
+        TARGET.write_text(text, encoding="utf-8")
         return 0
-    TARGET.write_text(text, "utf-8")
-    return 0
+    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
+        return 0
+    sys.stderr.write("contracts/sm/SM3.sol is not fresh: run `make abi`\n")
+    return 1
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

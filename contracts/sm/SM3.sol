@@ -61,7 +61,7 @@ library SM3 {
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             free := mload(64)
-            // Rounded up by the caller's allocations, never down: padding takes at most 72 bytes.
+            // Padding takes at most 72 bytes.
             mstore(64, and(add(add(MESSAGE, length), 135), not(31)))
         }
         if (free != 0x80) revert MemoryInUse();
