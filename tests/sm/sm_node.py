@@ -99,9 +99,7 @@ class Node:
                     results.append(decode([output], result)[0])
         return results
 
-    def call_meter(
-        self, name: str, types: Sequence[str], output: str, *arguments: object
-    ) -> Any:
+    def call_meter(self, name: str, types: Sequence[str], output: str, *arguments: object) -> Any:
         """Return what the SmMeter contract gives."""
         data = keccak256(f"{name}({','.join(types)})".encode())[:4] + encode(types, arguments)
         request = {"to": METER_ADDRESS, "data": "0x" + data.hex(), "gas": hex(300_000_000)}

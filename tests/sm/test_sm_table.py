@@ -164,13 +164,17 @@ def test_ten_thousand_altered_signatures(node: Node, signed: list[Case]) -> None
     assert len(altered) == 10_000
     assert not any(verdicts(node, altered))
     # The signature of one key under another, which has a table too.
-    others = [dataclasses.replace(a, x=b.x, y=b.y) for a, b in zip(signed, signed[100:], strict=False)]
+    others = [
+        dataclasses.replace(a, x=b.x, y=b.y) for a, b in zip(signed, signed[100:], strict=False)
+    ]
     assert not any(verdicts(node, others))
 
 
 @pytest.mark.full
 def test_many_keys_without_tables(node: Node) -> None:
-    cases = list(itertools.chain.from_iterable(sign_many(PrivateKey.generate(), 5) for _ in range(200)))
+    cases = list(
+        itertools.chain.from_iterable(sign_many(PrivateKey.generate(), 5) for _ in range(200))
+    )
     assert all(verdicts(node, cases))
     assert not any(verdicts(node, alter(cases, random.Random(6))))  # noqa: S311
 
