@@ -74,7 +74,7 @@ library SM3 {{
         return finish(message.length + 32);
     }}
 
-    /// @dev Takes memory for a message, which is then written to MESSAGE.
+    /// @notice Takes memory for a message, which is then written to MESSAGE.
     /// @param length Bytes of the message
     function begin(uint256 length) internal pure {{
         uint256 free;
@@ -87,7 +87,8 @@ library SM3 {{
         if (free != {free:#x}) revert MemoryInUse();
     }}
 
-    /// @dev The digest of the message at MESSAGE. Clause 5.2 pads: a one bit, zeros, and the length
+    /// @notice The digest of the message at MESSAGE.
+    /// @dev Clause 5.2 pads: a one bit, zeros, and the length
     /// in bits as 64 bits, to full blocks. Clause 5.3: between steps a word may carry anything
     /// above its lowest 32 bits; a, b, e and f have their word twice in the lowest 64. Sums are cut
     /// to 32 bits before they are multiplied by TWICE or THRICE.

@@ -109,6 +109,7 @@ library SM2Table {
     /// @param t Below n
     /// @return x X, below p
     /// @return zz ZZ, below p
+    // solhint-disable-next-line function-max-lines
     function sumOfMultiples(
         address table,
         uint256 s,

@@ -6,6 +6,7 @@ import { P256 } from "@openzeppelin/contracts/utils/cryptography/P256.sol";
 import { ISm } from "../sm/ISm.sol";
 
 /// @title Many signature checks in one call, and the gas of calls
+/// @notice For tests and benchmarks; never deployed.
 contract SmMeter {
     /// @notice One bit for each signature, the first lowest
     /// @param sm The contract to check
