@@ -5,7 +5,7 @@ const { createRequire } = require("node:module");
 const { subtask } = require("hardhat/config");
 const { TASK_COMPILE_SOLIDITY_GET_SOLC_BUILD } = require("hardhat/builtin-tasks/task-names");
 
-const { SOLC_VERSION, solcSettings } = require("./scripts/solc.js");
+const { AS_WRITTEN, SOLC_VERSION, solcSettings } = require("./scripts/solc.js");
 
 // Hardhat asks for telemetry and fetches a banner and release notes when it finds a terminal.
 // Taken for unattended, it does none of this: a government network has no way out.
@@ -26,10 +26,14 @@ subtask(TASK_COMPILE_SOLIDITY_GET_SOLC_BUILD).setAction(async ({ solcVersion }) 
   };
 });
 
+const version = require("solc/package.json").version;
+
 module.exports = {
   solidity: {
-    version: require("solc/package.json").version,
-    settings: solcSettings(),
+    compilers: [{ version, settings: solcSettings() }],
+    overrides: Object.fromEntries(
+      [...AS_WRITTEN].map((name) => [name, { version, settings: solcSettings(name) }]),
+    ),
   },
   paths: {
     sources: path.join(__dirname, "contracts"),

@@ -55,7 +55,7 @@ function compileCached(input, fresh) {
 function artifactsOf(sourceName, fresh) {
   const sources = sourceClosure(sourceName);
   const settings = {
-    ...solcSettings(),
+    ...solcSettings(sourceName),
     outputSelection: {
       [sourceName]: {
         "": ["ast"],
@@ -81,7 +81,7 @@ function artifactsOf(sourceName, fresh) {
         abi,
         bytecode: `0x${evm.bytecode.object}`,
         deployedBytecode: `0x${evm.deployedBytecode.object}`,
-        solc: { version: SOLC_VERSION, settings: solcSettings() },
+        solc: { version: SOLC_VERSION, settings: solcSettings(sourceName) },
       };
     });
 }

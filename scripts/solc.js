@@ -8,13 +8,18 @@ const ROOT = path.join(__dirname, "..");
 // The build's full name, fixed here: reading it from the compiler loads 30 MB of WebAssembly.
 const SOLC_VERSION = "0.8.37+commit.f401782d";
 
-/** The compiler settings; a fresh copy, as Hardhat adds its output selection to it. */
-function solcSettings() {
+// Sources whose Yul is written as it shall run. The Yul optimizer takes the unrolled steps of SM3
+// apart until it has no memory left, and moves variables of the field arithmetic to memory.
+const AS_WRITTEN = new Set(["contracts/sm/Sm.sol"]);
+
+/** The compiler settings of a source; a fresh copy, as Hardhat adds its output selection to it. */
+function solcSettings(sourceName) {
+  const yulDetails = AS_WRITTEN.has(sourceName) ? { yulDetails: { optimizerSteps: ":" } } : {};
   return {
     evmVersion: "paris",
     // constantOptimizer off: it trades each PUSH32 of a curve constant for longer arithmetic,
     // which costs the signature check a third of its gas.
-    optimizer: { enabled: true, runs: 200, details: { constantOptimizer: false } },
+    optimizer: { enabled: true, runs: 200, details: { constantOptimizer: false, ...yulDetails } },
     viaIR: true,
     metadata: { appendCBOR: false, bytecodeHash: "none" },
   };
@@ -42,4 +47,4 @@ function sourceClosure(entry) {
   return Object.fromEntries(Object.entries(found).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-module.exports = { ROOT, SOLC_VERSION, solcSettings, sourceClosure };
+module.exports = { AS_WRITTEN, ROOT, SOLC_VERSION, solcSettings, sourceClosure };

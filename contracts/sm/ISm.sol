@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 /// @title SM2 signatures and SM3 digests
 /// @notice The one face through which contracts reach the national algorithms. The plain EVM
 /// implementation is `Sm`; a chain with SM2 and SM3 precompiles can plug in its own.
-/// @dev The functions are stateless. They are `view`, not `pure`, so that an implementation may
+/// @dev No answer depends on state: a table changes only the price. The functions are `view`, not `pure`, so that an implementation may
 /// read precompiles or tables. Curve: the recommended one over a 256-bit prime field, GB/T 32918.5-2017.
 interface ISm {
     /// @notice The coordinates are not those of a point on the curve other than infinity.
@@ -50,4 +50,19 @@ interface ISm {
         uint256 x,
         uint256 y
     ) external view returns (bool valid);
+
+    /// @notice Compute a key's table, with which `verify` is several times cheaper. Anyone may ask;
+    /// nobody has to be trusted. Where the table stands, or none is needed, nothing changes.
+    /// @dev Reverts `PublicKeyInvalid` unless (x, y) is on the curve and not the generator or its
+    /// opposite, whose private keys everybody knows.
+    /// @param x First affine coordinate of the public key
+    /// @param y Second affine coordinate of the public key
+    /// @return table Its address, zero where the implementation needs none
+    function buildTable(uint256 x, uint256 y) external returns (address table);
+
+    /// @notice Where a key's table stands.
+    /// @param x First affine coordinate of the public key
+    /// @param y Second affine coordinate of the public key
+    /// @return table Address, zero for a key without table
+    function tableOf(uint256 x, uint256 y) external view returns (address table);
 }

@@ -3,10 +3,12 @@ pragma solidity ^0.8.24;
 
 import { ISm } from "./ISm.sol";
 import { SM2 } from "./SM2.sol";
+import { SM2Table } from "./SM2Table.sol";
 import { SM3 } from "./SM3.sol";
 
 /// @title SM2 and SM3 in plain EVM
-/// @notice Needs no precompile and no state, and is pinned by its address.
+/// @notice Needs no precompile and no storage, and is pinned by its address. Tables of keys stand in
+/// contracts of their own, which it alone computes.
 contract Sm is ISm {
     /// @inheritdoc ISm
     function sm3(bytes calldata message) external pure override returns (bytes32 digest_) {
@@ -21,7 +23,7 @@ contract Sm is ISm {
 
     /// @inheritdoc ISm
     function digest(bytes32 zA, bytes calldata message) external pure override returns (bytes32 e) {
-        return SM3.digest(bytes.concat(zA), message);
+        return SM3.digest(zA, message);
     }
 
     /// @inheritdoc ISm
@@ -31,7 +33,35 @@ contract Sm is ISm {
         uint256 s,
         uint256 x,
         uint256 y
-    ) external pure override returns (bool valid) {
-        return SM2.verify(uint256(e), r, s, x, y);
+    ) external view override returns (bool valid) {
+        (bool inRange, uint256 t) = SM2.checkRange(r, s);
+        if (!inRange) return false;
+        uint256 x1;
+        uint256 zz;
+        address table = SM2Table.addressOf(x, y);
+        if (table.code.length != 0) {
+            (x1, zz) = SM2Table.sumOfMultiples(table, s, t);
+            if (zz != 0) return SM2.matches(uint256(e), r, x1, zz);
+            // An addition degenerated; the complete formulas decide.
+        } else if (!SM2.isOnCurve(x, y)) {
+            return false;
+        }
+        (x1, zz) = SM2.sumOfMultiples(s, t, x, y);
+        return zz != 0 && SM2.matches(uint256(e), r, x1, zz);
+    }
+
+    /// @inheritdoc ISm
+    function buildTable(uint256 x, uint256 y) external override returns (address table) {
+        table = tableOf(x, y);
+        if (table != address(0)) return table;
+        if (!SM2.isOnCurve(x, y) || SM2.isGenerator(x)) revert PublicKeyInvalid(x, y);
+        SM2Table.create(x, y, SM2.zA(x, y));
+        return SM2Table.addressOf(x, y);
+    }
+
+    /// @inheritdoc ISm
+    function tableOf(uint256 x, uint256 y) public view override returns (address table) {
+        table = SM2Table.addressOf(x, y);
+        if (table.code.length == 0) return address(0);
     }
 }

@@ -1,0 +1,231 @@
+"""Gas of SM2 and SM3 on chain, with OpenZeppelin's P-256 verifier in the same run as baseline.
+
+    python -m bench.gas [--quick] [--json]
+
+Execution gas as `gasleft` differences in a contract of contracts/test: without the 21,000 of a
+transaction and its calldata, with the price of the calls that an act makes.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import platform
+import secrets
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from eth_abi import decode, encode
+
+from crypto.keccak import keccak256
+from crypto.sm2 import PrivateKey, digest_e
+
+ROOT = Path(__file__).resolve().parents[1]
+ANVIL = ROOT / "node_modules" / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
+SM = "0x00000000000000000000000000000000005a0001"
+METER = "0x00000000000000000000000000000000005a0002"
+SENDER = "0x00000000000000000000000000000000005a0003"
+# The limit of a block of the embedded engine.
+BLOCK_GAS = 300_000_000
+P256_N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+# Z_A, the message, and at least nine bytes of padding make two blocks.
+TWO_BLOCKS_MESSAGE = 128 - 9 - 32
+TARGETS = {
+    "sm2_registered_gas": 45_000,
+    "sm2_act_cold_gas": 80_000,
+    "sm2_unregistered_gas": 200_000,
+    "sm3_block_gas": 18_000,
+}
+
+
+class Chain:
+    """An EVM with the contracts in it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def rpc(self, method: str, *params: object) -> Any:
+        """Return the result of one JSON-RPC call."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        connection.request("POST", "/", json.dumps(body), {"content-type": "application/json"})
+        answer = json.loads(connection.getresponse().read())
+        connection.close()
+        if "error" in answer:
+            raise RuntimeError(f"{method}: {answer['error']}")
+        return answer["result"]
+
+    def meter(self, name: str, types: list[str], *arguments: object) -> int:
+        """Return the gas that a function of SmMeter finds."""
+        data = "0x" + call_data(name, types, *arguments).hex()
+        result = self.rpc("eth_call", {"to": METER, "data": data, "gas": hex(BLOCK_GAS)}, "latest")
+        return int(decode(["uint256"], bytes.fromhex(result[2:]))[0])
+
+    def warm(self, name: str, types: list[str], *arguments: object) -> int:
+        """Return the gas of a call of Sm, its own price included, with everything warm."""
+        data = call_data(name, types, *arguments)
+        return self.meter("warmGas", ["address", "bytes"], SM, data)
+
+    def build_table(self, x: int, y: int) -> int:
+        """Return the gas of the whole transaction."""
+        data = "0x" + call_data("buildTable", ["uint256"] * 2, x, y).hex()
+        transaction = {"from": SENDER, "to": SM, "data": data, "gas": hex(20_000_000)}
+        found = self.rpc("eth_sendTransaction", {**transaction, "gasPrice": "0x0"})
+        self.rpc("evm_mine")
+        receipt = self.rpc("eth_getTransactionReceipt", found)
+        assert receipt["status"] == "0x1", receipt
+        return int(receipt["gasUsed"], 16)
+
+
+def call_data(name: str, types: list[str], *arguments: object) -> bytes:
+    """Return selector and arguments."""
+    return keccak256(f"{name}({','.join(types)})".encode())[:4] + encode(types, arguments)
+
+
+@contextmanager
+def started(binary: str, sm_code: str, meter_code: str) -> Iterator[Chain]:
+    """An EVM for the time of the benchmark."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [binary, "--host", "127.0.0.1", "--port", str(port), "--hardfork", "paris"]
+    command += ["--accounts", "0", "--no-mining", "--gas-limit", str(BLOCK_GAS), "--quiet"]
+    command += ["--base-fee", "0", "--gas-price", "0"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            chain = Chain(port)
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    chain.rpc("eth_chainId")
+                    break
+                except OSError:
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.02)
+            chain.rpc("anvil_setCode", SM, sm_code)
+            chain.rpc("anvil_setCode", METER, meter_code)
+            chain.rpc("anvil_impersonateAccount", SENDER)
+            yield chain
+        finally:
+            process.terminate()
+
+
+def measure_sm(chain: Chain, keys: int, signatures: int) -> dict[str, float]:
+    """Return medians over fresh keys and signatures."""
+    found: dict[str, list[int]] = {}
+
+    def note(name: str, gas: int) -> None:
+        found.setdefault(name, []).append(gas)
+
+    words = ["bytes32", "uint256", "uint256", "uint256", "uint256"]
+    for _ in range(keys):
+        key = PrivateKey.generate()
+        public = key.public_key
+        cases = []
+        for _ in range(signatures):
+            message = secrets.token_bytes(TWO_BLOCKS_MESSAGE)
+            signature = key.sign(message)
+            e = digest_e(public, message)
+            cases.append((message, (e, signature.r, signature.s, public.x, public.y)))
+        for _, case in cases:
+            note("sm2_unregistered_gas", chain.warm("verify", words, *case))
+        note("table_build_gas", chain.build_table(public.x, public.y))
+        for message, case in cases:
+            note("sm2_registered_gas", chain.warm("verify", words, *case))
+            act = (SM, public.key_id, message, (int.from_bytes(case[0], "big"), *case[1:]))
+            types = ["address", "bytes32", "bytes", "uint256[5]"]
+            note("sm2_act_cold_gas", chain.meter("actGas", types, *act))
+    for _ in range(signatures):
+        one, eleven = (
+            chain.warm("sm3", ["bytes"], secrets.token_bytes(64 * blocks - 9)) for blocks in (1, 11)
+        )
+        note("sm3_block_gas", (eleven - one) // 10)
+        note("sm3_one_block_call_gas", one)
+    return {name: statistics.median(gas) for name, gas in found.items()}
+
+
+def measure_p256(chain: Chain, signatures: int) -> float:
+    """Return the median gas of OpenZeppelin's verifier."""
+    found = []
+    for _ in range(signatures):
+        key = ec.generate_private_key(ec.SECP256R1())
+        message = secrets.token_bytes(TWO_BLOCKS_MESSAGE)
+        r, s = decode_dss_signature(key.sign(message, ec.ECDSA(hashes.SHA256())))
+        digest = hashes.Hash(hashes.SHA256())
+        digest.update(message)
+        numbers = key.public_key().public_numbers()
+        values = (r, min(s, P256_N - s), numbers.x, numbers.y)
+        arguments = [digest.finalize(), *(value.to_bytes(32, "big") for value in values)]
+        found.append(chain.meter("p256Gas", ["bytes32"] * 5, *arguments))
+    return statistics.median(found)
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="bench.gas", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer keys and signatures")
+    parser.add_argument("--json", action="store_true", help="one JSON object as last line")
+    options = parser.parse_args()
+    binary = os.environ.get("SANLIAN_ANVIL", str(ANVIL))
+    if not Path(binary).exists():
+        print("no anvil: run npm ci, or set SANLIAN_ANVIL", file=sys.stderr)
+        return 2
+    artifact = json.loads((ROOT / "ledger" / "chain" / "abi" / "Sm.json").read_bytes())
+    compiler = ["node", "scripts/test_artifact.js", "contracts/test/SmMeter.sol"]
+    made = subprocess.run(compiler, cwd=ROOT, check=True, capture_output=True).stdout
+    keys, signatures = (3, 10) if options.quick else (20, 50)
+    meter = json.loads(made)["SmMeter"]
+    with started(binary, artifact["deployedBytecode"], meter["deployedBytecode"]) as chain:
+        baseline = measure_p256(chain, signatures)
+        found = measure_sm(chain, keys, signatures)
+        client = chain.rpc("web3_clientVersion")
+    found["sm_code_bytes"] = len(artifact["deployedBytecode"]) // 2 - 1
+    results: list[dict[str, object]] = [
+        {
+            "metric": "openzeppelin_p256_gas",
+            "value": baseline,
+            "unit": "gas",
+            "baseline": baseline,
+            "target": None,
+            "met": None,
+        }
+    ]
+    for metric, value in found.items():
+        target = TARGETS.get(metric)
+        results.append(
+            {
+                "metric": metric,
+                "value": value,
+                "unit": "bytes" if metric.endswith("bytes") else "gas",
+                "baseline": baseline if metric.startswith("sm2") else None,
+                "target": target,
+                "met": None if target is None else value <= target,
+            }
+        )
+    packages = json.loads((ROOT / "package-lock.json").read_bytes())["packages"]
+    openzeppelin = packages["node_modules/@openzeppelin/contracts"]["version"]
+    print(f"machine: {platform.machine()}, {os.cpu_count()} cores, {platform.platform()}")
+    print(f"versions: {client}, solc {artifact['solc']['version']}, OpenZeppelin {openzeppelin}")
+    print(f"medians: {keys} keys, {signatures} signatures each; EVM paris")
+    for result in results:
+        target = "" if result["target"] is None else f"  target <= {result['target']:,}"
+        met = {None: "", True: "  met", False: "  NOT met"}[result["met"]]  # type: ignore[index]
+        print(f"{result['metric']:<24} {result['value']:>12,.0f} {result['unit']}{target}{met}")
+    if options.json:
+        print(json.dumps({"bench": "gas", "results": results}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
