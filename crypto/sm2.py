@@ -48,7 +48,7 @@ _KEYS_KEPT = 4096
 _CONTEXTS_KEPT_PER_THREAD = 1024
 # Enough that handing a piece to a thread costs nothing beside it, few enough that threads end
 # together.
-_MAX_PIECE = 64
+_MAX_PIECE = 16
 _MIN_PIECE = 8
 
 
