@@ -10,7 +10,6 @@ import argparse
 import http.client
 import json
 import os
-import platform
 import secrets
 import socket
 import statistics
@@ -25,8 +24,9 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from eth_abi import decode, encode
+from eth_abi.abi import decode, encode
 
+from bench.report import CannotMeasure, Result, run
 from crypto.keccak import keccak256
 from crypto.sm2 import PrivateKey, digest_e
 
@@ -171,61 +171,44 @@ def measure_p256(chain: Chain, signatures: int) -> float:
     return statistics.median(found)
 
 
-def main() -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="bench.gas", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer keys and signatures")
-    parser.add_argument("--json", action="store_true", help="one JSON object as last line")
-    options = parser.parse_args()
+def measure(options: argparse.Namespace) -> list[Result]:
+    """Return the figures: medians over keys and signatures.
+
+    Raises:
+        CannotMeasure: the EVM or the compiler is not installed.
+    """
     binary = os.environ.get("SANLIAN_ANVIL", str(ANVIL))
     if not Path(binary).exists():
-        print("no anvil: run npm ci, or set SANLIAN_ANVIL", file=sys.stderr)
-        return 2
-    artifact = json.loads((ROOT / "ledger" / "chain" / "abi" / "Sm.json").read_bytes())
+        raise CannotMeasure("no anvil: run npm ci, or set SANLIAN_ANVIL")
     compiler = ["node", "scripts/test_artifact.js", "contracts/test/SmMeter.sol"]
     made = subprocess.run(compiler, cwd=ROOT, check=True, capture_output=True).stdout
     keys, signatures = (3, 10) if options.quick else (20, 50)
     meter = json.loads(made)["SmMeter"]
-    with started(binary, artifact["deployedBytecode"], meter["deployedBytecode"]) as chain:
+    code = _artifact()["deployedBytecode"]
+    with started(binary, code, meter["deployedBytecode"]) as chain:
         baseline = measure_p256(chain, signatures)
         found = measure_sm(chain, keys, signatures)
-        client = chain.rpc("web3_clientVersion")
-    found["sm_code_bytes"] = len(artifact["deployedBytecode"]) // 2 - 1
-    results: list[dict[str, object]] = [
-        {
-            "metric": "openzeppelin_p256_gas",
-            "value": baseline,
-            "unit": "gas",
-            "baseline": baseline,
-            "target": None,
-            "met": None,
-        }
-    ]
+    results = [Result("openzeppelin_p256_gas", baseline, "gas", baseline)]
     for metric, value in found.items():
-        target = TARGETS.get(metric)
-        results.append(
-            {
-                "metric": metric,
-                "value": value,
-                "unit": "bytes" if metric.endswith("bytes") else "gas",
-                "baseline": baseline if metric.startswith("sm2") else None,
-                "target": target,
-                "met": None if target is None else value <= target,
-            }
-        )
+        beside = baseline if metric.startswith("sm2") else None
+        results.append(Result(metric, value, "gas", beside, TARGETS.get(metric), at_most=True))
+    return [*results, Result("sm_code_bytes", len(code) // 2 - 1, "bytes")]
+
+
+def versions() -> dict[str, str]:
+    """Return compiler, baseline and the EVM's rules."""
     packages = json.loads((ROOT / "package-lock.json").read_bytes())["packages"]
-    openzeppelin = packages["node_modules/@openzeppelin/contracts"]["version"]
-    print(f"machine: {platform.machine()}, {os.cpu_count()} cores, {platform.platform()}")
-    print(f"versions: {client}, solc {artifact['solc']['version']}, OpenZeppelin {openzeppelin}")
-    print(f"medians: {keys} keys, {signatures} signatures each; EVM paris")
-    for result in results:
-        target = "" if result["target"] is None else f"  target <= {result['target']:,}"
-        met = {None: "", True: "  met", False: "  NOT met"}[result["met"]]  # type: ignore[index]
-        print(f"{result['metric']:<24} {result['value']:>12,.0f} {result['unit']}{target}{met}")
-    if options.json:
-        print(json.dumps({"bench": "gas", "results": results}))
-    return 0
+    return {
+        "solc": _artifact()["solc"]["version"],
+        "OpenZeppelin": packages["node_modules/@openzeppelin/contracts"]["version"],
+        "anvil": packages["node_modules/@foundry-rs/anvil-linux-amd64"]["version"],
+        "EVM": "paris",
+    }
+
+
+def _artifact() -> Any:
+    return json.loads((ROOT / "ledger" / "chain" / "abi" / "Sm.json").read_bytes())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("gas", "SM2 and SM3 on chain beside P-256.", measure, versions))
