@@ -10,6 +10,8 @@ Row = tuple[int, str, str]
 
 #: Errors that the contracts raise: UPPER_SNAKE of the Solidity custom error.
 CONTRACT_CODES: Final[dict[str, Row]] = {
+    "MEMORY_IN_USE": (500, "合约内存被占用", "A contract's memory is in use already"),
+    "TABLE_NOT_CREATED": (422, "密钥表未能建立", "The key's table was not created"),
     "SIZE_INVALID": (422, "锚定的日志长度不合规则", "An anchored log has 1 to 2^63 - 1 records"),
     "ACT_MALFORMED": (400, "签署件格式不正确", "The act is malformed"),
     "WRONG_CHAIN": (422, "签署件指向另一条链", "The act is for another chain"),

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from crypto.errors import SanlianError
@@ -35,7 +36,7 @@ class WorkerState:
     succeeded_at: float
 
 
-class Worker:
+class Worker(ABC):
     """Runs ``step`` again and again in a thread, with a pause, and a longer one after failures."""
 
     name = "worker"
@@ -54,6 +55,7 @@ class Worker:
         self._error_code = ""
         self._succeeded_at = 0.0
 
+    @abstractmethod
     def step(self) -> bool:
         """Do what there is to do; return whether there may be more at once.
 
@@ -61,7 +63,6 @@ class Worker:
             FatalFinding: ends the loop.
             SanlianError: tried again later.
         """
-        raise NotImplementedError
 
     def start(self) -> None:
         """Start the thread."""

@@ -21,6 +21,10 @@ OTHERS = {
     "ACT_ID",  # a placeholder of a command's help
     "ACT_TOPICS",  # exported names
     "ANCHOR_TOPIC",
+    "CONTENT_TYPE",
+    "DATA_PATH",
+    "DATA_TAG",
+    "EVIDENCE_TAG",
     "GENESIS_TOPIC",
     "GRANT_PROBLEMS",
     "PIECE_TOPIC",

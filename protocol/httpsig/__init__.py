@@ -1,0 +1,51 @@
+"""HTTP message signatures with SM2 and SM3: one strict profile of RFC 9421 (docs/protocol.md, 7).
+
+The profile fixes label, components, parameters and spelling, so that a signature has one form and
+nothing needs to be negotiated: whatever is spelt otherwise is refused.
+"""
+
+from protocol.httpsig.common import (
+    CONTENT_TYPE,
+    DATA_PATH,
+    DATA_TAG,
+    EVIDENCE_TAG,
+    NONE,
+    Headers,
+    canonical_authority,
+    content_digest,
+    parse_content_digest,
+)
+from protocol.httpsig.forwarding import (
+    Forward,
+    ProviderAnswer,
+    parse_answer,
+    parse_forward,
+    sign_answer,
+    sign_forward,
+)
+from protocol.httpsig.request import (
+    SignedRequest,
+    parse_request,
+    sign_request,
+)
+
+__all__ = [
+    "CONTENT_TYPE",
+    "DATA_PATH",
+    "DATA_TAG",
+    "EVIDENCE_TAG",
+    "NONE",
+    "Forward",
+    "Headers",
+    "ProviderAnswer",
+    "SignedRequest",
+    "canonical_authority",
+    "content_digest",
+    "parse_answer",
+    "parse_content_digest",
+    "parse_forward",
+    "parse_request",
+    "sign_answer",
+    "sign_forward",
+    "sign_request",
+]

@@ -1,0 +1,272 @@
+"""The gateway's forwarded call and the provider's signed answer (docs/protocol.md, 7.3)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from crypto.sm2 import PrivateKey, PublicKey, Signature
+from crypto.sm3 import sm3
+from protocol.httpsig.common import (
+    CONTENT_TYPE,
+    FORWARD_TAG,
+    LABEL,
+    PROVIDER_TAG,
+    Headers,
+    content_digest,
+    digest_field,
+    need,
+    parse_content_digest,
+    parse_key,
+    parse_parameters,
+    parse_signature,
+    refuse,
+    signature_base,
+    signature_headers,
+    signature_parameters,
+    single_values,
+    verify_base,
+)
+
+_FORWARD_COMPONENTS = (
+    "@method",
+    "@authority",
+    "@path",
+    "@query",
+    "content-digest",
+    "sanlian-intent",
+)
+_ANSWER_COMPONENTS = ("@status", "content-type", "content-digest", "sanlian-intent")
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """The gateway's signature on a forwarded call."""
+
+    public_key: PublicKey
+    created: int
+    intent_leaf: bytes
+
+
+def _forward_values(
+    method: str, authority: str, path: str, query: str, digest: bytes, intent_leaf: bytes
+) -> list[tuple[str, str]]:
+    return [
+        ("@method", method),
+        ("@authority", authority),
+        ("@path", path),
+        ("@query", "?" + query),
+        ("content-digest", digest_field(digest)),
+        ("sanlian-intent", intent_leaf.hex()),
+    ]
+
+
+def sign_forward(
+    key: PrivateKey,
+    *,
+    method: str,
+    authority: str,
+    path: str,
+    query: str,
+    body: bytes,
+    intent_leaf: bytes,
+    created: int,
+) -> dict[str, str]:
+    """Return the signature headers of a forwarded call (protocol 7.3), without the receipt itself.
+
+    Args:
+        key: the gateway's key.
+        method: GET or POST.
+        authority: host and port of the provider.
+        path: path of the operation.
+        query: query string without the question mark, as sent.
+        body: bytes of the body, empty for GET.
+        intent_leaf: 32-byte leaf hash of the intent's record.
+        created: unix seconds.
+    """
+    parameters = signature_parameters(
+        _FORWARD_COMPONENTS,
+        created=created,
+        key_id=key.public_key.key_id,
+        nonce=None,
+        tag=FORWARD_TAG,
+    )
+    values = _forward_values(method, authority, path, query, sm3(body), intent_leaf)
+    base = signature_base(values, parameters)
+    return {
+        "content-digest": content_digest(body),
+        "sanlian-intent": intent_leaf.hex(),
+        **signature_headers(parameters, key.sign(base), key.public_key),
+    }
+
+
+def parse_forward(
+    *, method: str, authority: str, path: str, query: str, headers: Headers, body: bytes
+) -> Forward:
+    """Parse and verify a forwarded call's signature; the caller decides whether it trusts the key.
+
+    Raises:
+        ProtocolError: as parse_request.
+        VerificationError: SIGNATURE_INVALID.
+    """
+    found = single_values(
+        headers, ("content-digest", "sanlian-intent", "signature-input", "signature", "sanlian-key")
+    )
+    listed, created, key_id, _ = parse_parameters(found, FORWARD_TAG, with_nonce=False)
+    if listed != "(" + " ".join(f'"{name}"' for name in _FORWARD_COMPONENTS) + ")":
+        raise refuse("SIGNATURE_MALFORMED", "the signature must cover the components of protocol 7")
+    digest = parse_content_digest(need(found, "content-digest"))
+    if digest != sm3(body):
+        raise refuse("DIGEST_MISMATCH", "the body is not the one that content-digest names")
+    intent = _intent_leaf(found)
+    public_key = parse_key(found, key_id)
+    parameters = need(found, "signature-input").removeprefix(LABEL + "=")
+    base = signature_base(
+        _forward_values(method, authority, path, query, digest, intent), parameters
+    )
+    verify_base(public_key, base, parse_signature(found))
+    return Forward(public_key, created, intent)
+
+
+def _intent_leaf(found: Mapping[str, str]) -> bytes:
+    text = need(found, "sanlian-intent")
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise refuse("HEADER_MALFORMED", "sanlian-intent must be 64 hex digits")
+    return bytes.fromhex(text)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderAnswer:
+    """A provider's signature on its answer, enough to rebuild and check its signature base.
+
+    Attributes:
+        public_key: the provider's key.
+        created: unix seconds.
+        status: HTTP status.
+        content_digest: 32-byte SM3 of the answer's body.
+        intent_leaf: 32-byte leaf hash of the intent's record.
+        signature: SM2 signature.
+    """
+
+    public_key: PublicKey
+    created: int
+    status: int
+    content_digest: bytes
+    intent_leaf: bytes
+    signature: Signature
+
+    def parameters(self) -> str:
+        """Return the signature parameters."""
+        return signature_parameters(
+            _ANSWER_COMPONENTS,
+            created=self.created,
+            key_id=self.public_key.key_id,
+            nonce=None,
+            tag=PROVIDER_TAG,
+        )
+
+    def base(self) -> bytes:
+        """Return the RFC 9421 signature base."""
+        values = [
+            ("@status", str(self.status)),
+            ("content-type", CONTENT_TYPE),
+            ("content-digest", digest_field(self.content_digest)),
+            ("sanlian-intent", self.intent_leaf.hex()),
+        ]
+        return signature_base(values, self.parameters())
+
+    def verify(self) -> None:
+        """Check the signature.
+
+        Raises:
+            VerificationError: SIGNATURE_INVALID.
+        """
+        verify_base(self.public_key, self.base(), self.signature)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the member ``provider_response`` of a record."""
+        return {
+            "public_key": self.public_key.to_bytes().hex(),
+            "created": self.created,
+            "status": self.status,
+            "content_digest": self.content_digest.hex(),
+            "signature": self.signature.to_bytes().hex(),
+        }
+
+    @classmethod
+    def from_record(cls, value: Mapping[str, Any], *, intent_leaf: bytes) -> Self:
+        """Rebuild from a record; the intent's leaf hash stands beside it.
+
+        Raises:
+            CryptoError: key or signature is not valid.
+        """
+        return cls(
+            public_key=PublicKey.from_bytes(bytes.fromhex(value["public_key"])),
+            created=value["created"],
+            status=value["status"],
+            content_digest=bytes.fromhex(value["content_digest"]),
+            intent_leaf=intent_leaf,
+            signature=Signature.from_bytes(bytes.fromhex(value["signature"])),
+        )
+
+
+def sign_answer(
+    key: PrivateKey, *, status: int, body: bytes, intent_leaf: bytes, created: int
+) -> dict[str, str]:
+    """Return all headers of a provider's signed answer (protocol 7.3)."""
+    unsigned = ProviderAnswer(
+        public_key=key.public_key,
+        created=created,
+        status=status,
+        content_digest=sm3(body),
+        intent_leaf=intent_leaf,
+        signature=Signature(1, 1),
+    )
+    return {
+        "content-type": CONTENT_TYPE,
+        "content-digest": content_digest(body),
+        "sanlian-intent": intent_leaf.hex(),
+        **signature_headers(unsigned.parameters(), key.sign(unsigned.base()), key.public_key),
+    }
+
+
+def parse_answer(
+    *, status: int, headers: Headers, body: bytes, intent_leaf: bytes
+) -> ProviderAnswer:
+    """Parse and verify a provider's signed answer to the forwarded intent.
+
+    Raises:
+        ProtocolError: as parse_request, and INTENT_MISMATCH.
+        VerificationError: SIGNATURE_INVALID.
+    """
+    found = single_values(
+        headers,
+        (
+            "content-type",
+            "content-digest",
+            "sanlian-intent",
+            "signature-input",
+            "signature",
+            "sanlian-key",
+        ),
+    )
+    listed, created, key_id, _ = parse_parameters(found, PROVIDER_TAG, with_nonce=False)
+    if listed != "(" + " ".join(f'"{name}"' for name in _ANSWER_COMPONENTS) + ")":
+        raise refuse("SIGNATURE_MALFORMED", "the signature must cover the components of protocol 7")
+    if need(found, "content-type") != CONTENT_TYPE:
+        raise refuse("HEADER_MALFORMED", f"content-type must be {CONTENT_TYPE}")
+    digest = parse_content_digest(need(found, "content-digest"))
+    if digest != sm3(body):
+        raise refuse("DIGEST_MISMATCH", "the body is not the one that content-digest names")
+    if _intent_leaf(found) != intent_leaf:
+        raise refuse("INTENT_MISMATCH", "the answer is to another call")
+    answer = ProviderAnswer(
+        public_key=parse_key(found, key_id),
+        created=created,
+        status=status,
+        content_digest=digest,
+        intent_leaf=intent_leaf,
+        signature=parse_signature(found),
+    )
+    answer.verify()
+    return answer
