@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 
 from crypto.canonical import MAX_INTEGER, canonical_json, parse_canonical
 from crypto.errors import CryptoError, ProtocolError
+from crypto.keccak import keccak256
 from crypto.sm2 import Signature
 
 TYPE = "sanlian/evidence/v1"
@@ -41,7 +42,11 @@ class ReceiptProof:
 
 @dataclass(frozen=True, slots=True)
 class BlockProof:
-    """A block's header, and proofs of receipts in it."""
+    """A block's header, and proofs of receipts in it.
+
+    The file states the header's hash too: without it, another number in the header of a block that
+    stands only by its child would leave the file undecided, not invalid.
+    """
 
     header: bytes
     receipts: tuple[ReceiptProof, ...]
@@ -95,6 +100,7 @@ class Evidence:
                 ],
                 "blocks": [
                     {
+                        "hash": keccak256(block.header).hex(),
                         "header": block.header.hex(),
                         "receipts": [
                             {"index": one.index, "nodes": [node.hex() for node in one.nodes]}
@@ -198,8 +204,11 @@ def _receipt(value: object) -> ReceiptProof:
 
 
 def _block(value: object) -> BlockProof:
-    members = _object(value, "header", "receipts")
-    return BlockProof(_hex(members["header"]), _list(members["receipts"], MAX_BLOCKS, _receipt))
+    members = _object(value, "hash", "header", "receipts")
+    header = _hex(members["header"])
+    if keccak256(header) != _hashes(members["hash"]):
+        raise _bad("a block's hash is not that of its header")
+    return BlockProof(header, _list(members["receipts"], MAX_BLOCKS, _receipt))
 
 
 def _cosignature(value: object) -> BlockCosignature:

@@ -1,12 +1,15 @@
 """Evidence: built from a real chain and log, verified; each fault is named."""
 
+import json
 import random
 from dataclasses import replace
 
 import pytest
 
+from crypto.canonical import canonical_json
 from crypto.errors import LedgerError, VerificationError
 from crypto.sm2 import PrivateKey
+from protocol.ethereum import Header
 from protocol.evidence import Evidence, ReceiptProof, Status, verify_evidence
 from protocol.trust import TrustRoot
 from tests.evidence.conftest import Told
@@ -183,3 +186,18 @@ def test_capitals_are_another_file(told: Told) -> None:
     upper = data[:start] + data[start : start + 64].upper() + data[start + 64 :]
     assert upper != data
     assert _fails(upper, told.case.trust) == ("form", "EVIDENCE_MALFORMED")
+
+
+def test_another_number_in_a_header(told: Told) -> None:
+    """A block that stands by its child alone cannot be moved: that is invalid, not undecided."""
+    value = json.loads(told.case.evidence(told.seqs["released"]))
+    cosigned = {one["number"] for one in value["cosignatures"]}
+    numbers = [Header.from_bytes(bytes.fromhex(b["header"])).number for b in value["blocks"]]
+    place = next(
+        i for i, n in enumerate(numbers[:-1]) if n not in cosigned and numbers[i + 1] == n + 1
+    )
+    header = value["blocks"][place]["header"]
+    at = header.index(f"80{numbers[place]:02x}84") + 2
+    moved = header[:at] + f"{numbers[place] - 1:02x}" + header[at + 2 :]
+    value["blocks"][place]["header"] = moved
+    assert _fails(canonical_json(value), told.case.trust) == ("form", "EVIDENCE_MALFORMED")
