@@ -6,7 +6,9 @@ SanlianError                     every error of the product; has a stable ``code
 ├── VerificationError            evidence, receipts, checkpoints that do not hold
 ├── LedgerError                  engine, relay, index, database, log
 │   └── OutcomeUnknown           it may or may not have happened; ask again by id
-└── RequestRefused               a rule refused what was asked
+├── RequestRefused               a rule refused what was asked
+└── FatalFinding                 the ledger contradicts itself: never skipped, never retried
+                                 (ledger/chain/worker.py)
 
 Codes are upper-case words, listed in docs/errors.md; a test holds the two together.
 One place (api/problems.py) maps codes to HTTP.
