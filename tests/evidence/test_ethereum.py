@@ -57,11 +57,13 @@ def test_trie_agrees(values: dict[bytes, bytes]) -> None:
 
 def test_real_block(told: Told) -> None:
     chain = told.case.chain
-    block = chain.get_block(chain.head())
+    # The head may be another case's: test_audit has contracts of its own on the same chain.
+    last = chain.scan()[-1]
+    block = chain.get_block(last.block)
     assert Header.from_bytes(block.header_bytes) == block.header
     with pytest.raises(ProtocolError, match="ETHEREUM_MALFORMED"):
         Header.from_bytes(block.header_bytes + b"\0")
-    assert list(chain.events_of(block))
+    assert last in list(chain.events_of(block))
 
 
 def test_act_event_has_one_form(told: Told) -> None:
