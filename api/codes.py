@@ -48,6 +48,12 @@ CONTRACT_CODES: Final[dict[str, Row]] = {
     "VALUE_INVALID": (422, "字段取值不合规则", "A value breaks a rule"),
     "ITEMS_NOT_COVERED": (422, "信息项超出允许范围", "Items are not covered"),
     "ENTRY_NOT_SHARED": (409, "目录条目不可共享", "The entry is not live or not shared"),
+    "ELEMENT_ALREADY_CLAIMED": (
+        409,
+        "本部门已认领该数据元",
+        "The department has claimed this element already",
+    ),
+    "CLAIM_NOT_LIVE": (409, "该数源认领已失效", "The claim is not live"),
     "ENTRY_NOT_LIVE": (409, "目录条目不在有效状态", "The entry is not live"),
     "VERSION_NOT_CURRENT": (409, "所引用的版本不是现行版本", "The version is not the current one"),
     "INTERFACE_NOT_LIVE": (409, "接口未上线", "The interface is not live"),

@@ -15,6 +15,7 @@ U64 = Natural | Decimal64
 Item = TypeVar("Item")
 
 EntryState = Literal["SUBMITTED", "PUBLISHED", "RETIRED"]
+ClaimState = Literal["SOURCE", "CONFLICT", "REJECTED", "RELEASED"]
 InterfaceState = Literal["REGISTERED", "ONLINE", "SUSPENDED", "RETIRED"]
 RequestState = Literal["FILED", "AGREED", "REFUSED", "SUSPENDED", "REVOKED"]
 Side = Literal["PROVIDER", "AUTHORITY"]
@@ -119,6 +120,28 @@ class EntryDetail(EntryOut):
     current: EntryVersionWithText | None
     pending: EntryVersionWithText | None
     versions: list[EntryVersionWithText]
+
+
+class ClaimOut(Strict):
+    """A department's claim to be the source of a data element / 数源认领."""
+
+    id: Hex32
+    element: Hex32 = Field(description="city-wide code of the data element / 数据元代码")
+    entry: Hex32
+    item: Natural = Field(description="index of the item in the entry / 信息项序号")
+    department: Hex32
+    state: ClaimState
+    live: bool = Field(description="it counts: its item stands in a live entry / 是否有效")
+    revision: Natural
+    block_number: Natural
+
+
+class SourceOut(Strict):
+    """The source department of a data element / 数源部门."""
+
+    element: Hex32
+    department: Hex32 | None = Field(description="null while there is none / 数源部门")
+    claim: Hex32 | None
 
 
 class InterfaceVersionOut(VersionOut):

@@ -39,6 +39,7 @@ DERIVED: tuple[type[models.Base], ...] = (
     models.Key,
     models.Entry,
     models.EntryVersion,
+    models.Claim,
     models.Interface,
     models.InterfaceVersion,
     models.Request,

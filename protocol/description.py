@@ -179,6 +179,28 @@ ACT_TYPES: tuple[ActType, ...] = (
         (_REASON,), "RETIRED; its interfaces and grants are no longer live",
     ),
     ActType(
+        0x1101, "ElementClaimed", "Elements", True,
+        ("OPERATOR", "HEAD of the same department"), "-",
+        (
+            _word("entry", "id of the entry whose item is the data element"),
+            _word("element", "city-wide code of the data element, not zero"),
+            (Field("item", 1, "uint", "index of the item in the entry's current version"),),
+        ),
+        "SOURCE; or CONFLICT where another department is the source",
+    ),
+    ActType(
+        0x1102, "ElementReleased", "Elements", False,
+        ("HEAD of the claiming department",), "SOURCE, CONFLICT", (_REASON,), "RELEASED",
+    ),
+    ActType(
+        0x1103, "ConflictDecided", "Elements", False, ("AUTHORITY",), "CONFLICT",
+        (
+            _word("source", "id of the source department: the claiming one, or the source so far"),
+            _REASON,
+        ),
+        "the named department's claim is SOURCE, the other one's REJECTED",
+    ),
+    ActType(
         0x2001, "InterfaceRegistered", "Interfaces", True,
         ("OPERATOR of the provider",), "none, or any but RETIRED (new version)",
         (
@@ -266,4 +288,5 @@ BY_NAME: dict[str, ActType] = {a.name: a for a in ACT_TYPES}
 #: Contracts of one deployment, in the order in which they are created.
 CONTRACTS: tuple[str, ...] = (
     "Sm", "Registry", "Documents", "Entries", "Interfaces", "Requests", "Logs",
+    "Elements",
 )  # fmt: skip  # a table reads better in rows

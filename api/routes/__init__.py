@@ -3,6 +3,7 @@
 from api.routes import (
     acts,
     blocks,
+    claims,
     cosignatures,
     departments,
     deployment,
@@ -26,6 +27,7 @@ ROUTERS = tuple(
         persons,
         keys,
         entries,
+        claims,
         interfaces,
         requests,
         logs,

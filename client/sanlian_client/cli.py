@@ -14,7 +14,7 @@ from protocol.description import BY_NAME
 from protocol.evidence import verify_evidence
 from protocol.trust import TrustRoot
 from sanlian_client import console
-from sanlian_client.acts import MAX_SEALED_SIZE, Acts, seal
+from sanlian_client.acts import MAX_SEALED_SIZE, Acts, element_code, seal
 from sanlian_client.ca_commands import ca
 from sanlian_client.console import (
     DIRECTORY,
@@ -111,7 +111,9 @@ def _values(name: str, text: str) -> dict[str, Value]:
         field = kinds.get(member)
         if field is None:
             raise ProtocolError("ACT_MALFORMED", f"{name} has no field {member}", field=member)
-        if field.kind == "bytes":
+        if member == "element":
+            values[member] = element_code(str(value))
+        elif field.kind == "bytes":
             values[member] = parse_hex(str(value), field.size, member)
         elif field.kind == "uint" and isinstance(value, str):
             # Masks and coordinates exceed what JSON numbers hold.

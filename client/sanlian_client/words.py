@@ -23,6 +23,9 @@ ACT_NAMES: dict[str, tuple[str, str]] = {
     "EntrySubmitted": ("提交目录条目", "Submit a catalogue entry"),
     "EntryPublished": ("发布目录条目", "Publish a catalogue entry"),
     "EntryRetired": ("撤销目录条目", "Retire a catalogue entry"),
+    "ElementClaimed": ("认领数据元（数源）", "Claim to be the source of a data element"),
+    "ElementReleased": ("放弃数据元认领", "Release a data element"),
+    "ConflictDecided": ("裁定数源部门", "Decide the source of a data element"),
     "InterfaceRegistered": ("登记接口", "Register an interface"),
     "InterfaceOnline": ("接口上线", "Put an interface online"),
     "InterfaceSuspended": ("暂停接口", "Suspend an interface"),
@@ -75,6 +78,9 @@ FIELD_NAMES: dict[str, tuple[str, str]] = {
     "legal_basis": ("法律依据代码", "legal basis"),
     "scenario": ("应用场景代码", "scenario"),
     "case": ("办件材料承诺值", "case, sealed"),
+    "element": ("数据元代码", "data element"),
+    "item": ("信息项序号", "index of the item"),
+    "source": ("数源部门", "source department"),
     "gateway_key": ("网关密钥", "gateway key"),
     "origin": ("日志名称", "origin of the log"),
 }
@@ -209,6 +215,8 @@ def _time(seconds: int) -> str:
 
 def _value(field: Field, value: Value, language: Language) -> str:
     if isinstance(value, bytes):
+        if field.name == "element" and (code := element_text(value)) is not None:
+            return f"{value.hex()} “{code}”"
         return "-" if not any(value) else value.hex()
     if isinstance(value, str):
         # Quotes and escapes, so that no text can look like another line or field.
@@ -225,6 +233,14 @@ def _value(field: Field, value: Value, language: Language) -> str:
     if field.name in ("key_x", "key_y"):
         return f"{value:064x}"
     return str(value)
+
+
+def element_text(element: bytes) -> str | None:
+    """Return the code of a data element when its 32 bytes are one in ASCII, padded with zeros."""
+    code = element.rstrip(b"\0")
+    if not code or not code.isascii() or not code.decode().isprintable():
+        return None
+    return code.decode()
 
 
 def _document(act: Act, document: bytes) -> str:

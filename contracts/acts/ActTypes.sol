@@ -86,6 +86,24 @@ library ActTypes {
         0x010100ff00000000000000000000000000000000000000000000000000000000;
     uint256 internal constant ENTRY_RETIRED_REASON = 0x100300008020;
 
+    uint32 internal constant ELEMENT_CLAIMED = 0x1101;
+    uint256 internal constant ELEMENT_CLAIMED_LAYOUT =
+        0x030200ff00001f00000000000000000000000000000000000000000000000000;
+    uint256 internal constant ELEMENT_CLAIMED_ENTRY = 0x110100008020;
+    uint256 internal constant ELEMENT_CLAIMED_ELEMENT = 0x11010100a020;
+    uint256 internal constant ELEMENT_CLAIMED_ITEM = 0x11010200c001;
+
+    uint32 internal constant ELEMENT_RELEASED = 0x1102;
+    uint256 internal constant ELEMENT_RELEASED_LAYOUT =
+        0x010100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant ELEMENT_RELEASED_REASON = 0x110200008020;
+
+    uint32 internal constant CONFLICT_DECIDED = 0x1103;
+    uint256 internal constant CONFLICT_DECIDED_LAYOUT =
+        0x020100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant CONFLICT_DECIDED_SOURCE = 0x110300008020;
+    uint256 internal constant CONFLICT_DECIDED_REASON = 0x11030100a020;
+
     uint32 internal constant INTERFACE_REGISTERED = 0x2001;
     uint256 internal constant INTERFACE_REGISTERED_LAYOUT =
         0x050100ff00140000000000000000000000000000008020010000000000000000;
@@ -181,6 +199,16 @@ library ActTypes {
         if (code == ENTRY_SUBMITTED) return ENTRY_SUBMITTED_LAYOUT;
         if (code == ENTRY_PUBLISHED) return ENTRY_PUBLISHED_LAYOUT;
         if (code == ENTRY_RETIRED) return ENTRY_RETIRED_LAYOUT;
+        return 0;
+    }
+
+    /// @notice The layout of an act type that Elements accepts
+    /// @param code Code of the act type
+    /// @return layout Zero for any other code
+    function elementsLayout(uint32 code) internal pure returns (uint256 layout) {
+        if (code == ELEMENT_CLAIMED) return ELEMENT_CLAIMED_LAYOUT;
+        if (code == ELEMENT_RELEASED) return ELEMENT_RELEASED_LAYOUT;
+        if (code == CONFLICT_DECIDED) return CONFLICT_DECIDED_LAYOUT;
         return 0;
     }
 

@@ -97,6 +97,8 @@ def _replay(
         )
         if applied is not None and isinstance(located.event, ActEvent):
             touched = {applied.target}
+            if "element" in applied.act.values:
+                touched.add(applied.act.octets("element"))
             if "key_x" in applied.act.values:
                 touched.add(located.event.signed.signatures[-1].key_id)
             acts.append((located, touched))
@@ -114,6 +116,8 @@ def _depends(store: MemoryStore, item: bytes) -> set[bytes]:
         found.add(department.parent)
     if (entry := store.find_entry(item)) is not None:
         found.add(entry.department)
+    if (claim := store.find_claim(item)) is not None:
+        found |= {claim.element, claim.entry, claim.department}
     if (interface := store.find_interface(item)) is not None:
         found |= {interface.entry, interface.department}
     if (request := store.find_request(item)) is not None:

@@ -162,6 +162,7 @@ def _constructor_arguments(
         "Interfaces": (text["Registry"], text["Entries"]),
         "Requests": (text["Registry"], text["Interfaces"]),
         "Logs": (text["Registry"],),
+        "Elements": (text["Registry"], text["Entries"]),
     }
     return {
         name: abi_encode(load_artifact(name).constructor_types, values[name]) for name in CONTRACTS

@@ -308,6 +308,29 @@ class EntryVersion(Base):
     block_number: Mapped[int]
 
 
+class Claim(Base):
+    """A department's claim to be the source of a data element."""
+
+    __tablename__ = "claims"
+    __table_args__ = (
+        Index(None, "position", "id"),
+        Index(None, "element"),
+        Index(None, "entry"),
+        Index(None, "department"),
+        Index(None, "block_number"),
+    )
+
+    id: Mapped[bytes] = mapped_column(primary_key=True)
+    element: Mapped[bytes]
+    entry: Mapped[bytes]
+    item: Mapped[int]
+    department: Mapped[bytes]
+    state: Mapped[str] = mapped_column(String(16))
+    revision: Mapped[int]
+    block_number: Mapped[int]
+    position: Mapped[int]
+
+
 class Interface(Base):
     """An interface."""
 

@@ -128,6 +128,8 @@ def _load_catalogue(session: Session, store: MemoryStore, after_block: int) -> N
                 else store.find_entry_version(entry.id, entry.pending),
             )
         )
+    for claim in session.scalars(select(table.Claim).where(table.Claim.block_number > after_block)):
+        store.put_claim(rows.claim_of(claim))
     for version in session.scalars(
         select(table.InterfaceVersion).where(table.InterfaceVersion.block_number > after_block)
     ):

@@ -6,6 +6,7 @@ from typing import TypeVar
 from protocol.model import (
     Anchor,
     Authority,
+    Claim,
     Department,
     Entry,
     EntryVersion,
@@ -64,6 +65,26 @@ class OverlayStore(MemoryStore):
         """Return the version of this number."""
         own = super().find_entry_version(entry_id, number)
         return _first(own, lambda: self.base.find_entry_version(entry_id, number))
+
+    def find_claim(self, claim_id: bytes) -> Claim | None:
+        """Return a claim."""
+        return _first(super().find_claim(claim_id), lambda: self.base.find_claim(claim_id))
+
+    def _unless_changed(self, claim: Claim | None) -> Claim | None:
+        """Return a claim of the state below, unless an act that waits has changed it."""
+        return None if claim is None or claim.id in self.claims else claim
+
+    def find_source_claim(self, element: bytes) -> Claim | None:
+        """Return the one claim to an element that is SOURCE."""
+        own = super().find_source_claim(element)
+        return _first(own, lambda: self._unless_changed(self.base.find_source_claim(element)))
+
+    def find_open_claim(self, element: bytes, department: bytes) -> Claim | None:
+        """Return the one claim of a department to an element that is SOURCE or CONFLICT."""
+        own = super().find_open_claim(element, department)
+        return _first(
+            own, lambda: self._unless_changed(self.base.find_open_claim(element, department))
+        )
 
     def find_interface(self, interface_id: bytes) -> Interface | None:
         """Return an interface."""

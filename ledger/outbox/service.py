@@ -35,6 +35,7 @@ _TARGETS: tuple[tuple[str, type[table.Base]], ...] = (
     ("person", table.Person),
     ("key", table.Key),
     ("entry", table.Entry),
+    ("claim", table.Claim),
     ("interface", table.Interface),
     ("request", table.Request),
     ("log", table.Log),
@@ -101,7 +102,7 @@ class Target:
 
     Attributes:
         id: its id.
-        kind: department, person, key, entry, interface, request or log.
+        kind: department, person, key, entry, claim, interface, request or log.
         revision: revision that the next act must name.
     """
 

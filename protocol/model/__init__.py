@@ -4,10 +4,13 @@ The indexer, the gateway, the verifier and the audit all stand on this one model
 """
 
 from protocol.model.apply import Applied, apply_act, apply_anchor, apply_genesis
+from protocol.model.claims import Claim, ClaimState
 from protocol.model.decision import (
     GRANT_PROBLEMS,
     effective_items,
+    find_source,
     grant_problem,
+    is_claim_live,
     is_entry_live,
     is_grant_live,
     is_interface_live,
@@ -24,6 +27,8 @@ __all__ = [
     "Anchor",
     "Applied",
     "Authority",
+    "Claim",
+    "ClaimState",
     "Department",
     "Entry",
     "EntryState",
@@ -45,7 +50,9 @@ __all__ = [
     "apply_anchor",
     "apply_genesis",
     "effective_items",
+    "find_source",
     "grant_problem",
+    "is_claim_live",
     "is_entry_live",
     "is_grant_live",
     "is_interface_live",

@@ -3,6 +3,7 @@
 from urllib.parse import unquote
 
 from protocol.description import Role
+from protocol.model.claims import OPEN_CLAIMS, Claim
 from protocol.model.entries import Entry, EntryState
 from protocol.model.interfaces import InterfaceState
 from protocol.model.registry import KeyState
@@ -40,6 +41,33 @@ def is_entry_live(store: Store, entry_id: bytes) -> bool:
 
 def _is_live(entry: Entry) -> bool:
     return entry.current is not None and entry.state is not EntryState.RETIRED
+
+
+def is_claim_in_entry(store: Store, claim: Claim) -> bool:
+    """Return whether the claim's item stands in the current version of a live entry."""
+    entry = store.find_entry(claim.entry)
+    return (
+        entry is not None
+        and _is_live(entry)
+        and entry.current is not None
+        and entry.current.items >> claim.item & 1 == 1
+    )
+
+
+def is_claim_live(store: Store, claim: Claim) -> bool:
+    """Return whether a claim counts: SOURCE or CONFLICT, its item in a live entry."""
+    return claim.state in OPEN_CLAIMS and is_claim_in_entry(store, claim)
+
+
+def find_source(store: Store, element: bytes) -> Claim | None:
+    """Return the claim of an element's source department; None while it has none.
+
+    Args:
+        store: the state.
+        element: 32-byte city-wide code of the data element.
+    """
+    claim = store.find_source_claim(element)
+    return claim if claim is not None and is_claim_in_entry(store, claim) else None
 
 
 def is_interface_live(store: Store, interface_id: bytes) -> bool:

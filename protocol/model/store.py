@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from protocol.model.claims import OPEN_CLAIMS, Claim, ClaimState
 from protocol.model.entries import Entry, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceVersion
 from protocol.model.logs import Anchor, Log
@@ -52,6 +53,18 @@ class Store(Protocol):
     def put_entry_version(self, entry_id: bytes, version: EntryVersion) -> None:
         """Keep a version, published or pending, under its number."""
 
+    def find_claim(self, claim_id: bytes) -> Claim | None:
+        """Return a claim."""
+
+    def find_source_claim(self, element: bytes) -> Claim | None:
+        """Return the one claim to an element that is SOURCE."""
+
+    def find_open_claim(self, element: bytes, department: bytes) -> Claim | None:
+        """Return the one claim of a department to an element that is SOURCE or CONFLICT."""
+
+    def put_claim(self, claim: Claim) -> None:
+        """Keep a claim."""
+
     def find_interface(self, interface_id: bytes) -> Interface | None:
         """Return an interface with its current and pending version."""
 
@@ -101,9 +114,11 @@ class MemoryStore:
         self.persons: dict[bytes, Person] = {}
         self.keys: dict[bytes, Key] = {}
         self.entries: dict[bytes, Entry] = {}
+        self.claims: dict[bytes, Claim] = {}
         self.interfaces: dict[bytes, Interface] = {}
         self.requests: dict[bytes, Request] = {}
         self.logs: dict[bytes, Log] = {}
+        self._element_claims: dict[bytes, tuple[bytes, ...]] = {}
         self._entry_versions: dict[tuple[bytes, int], EntryVersion] = {}
         self._interface_versions: dict[tuple[bytes, int], InterfaceVersion] = {}
         self._origins: dict[str, Log] = {}
@@ -157,6 +172,35 @@ class MemoryStore:
     def put_entry_version(self, entry_id: bytes, version: EntryVersion) -> None:
         """Keep a version."""
         self._entry_versions[entry_id, version.number] = version
+
+    def find_claim(self, claim_id: bytes) -> Claim | None:
+        """Return a claim."""
+        return self.claims.get(claim_id)
+
+    def _claims_of(self, element: bytes) -> list[Claim]:
+        return [self.claims[id_] for id_ in self._element_claims.get(element, ())]
+
+    def find_source_claim(self, element: bytes) -> Claim | None:
+        """Return the one claim to an element that is SOURCE."""
+        found = (c for c in self._claims_of(element) if c.state is ClaimState.SOURCE)
+        return next(found, None)
+
+    def find_open_claim(self, element: bytes, department: bytes) -> Claim | None:
+        """Return the one claim of a department to an element that is SOURCE or CONFLICT."""
+        found = (
+            c
+            for c in self._claims_of(element)
+            if c.department == department and c.state in OPEN_CLAIMS
+        )
+        return next(found, None)
+
+    def put_claim(self, claim: Claim) -> None:
+        """Keep a claim."""
+        if claim.id not in self.claims:
+            # A new tuple: copies of this store keep theirs.
+            known = self._element_claims.get(claim.element, ())
+            self._element_claims[claim.element] = (*known, claim.id)
+        self.claims[claim.id] = claim
 
     def find_interface(self, interface_id: bytes) -> Interface | None:
         """Return an interface."""

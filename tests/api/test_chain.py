@@ -38,6 +38,7 @@ CHAIN_ID = 880_001
 ORIGIN = "api.test/gateway-1"
 PASSPHRASE = "api test"
 ZERO = "00" * 32
+ELEMENT = b"DE00017".ljust(32, b"\0")
 
 
 def free_port() -> int:
@@ -197,6 +198,13 @@ def story(running: Running) -> Story:
         **s.entry_values(),
     )
     s.do("EntryPublished", ("authority 1",), s.ids["entry"], document=sm3(ENTRY))
+    s.ids["claim"] = s.do(
+        "ElementClaimed",
+        ("civil affairs operator", "civil affairs head"),
+        entry=bytes.fromhex(s.ids["entry"]),
+        element=ELEMENT,
+        item=1,
+    )
     s.ids["interface"] = s.do(
         "InterfaceRegistered",
         ("civil affairs operator",),
@@ -313,6 +321,7 @@ def test_reads_of_every_noun(running: Running, story: Story) -> None:
         "departments": ("civil affairs", "housing"),
         "persons": ("housing officer", "witness", "gateway"),
         "entries": ("entry",),
+        "claims": ("claim",),
         "interfaces": ("interface",),
         "requests": ("request",),
         "logs": ("log",),
@@ -324,6 +333,15 @@ def test_reads_of_every_noun(running: Running, story: Story) -> None:
         for name in names:
             assert story.get(f"/v1/{noun}/{story.ids[name]}")["id"] == story.ids[name]
         assert story.get(f"/v1/{noun}/{ZERO}", 404)["code"] == "NOT_FOUND"
+    source = story.get(f"/v1/elements/{ELEMENT.hex()}/source")
+    assert (source["department"], source["claim"]) == (
+        story.ids["civil affairs"],
+        story.ids["claim"],
+    )
+    unclaimed = story.get(f"/v1/elements/{ZERO}/source")
+    assert (unclaimed["department"], unclaimed["claim"]) == (None, None)
+    assert [one["live"] for one in story.get_all("/v1/claims", element=ELEMENT.hex())] == [True]
+    assert story.get_all("/v1/claims", state="CONFLICT") == []
     keys = story.get_all("/v1/keys", department=story.ids["housing"])
     assert {row["id"] for row in keys} == {
         key_id(f"housing {role}") for role in ("head", "operator", "officer")

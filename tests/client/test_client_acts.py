@@ -25,7 +25,7 @@ from protocol.acknowledgement import sign_acknowledgement
 from protocol.acts import Act, ActSignature, SignedAct
 from protocol.description import ACT_TYPES, CONTRACTS, Role
 from protocol.documents import document_digest
-from sanlian_client.acts import Acts, Sealed, Term, mask_of, seal
+from sanlian_client.acts import Acts, Sealed, Term, element_code, mask_of, seal
 from sanlian_client.cli import main
 from sanlian_client.drafts import Draft
 from sanlian_client.keys import load_key, make_key
@@ -195,6 +195,9 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey]) -> N
             acts.revoke_key(a, target, 2),
             acts.publish_entry(a, target, document_digest(ENTRY)),
             acts.retire_entry(a, target, b"r")[0],
+            acts.claim_element(a, b, entry=target, item=3, element=element_code("DE00017")),
+            acts.release_element(a, target, b"r")[0],
+            acts.decide_conflict(a, target, source=target, reason=b"r")[0],
             acts.register_interface(
                 a, entry=target, entry_version=1, document=interface, node="node-1"
             ),
@@ -222,6 +225,8 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey]) -> N
         ]
         contracts = platform.deployment().contracts
     assert {draft.act.type.name for draft in drafts} == set(ACT_NAMES)
+    claim = next(one for one in drafts if one.act.type.name == "ElementClaimed")
+    assert any(line.endswith(" “DE00017”") for line in claim.words("zh"))
     for draft in drafts:
         assert Act.from_bytes(draft.act.to_bytes()) == draft.act
         assert (draft.act.nonce, draft.act.revision in (0, 3)) == (4, True)

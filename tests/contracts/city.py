@@ -34,12 +34,14 @@ ITEMS = 0b1111
 ORIGIN = "log.city/gateway-1"
 GAS = 5_000_000
 NO_BODIES = False
+ELEMENT = b"DE00017".ljust(32, b"\0")
 
 VIEWS = {
     "Registry": "persons",
     "Entries": "entries",
     "Interfaces": "interfaces",
     "Requests": "requests",
+    "Elements": "claims",
 }
 
 
@@ -337,6 +339,10 @@ class City:
             **changes,
         }
 
+    def claim_values(self, **changes: Any) -> dict[str, Any]:
+        """Return the words of a claim to a data element."""
+        return {"entry": self.ids["entry"], "element": ELEMENT, "item": 0, **changes}
+
     def build(self) -> None:
         """Register two departments and go the whole way to a grant and a log."""
         for name in ("civil affairs", "housing"):
@@ -351,6 +357,7 @@ class City:
         ids = self.ids
         ids["entry"] = self.do("EntrySubmitted", provider, **self.entry_values())
         self.do("EntryPublished", ("authority 1",), ids["entry"], document=digest("entry document"))
+        ids["claim"] = self.do("ElementClaimed", provider, **self.claim_values())
         ids["interface"] = self.do(
             "InterfaceRegistered", ("civil affairs operator",), **self.interface_values()
         )

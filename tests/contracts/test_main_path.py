@@ -17,6 +17,7 @@ def test_every_step_of_the_main_path_was_recorded(built: City) -> None:
         "PersonEnrolled",
         "EntrySubmitted",
         "EntryPublished",
+        "ElementClaimed",
         "InterfaceRegistered",
         "InterfaceOnline",
         "RequestFiled",

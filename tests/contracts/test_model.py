@@ -15,6 +15,8 @@ from protocol.model import (
     apply_act,
     apply_genesis,
     effective_items,
+    find_source,
+    is_claim_live,
     is_grant_live,
     is_interface_live,
 )
@@ -22,6 +24,7 @@ from tests.contracts.city import (
     AUTHORITY,
     CHAIN_ID,
     CITY_HEAD,
+    ELEMENT,
     ORIGIN,
     City,
     Refused,
@@ -83,6 +86,10 @@ def value_of(draw: st.DataObject, city: City, field: Field, ids: list[bytes]) ->
             return draw.draw(st.sampled_from((1, 2, 3, 4, 17, 128, 256, 0)))
         return draw.draw(st.integers(0, 3))
     if field.kind == "bytes":
+        if field.name == "element":
+            return draw.draw(st.sampled_from((ELEMENT, digest("another element"))))
+        if field.name == "source":
+            return draw.draw(st.sampled_from((city.ids["civil affairs"], city.ids["housing"])))
         names = {"entry": "entry", "interface": "interface"}
         if field.name in names:
             return draw.draw(st.sampled_from((city.ids[names[field.name]], *ids)))
@@ -118,6 +125,7 @@ def draw_act(draw: st.DataObject, city: City, ids: list[bytes]) -> SignedAct:
         usual = {
             "Entries": [city.ids["entry"]],
             "Interfaces": [city.ids["interface"]],
+            "Elements": [city.ids["claim"]],
             "Requests": [city.ids["filed"], city.ids["grant"]],
             "Registry": [city.ids[p] for p in PEOPLE if p in city.ids],
         }.get(act_type.contract, [])
@@ -174,6 +182,11 @@ def test_random_acts(built: City, replayed: MemoryStore, draw: st.DataObject) ->
                 assert city.read("Requests", "effectiveItems", id_) == (
                     effective_items(store, id_),
                 )
+        for claim in store.claims.values():
+            assert city.read("Elements", "isLive", claim.id) == (is_claim_live(store, claim),)
+            source = find_source(store, claim.element)
+            expected = (ZERO_ID, ZERO_ID) if source is None else (source.department, source.id)
+            assert city.read("Elements", "sourceOf", claim.element) == expected
         for id_ in store.interfaces:
             view = city.read("Interfaces", "interfaceView", id_)[0]
             assert view[4] == is_interface_live(store, id_)

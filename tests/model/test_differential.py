@@ -90,6 +90,7 @@ def value_of(field: Field, city: City, act_type: ActType, source: random.Random)
     """Return a value that is often legal."""
     usual = {
         "EntrySubmitted": city.entry_values,
+        "ElementClaimed": city.claim_values,
         "InterfaceRegistered": city.interface_values,
         "RequestFiled": city.request_values,
         "RequestAgreed": city.agreed_values,
@@ -118,7 +119,11 @@ def target_of(act_type: ActType, city: City, source: random.Random) -> bytes:
         "GrantRevoked": ids["grant"],
         "GrantResumed": ids["grant"],
     }
-    contract = {"Entries": ids["entry"], "Interfaces": ids["interface"]}
+    contract = {
+        "Entries": ids["entry"],
+        "Interfaces": ids["interface"],
+        "Elements": ids["claim"],
+    }
     if act_type.contract == "Logs":
         return ZERO_ID if source.random() < 0.9 else ids["log"]
     if source.random() < 0.1:

@@ -68,6 +68,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("log", "size", "key_id", name=op.f("pk_checkpoint_cosignatures")),
     )
     op.create_table(
+        "claims",
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("element", sa.LargeBinary(), nullable=False),
+        sa.Column("entry", sa.LargeBinary(), nullable=False),
+        sa.Column("item", sa.BigInteger(), nullable=False),
+        sa.Column("department", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_claims")),
+    )
+    with op.batch_alter_table("claims", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_claims_block_number"), ["block_number"], unique=False)
+        batch_op.create_index(batch_op.f("ix_claims_department"), ["department"], unique=False)
+        batch_op.create_index(batch_op.f("ix_claims_element"), ["element"], unique=False)
+        batch_op.create_index(batch_op.f("ix_claims_entry"), ["entry"], unique=False)
+        batch_op.create_index(batch_op.f("ix_claims_position_id"), ["position", "id"], unique=False)
+
+    op.create_table(
         "departments",
         sa.Column("id", sa.LargeBinary(), nullable=False),
         sa.Column("level", sa.BigInteger(), nullable=False),
@@ -476,6 +496,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_departments_block_number"))
 
     op.drop_table("departments")
+    with op.batch_alter_table("claims", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_claims_position_id"))
+        batch_op.drop_index(batch_op.f("ix_claims_entry"))
+        batch_op.drop_index(batch_op.f("ix_claims_element"))
+        batch_op.drop_index(batch_op.f("ix_claims_department"))
+        batch_op.drop_index(batch_op.f("ix_claims_block_number"))
+
+    op.drop_table("claims")
     op.drop_table("checkpoint_cosignatures")
     op.drop_table("blocks")
     op.drop_table("block_cosignatures")
