@@ -3,6 +3,7 @@
 from api.routes import (
     acts,
     blocks,
+    calendar,
     claims,
     cosignatures,
     departments,
@@ -26,6 +27,7 @@ ROUTERS = tuple(
         departments,
         persons,
         keys,
+        calendar,
         entries,
         claims,
         interfaces,

@@ -34,6 +34,7 @@ _TARGETS: tuple[tuple[str, type[table.Base]], ...] = (
     ("department", table.Department),
     ("person", table.Person),
     ("key", table.Key),
+    ("calendar_year", table.CalendarYear),
     ("entry", table.Entry),
     ("claim", table.Claim),
     ("interface", table.Interface),
@@ -102,7 +103,7 @@ class Target:
 
     Attributes:
         id: its id.
-        kind: department, person, key, entry, claim, interface, request or log.
+        kind: department, person, key, calendar_year, entry, claim, interface, request or log.
         revision: revision that the next act must name.
     """
 

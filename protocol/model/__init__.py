@@ -4,6 +4,7 @@ The indexer, the gateway, the verifier and the audit all stand on this one model
 """
 
 from protocol.model.apply import Applied, apply_act, apply_anchor, apply_genesis
+from protocol.model.calendar import CalendarYear
 from protocol.model.claims import Claim, ClaimState
 from protocol.model.decision import (
     GRANT_PROBLEMS,
@@ -18,6 +19,7 @@ from protocol.model.decision import (
 from protocol.model.entries import Entry, EntryState, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceState, InterfaceVersion, Side
 from protocol.model.logs import Anchor, Log
+from protocol.model.published_years import PublishedYears
 from protocol.model.registry import Authority, Department, Key, KeyState, Person
 from protocol.model.requests import Request, RequestState, Term
 from protocol.model.store import MemoryStore, Store
@@ -27,6 +29,7 @@ __all__ = [
     "Anchor",
     "Applied",
     "Authority",
+    "CalendarYear",
     "Claim",
     "ClaimState",
     "Department",
@@ -41,6 +44,7 @@ __all__ = [
     "Log",
     "MemoryStore",
     "Person",
+    "PublishedYears",
     "Request",
     "RequestState",
     "Side",

@@ -21,6 +21,7 @@ from protocol.acts import (
 )
 from protocol.checkpoint import MAX_SIZE, Checkpoint
 from protocol.description import BY_CODE, WORD, ActType, Role
+from protocol.model.calendar_rules import CALENDAR_RULES
 from protocol.model.claim_rules import CLAIM_RULES
 from protocol.model.entry_rules import ENTRY_RULES
 from protocol.model.interface_rules import INTERFACE_RULES
@@ -38,6 +39,7 @@ RULES: dict[str, Rule] = {
     **INTERFACE_RULES,
     **REQUEST_RULES,
     **LOG_RULES,
+    **CALENDAR_RULES,
     **CLAIM_RULES,
 }
 #: Acts whose last signer is a key that the act itself brings.
