@@ -54,6 +54,11 @@ CONTRACT_CODES: Final[dict[str, Row]] = {
         "The department has claimed this element already",
     ),
     "CLAIM_NOT_LIVE": (409, "该数源认领已失效", "The claim is not live"),
+    "INTERFACE_NOT_TESTED": (
+        409,
+        "接口待上线版本尚未通过网关测试",
+        "No gateway has tested this version with success",
+    ),
     "ENTRY_NOT_LIVE": (409, "目录条目不在有效状态", "The entry is not live"),
     "VERSION_NOT_CURRENT": (409, "所引用的版本不是现行版本", "The version is not the current one"),
     "INTERFACE_NOT_LIVE": (409, "接口未上线", "The interface is not live"),

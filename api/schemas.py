@@ -119,6 +119,7 @@ class TargetOut(Strict):
         "calendar_year",
         "entry",
         "claim",
+        "refresh",
         "interface",
         "request",
         "log",

@@ -121,10 +121,30 @@ class EntryVersionOut(VersionOut):
     update_cycle: int
     openness: int
     mode: int
+    grading: int = Field(description="1 general 2 important 3 core data / 数据分级")
     sensitive: Hex32 = Field(description="mask of the sensitive items / 敏感信息项")
     secrecy_assessment: Hex32
     privacy_assessment: Hex32
     basis: Hex32
+    submitted_day: Natural = Field(description="day number, see protocol 3.5 / 提交日")
+    published_day: Natural = Field(description="0 before / 发布日")
+    returned_day: Natural = Field(description="0 unless it was returned / 退回日")
+    returned_reason: Hex32 = Field(description="commitment to the reason / 退回理由承诺值")
+    change_day: Natural = Field(description="day of the change that it answers, or 0 / 变更日")
+    extended_day: Natural = Field(description="day of the consent to an extension, or 0 / 延期日")
+
+
+class ClocksOut(Strict):
+    """Clocks of an entry on the day of the newest block / 期限."""
+
+    day: str = Field(description="day of the newest block / 当日")
+    review_due: str | None = Field(description="last day for the review (Art 17) / 审核期限")
+    review_late: bool
+    update_due: str | None = Field(description="last day for the update (Art 16) / 更新期限")
+    update_late: bool
+    refreshed_until: str | None = Field(description="data is complete up to this day / 数据截至日")
+    fresh: bool = Field(description="as fresh as the update cycle promises / 是否鲜活")
+    calendar_unknown: int | None = Field(description="year without a calendar / 缺少日历的年份")
 
 
 class EntryVersionWithText(EntryVersionOut):
@@ -144,6 +164,9 @@ class EntryOut(Strict):
     title: str | None
     current: EntryVersionOut | None
     pending: EntryVersionOut | None
+    change_day: Natural = Field(description="change that waits for its update, or 0 / 变更日")
+    extended_day: Natural
+    clocks: ClocksOut
     revision: Natural
     block_number: Natural
 
@@ -178,6 +201,20 @@ class SourceOut(Strict):
     claim: Hex32 | None
 
 
+class RefreshOut(Strict):
+    """A statement that an entry's data was refreshed / 数据更新申报."""
+
+    id: Hex32
+    entry: Hex32
+    department: Hex32
+    from_day: Natural = Field(description="day number, see protocol 3.5 / 起始日")
+    until_day: Natural = Field(description="data is complete up to this day / 截至日")
+    rows: U64
+    day: Natural = Field(description="day on which it was recorded / 申报日")
+    revision: Natural
+    block_number: Natural
+
+
 class InterfaceVersionOut(VersionOut):
     """A version of an interface / 接口版本."""
 
@@ -185,6 +222,9 @@ class InterfaceVersionOut(VersionOut):
     rate_per_minute: Natural = Field(description="0: no limit / 每分钟次数")
     max_rows: Natural = Field(description="0: no limit / 最多行数")
     node: str = Field(description="name of the exchange node / 交换节点")
+    test_result: Natural = Field(description="0 not tested 1 passed 2 failed / 测试结果")
+    test_log: Hex32 = Field(description="log of the gateway that tested / 测试网关的日志")
+    test_report: Hex32 = Field(description="commitment to the report / 测试报告承诺值")
 
 
 class InterfaceVersionWithText(InterfaceVersionOut):

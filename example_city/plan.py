@@ -157,6 +157,7 @@ class Planner:
                 "update_cycle": offer.update_cycle,
                 "openness": 0,
                 "mode": 1,
+                "grading": 1,
                 "items": offer.mask,
                 "sensitive": offer.sensitive_mask,
                 "document": document_digest(document),

@@ -41,6 +41,7 @@ DERIVED: tuple[type[models.Base], ...] = (
     models.Entry,
     models.EntryVersion,
     models.Claim,
+    models.Refresh,
     models.Interface,
     models.InterfaceVersion,
     models.Request,

@@ -76,6 +76,9 @@ class Settings(BaseSettings):
         description="ids of departments, with commas, whose auditors may have all evidence; "
         "the authority's own always may",
     )
+    api_url: str = Field(
+        "", description="where the gateway hands in tests' results; empty: the api of this host"
+    )
     providers_file: Path | None = Field(
         None, description="JSON object from node name to base URL of the provider's service"
     )
@@ -105,6 +108,11 @@ class Settings(BaseSettings):
     def resolved_node_url(self) -> str:
         """JSON-RPC endpoint of the chain."""
         return self.node_url or f"http://127.0.0.1:{self.node_port}"
+
+    @property
+    def resolved_api_url(self) -> str:
+        """Base URL of the api."""
+        return self.api_url or f"http://{self.host}:{self.api_port}"
 
     @property
     def resolved_database_url(self) -> str:

@@ -175,6 +175,7 @@ ACT_TYPES: tuple[ActType, ...] = (
                       "1 real time, 2 day, 3 week, 4 ten days, 5 month, 6 quarter, 7 year"),
                 Field("openness", 1, "uint", "0 closed, 1 conditional, 2 open to the public"),
                 Field("mode", 1, "uint", "1 platform interface, 2 database, 3 file, 4 medium"),
+                Field("grading", 1, "uint", "1 general data, 2 important data, 3 core data"),
             ),
             _word("items", "mask of the data items; bit i is item i, for ever", "uint"),
             _word("sensitive", "mask of the sensitive items, within items", "uint"),
@@ -195,6 +196,25 @@ ACT_TYPES: tuple[ActType, ...] = (
         (_REASON,), "RETIRED; its interfaces and grants are no longer live",
     ),
     ActType(
+        0x1004, "EntryReturned", "Entries", False, ("AUTHORITY",), "version pending",
+        (_word("document", "digest of the document that was reviewed"), _REASON),
+        "no version is pending; the reason goes to the department",
+    ),
+    ActType(
+        0x1005, "ChangeNoted", "Entries", False,
+        ("OFFICER or HEAD of the provider, or AUTHORITY",), "PUBLISHED",
+        (
+            (Field("change_day", 4, "uint", "day on which duty or data changed (section 3.5)"),),
+            _REASON,
+        ),
+        "the update clock runs from that day",
+    ),
+    ActType(
+        0x1006, "UpdateExtended", "Entries", False,
+        ("HEAD of the provider", "AUTHORITY"), "update clock runs, not extended", (_REASON,),
+        "the update is due 5 working days later, if this is in time",
+    ),
+    ActType(
         0x1101, "ElementClaimed", "Elements", True,
         ("OPERATOR", "HEAD of the same department"), "-",
         (
@@ -211,10 +231,23 @@ ACT_TYPES: tuple[ActType, ...] = (
     ActType(
         0x1103, "ConflictDecided", "Elements", False, ("AUTHORITY",), "CONFLICT",
         (
-            _word("source", "id of the source department: the claiming one, or the source so far"),
+            _word("source_department", "id of the claiming department, or of the source so far"),
             _REASON,
         ),
         "the named department's claim is SOURCE, the other one's REJECTED",
+    ),
+    ActType(
+        0x1201, "DataRefreshed", "Refreshes", True,
+        ("OPERATOR or PROVIDER of the entry's department",), "-",
+        (
+            _word("entry", "id of the entry whose data was refreshed"),
+            (
+                Field("from_day", 4, "uint", "first day that the refresh covers (section 3.5)"),
+                Field("until_day", 4, "uint", "last day up to which the data is complete"),
+                Field("rows", 8, "uint", "number of rows that the data has now"),
+            ),
+        ),
+        "the data is known to be fresh up to that day",
     ),
     ActType(
         0x2001, "InterfaceRegistered", "Interfaces", True,
@@ -234,7 +267,7 @@ ACT_TYPES: tuple[ActType, ...] = (
     ),
     ActType(
         0x2002, "InterfaceOnline", "Interfaces", False,
-        ("OFFICER of the provider",), "version pending",
+        ("OFFICER of the provider",), "version pending, its test passed",
         (_word("document", "digest of the document that goes online"),),
         "pending version becomes the current one; ONLINE (a suspension stays)",
     ),
@@ -249,6 +282,17 @@ ACT_TYPES: tuple[ActType, ...] = (
     ActType(
         0x2005, "InterfaceRetired", "Interfaces", False,
         ("OFFICER of the provider",), "not RETIRED", (_REASON,), "RETIRED",
+    ),
+    ActType(
+        0x2006, "InterfaceTested", "Interfaces", False,
+        ("GATEWAY",), "version pending",
+        (
+            _word("document", "digest of the document against which it was tested"),
+            (Field("result", 1, "uint", "1 passed, 2 failed"),),
+            _word("log", "id of the log of the gateway that tested"),
+            _word("report", "commitment to the report of the test"),
+        ),
+        "the pending version's test has this result",
     ),
     ActType(
         0x3001, "RequestFiled", "Requests", True,
@@ -304,5 +348,5 @@ BY_NAME: dict[str, ActType] = {a.name: a for a in ACT_TYPES}
 #: Contracts of one deployment, in the order in which they are created.
 CONTRACTS: tuple[str, ...] = (
     "Sm", "Registry", "Calendar", "Documents", "Entries", "Interfaces", "Requests", "Logs",
-    "Elements",
+    "Elements", "Refreshes",
 )  # fmt: skip  # a table reads better in rows

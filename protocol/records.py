@@ -120,6 +120,16 @@ EVENTS: dict[str, dict[str, Check]] = {
         "minute": _is_int,
         "count": _is_int,
     },
+    "test": {**_REQUEST_PART, "provider": _ID, "interface": _ID, "document": _ID},
+    "tested": {
+        "test": _is_int,
+        "test_leaf": _ID,
+        "result": _is_one_of("passed", "failed"),
+        "code": _CODE_OR_EMPTY,
+        "report": _ID,
+        "latency_ms": _is_int,
+        "provider_response": _or_null(_PROVIDER_RESPONSE),
+    },
     "heartbeat": {},
 }
 

@@ -17,6 +17,8 @@ from api.gateway.evidence import Build, EvidenceService
 from api.gateway.forward import Forwarder, load_providers
 from api.gateway.service import Answer, DataService, Gatekeeper, Incoming
 from api.gateway.state import StateSource, is_stale
+from api.gateway.submit import ActSubmitter
+from api.gateway.testing import TestService
 from api.guard import Guard
 from api.problems import add_problem_handlers, make_problem, problem_response, request_id
 from crypto.errors import LedgerError, RequestRefused, SanlianError
@@ -61,6 +63,7 @@ class Gateway:
     gatekeeper: Gatekeeper | None = None
     data: DataService | None = None
     evidence: EvidenceService | None = None
+    tests: TestService | None = None
     _floor: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -69,15 +72,18 @@ class Gateway:
         """Serve for as long as the context lasts; at its end everything in work is finished."""
         settings = self.settings
         providers = load_providers(settings.providers_file)
-        async with Forwarder(
-            self.key,
-            timeout_s=settings.provider_timeout_s,
-            max_bytes=settings.max_response_bytes,
-            max_connections=settings.max_connections_per_provider,
-        ) as forwarder:
+        async with (
+            Forwarder(
+                self.key,
+                timeout_s=settings.provider_timeout_s,
+                max_bytes=settings.max_response_bytes,
+                max_connections=settings.max_connections_per_provider,
+            ) as forwarder,
+            ActSubmitter(settings.resolved_api_url, self.key, self.deployment) as submitter,
+        ):
             opened = asyncio.Event()
             self._tasks = [
-                asyncio.create_task(self._poll(forwarder, providers, opened)),
+                asyncio.create_task(self._poll(forwarder, submitter, providers, opened)),
                 asyncio.create_task(self._count(opened)),
             ]
             try:
@@ -89,6 +95,8 @@ class Gateway:
                         await task
                 if self.data is not None:
                     await self.data.finish()
+                if self.tests is not None:
+                    await self.tests.finish()
                 await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
@@ -100,7 +108,11 @@ class Gateway:
             self.reader.close()
 
     async def _poll(
-        self, forwarder: Forwarder, providers: dict[str, str], opened: asyncio.Event
+        self,
+        forwarder: Forwarder,
+        submitter: ActSubmitter,
+        providers: dict[str, str],
+        opened: asyncio.Event,
     ) -> None:
         while True:
             try:
@@ -108,7 +120,7 @@ class Gateway:
                 if self.writer is None:
                     await asyncio.to_thread(self._open)
                 if self.writer is not None and self.data is None and self._is_caught_up():
-                    self._assemble(self.writer, forwarder, providers)
+                    self._assemble(self.writer, forwarder, submitter, providers)
                     opened.set()
             except (SQLAlchemyError, OSError):
                 _LOGGER.warning("the ledger's database cannot be read yet")
@@ -150,7 +162,13 @@ class Gateway:
         snapshot = self.state.snapshot
         return snapshot is not None and snapshot.number >= self._floor
 
-    def _assemble(self, writer: LogWriter, forwarder: Forwarder, providers: dict[str, str]) -> None:
+    def _assemble(
+        self,
+        writer: LogWriter,
+        forwarder: Forwarder,
+        submitter: ActSubmitter,
+        providers: dict[str, str],
+    ) -> None:
         if self.reader is None:
             raise AssertionError
         self.gatekeeper = Gatekeeper(
@@ -162,6 +180,9 @@ class Gateway:
             is_example=self.deployment.example,
         )
         self.data = DataService(self.gatekeeper, forwarder, providers)
+        self.tests = TestService(
+            self.gatekeeper, forwarder, submitter, providers, log_id=self.log_id
+        )
         if self.build_evidence is not None:
             self.evidence = EvidenceService(
                 self.gatekeeper,
@@ -196,6 +217,12 @@ class Gateway:
         if self.data is None:
             raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
         return await _serve(self.data.handle, request)
+
+    async def serve_test(self, request: Request) -> Response:
+        """POST /v1/interface-tests"""
+        if self.tests is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
+        return await _serve(self.tests.handle, request)
 
     async def serve_evidence(self, request: Request) -> Response:
         """POST /v1/evidence"""
@@ -300,6 +327,7 @@ def make_app(gateway: Gateway) -> ASGIApp:
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     add_problem_handlers(app)
     app.add_route("/v1/data", gateway.serve_data, methods=["POST"])
+    app.add_route("/v1/interface-tests", gateway.serve_test, methods=["POST"])
     app.add_route("/v1/evidence", gateway.serve_evidence, methods=["POST"])
     app.add_route("/log/checkpoint", gateway.serve_checkpoint, methods=["GET"])
     app.add_route("/log/consistency", gateway.serve_consistency, methods=["GET"])

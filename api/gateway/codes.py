@@ -47,6 +47,29 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "PROVIDER_UNREACHABLE": (502, "无法连接提供方", "The provider cannot be reached"),
     "RELEASE_FAILED": (500, "网关处理应答时出错", "The gateway failed to process the answer"),
     "TOO_MANY_ROWS": (502, "返回行数超过限制", "The answer has more rows than allowed"),
+    # Tests of interfaces.
+    "NOTHING_TO_TEST": (
+        409,
+        "没有待测试的接口版本",
+        "No version waits for a test",
+    ),
+    "TEST_NOT_ALLOWED": (
+        403,
+        "仅提供方的操作员或共享负责人可申请测试",
+        "Only the provider's operators and officers ask for its test",
+    ),
+    "TEST_NOT_SUBMITTED": (
+        503,
+        "测试已完成，但结果未能提交上链",
+        "The test was made, but its result could not be handed in",
+    ),
+    "ANSWER_NOT_AS_DESCRIBED": (
+        502,
+        "应答与接口说明不符",
+        "The answer is not as the interface's document describes",
+    ),
+    "CHECK_FAILED": (502, "应答无法在限定内核对", "The answer could not be checked within limits"),
+    "ITEMS_MISSING": (502, "应答中缺少登记的信息项", "Items that were registered are missing"),
     # Evidence and proofs.
     "EVIDENCE_NOT_ALLOWED": (403, "无权取得该记录的证据", "This record's evidence is not yours"),
     # The access log.

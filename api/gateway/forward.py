@@ -151,6 +151,23 @@ class Result:
         return sm3(self.body) if not self.code else None
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a provider answered to a test.
+
+    Attributes:
+        code: error code, empty when the answer is signed, whole and JSON.
+        answer: the provider's verified signature, if the answer got so far.
+        data: the answer's data; it is for the check alone.
+        latency_ms: time that the provider took.
+    """
+
+    code: str
+    answer: ProviderAnswer | None
+    data: Any
+    latency_ms: int
+
+
 class Forwarder:
     """Calls providers. Use as an asynchronous context manager.
 
@@ -221,6 +238,22 @@ class Forwarder:
             return Result(error.code, None, b"", 0, int((time.monotonic() - start) * 1000))
         return Result(code, answer, released, rows, latency_ms)
 
+    async def probe(self, call: Call, test: Receipt) -> Probe:
+        """Call the provider for a durable test and return its data, of which nothing is released.
+
+        Every failure of the provider is a result with a code; nothing is raised for it.
+        """
+        start = time.monotonic()
+        leaf = leaf_hash(test.record)
+        try:
+            status, headers, body = await self._ask(call, test, leaf)
+            latency_ms = int((time.monotonic() - start) * 1000)
+            work = (call, leaf, status, headers, body)
+            code, answer, data = await asyncio.to_thread(_check_answer, *work)
+        except RequestRefused as error:
+            return Probe(error.code, None, None, int((time.monotonic() - start) * 1000))
+        return Probe(code, answer, data, latency_ms)
+
     async def _ask(
         self, call: Call, intent: Receipt, leaf: bytes
     ) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -279,18 +312,32 @@ def _process(
     call: Call, leaf: bytes, status: int, headers: list[tuple[str, str]], body: bytes
 ) -> tuple[str, ProviderAnswer | None, bytes, int]:
     """Check an answer; return code, the provider's signature, the body to release and its rows."""
+    code, answer, data = _check_answer(call, leaf, status, headers, body)
+    if code:
+        return code, answer, b"", 0
+    kept, rows = filter_items(call.document, data, call.items)
+    if call.max_rows and rows > call.max_rows:
+        return "TOO_MANY_ROWS", answer, b"", 0
+    released = canonical_json({"data": kept, "salt": secrets.token_bytes(32).hex()})
+    return "", answer, released, rows
+
+
+def _check_answer(
+    call: Call, leaf: bytes, status: int, headers: list[tuple[str, str]], body: bytes
+) -> tuple[str, ProviderAnswer | None, Any]:
+    """Check an answer's form and signature; return code, the provider's signature and the data."""
     names = {name.lower(): value.strip() for name, value in headers}
     if status != 200 and "signature" not in names:
-        return "PROVIDER_FAILED", None, b"", 0
+        return "PROVIDER_FAILED", None, None
     is_plain = names.get("content-encoding", "identity").lower() == "identity"
     if names.get("content-type") != CONTENT_TYPE or not is_plain:
-        return "PROVIDER_NOT_JSON", None, b"", 0
+        return "PROVIDER_NOT_JSON", None, None
     try:
         answer = parse_answer(status=status, headers=headers, body=body, intent_leaf=leaf)
     except SanlianError:
-        return "PROVIDER_SIGNATURE_INVALID", None, b"", 0
+        return "PROVIDER_SIGNATURE_INVALID", None, None
     if abs(answer.created - time.time()) > MAX_SKEW_S:  # no verifier would accept it
-        return "PROVIDER_SIGNATURE_INVALID", None, b"", 0
+        return "PROVIDER_SIGNATURE_INVALID", None, None
     key = call.store.find_key(answer.public_key.key_id)
     person = call.store.find_person(key.person) if key is not None else None
     if (
@@ -300,22 +347,18 @@ def _process(
         or person.department != call.provider
         or not person.roles & Role.PROVIDER
     ):
-        return "PROVIDER_KEY_UNKNOWN", None, b"", 0
+        return "PROVIDER_KEY_UNKNOWN", None, None
     if status != 200:
-        return "PROVIDER_FAILED", answer, b"", 0
+        return "PROVIDER_FAILED", answer, None
     try:
         value: Any = parse_json(body, max_bytes=len(body))
     except CryptoError:
-        return "PROVIDER_NOT_JSON", answer, b"", 0
+        return "PROVIDER_NOT_JSON", answer, None
     if (
         not isinstance(value, dict)
         or set(value) != {"data", "salt"}
         or not isinstance(value["salt"], str)
         or not _SALT.fullmatch(value["salt"])
     ):
-        return "PROVIDER_NOT_JSON", answer, b"", 0
-    kept, rows = filter_items(call.document, value["data"], call.items)
-    if call.max_rows and rows > call.max_rows:
-        return "TOO_MANY_ROWS", answer, b"", 0
-    released = canonical_json({"data": kept, "salt": secrets.token_bytes(32).hex()})
-    return "", answer, released, rows
+        return "PROVIDER_NOT_JSON", answer, None
+    return "", answer, value["data"]

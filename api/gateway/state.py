@@ -3,10 +3,12 @@
 A snapshot never changes once it is made, so that every decision rests on one block's state.
 """
 
+import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -51,6 +53,9 @@ class StateSource(Protocol):
 
     def find_interface_document(self, digest: bytes) -> InterfaceDocument | None:
         """Return an interface's description, None when it is missing or malformed."""
+
+    def find_document_text(self, digest: bytes) -> Mapping[str, Any] | None:
+        """Return an interface's whole description as JSON, None when it is missing or malformed."""
 
     def find_cosignatures(self, log_id: bytes, size: int, root: bytes) -> list[str]:
         """Return the witnesses' signature lines on a checkpoint."""
@@ -110,18 +115,29 @@ class LedgerState:
         except (LookupError, SQLAlchemyError):
             return None
 
+    def find_document_text(self, digest: bytes) -> Mapping[str, Any] | None:
+        """Return an interface's whole description as JSON, None when it is missing or malformed."""
+        try:
+            text: Mapping[str, Any] = json.loads(self._get_data(digest))
+        except (LookupError, SQLAlchemyError, ValueError):
+            return None
+        return text
+
     def _get_document(self, digest: bytes) -> InterfaceDocument:
         """Only documents that were found are remembered: a missing one may still come."""
+        try:
+            return parse_interface_document(self._get_data(digest))
+        except ProtocolError as error:
+            raise LookupError(digest) from error
+
+    def _get_data(self, digest: bytes) -> bytes:
         with read_transaction(self._engine) as connection:
             data = connection.scalar(
                 select(table.Document.data).where(table.Document.digest == digest)
             )
         if data is None or sm3(data) != digest:
             raise LookupError(digest)
-        try:
-            return parse_interface_document(data)
-        except ProtocolError as error:
-            raise LookupError(digest) from error
+        return data
 
     def find_cosignatures(self, log_id: bytes, size: int, root: bytes) -> list[str]:
         """Return the witnesses' signature lines on a checkpoint."""

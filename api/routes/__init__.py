@@ -16,6 +16,7 @@ from api.routes import (
     logs,
     pages,
     persons,
+    refreshes,
     requests,
 )
 
@@ -30,6 +31,7 @@ ROUTERS = tuple(
         calendar,
         entries,
         claims,
+        refreshes,
         interfaces,
         requests,
         logs,

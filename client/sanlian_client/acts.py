@@ -308,6 +308,7 @@ class Acts:
         update_cycle: int,
         openness: int,
         mode: int,
+        grading: int = 1,
         secrecy_assessment: bytes,
         privacy_assessment: bytes,
         basis: bytes = ZERO_ID,
@@ -324,6 +325,7 @@ class Acts:
             update_cycle: 1 real time to 7 year.
             openness: 0 closed, 1 conditional, 2 open.
             mode: 1 platform interface, 2 database, 3 file, 4 medium.
+            grading: 1 general, 2 important, 3 core data.
             secrecy_assessment: text of the secrecy-risk assessment, which gets sealed.
             privacy_assessment: text of the personal-information assessment, which gets sealed.
             basis: class 2: digest of the conditions, class 3: of the citation.
@@ -346,6 +348,7 @@ class Acts:
             "update_cycle": update_cycle,
             "openness": openness,
             "mode": mode,
+            "grading": grading,
             "items": parsed.mask,
             "sensitive": parsed.sensitive_mask,
             "document": document_digest(document),
@@ -364,6 +367,64 @@ class Acts:
     def retire_entry(self, head: bytes, entry: bytes, reason: bytes) -> tuple[Draft, Sealed]:
         """Draft the retirement of an entry for a sealed reason."""
         return self._reasoned("EntryRetired", head, entry, reason)
+
+    def return_entry(
+        self, authority: bytes, entry: bytes, document_id: bytes, reason: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft that the authority gives the pending version back, for a sealed reason.
+
+        Args:
+            authority: key id of an authority person.
+            entry: the entry.
+            document_id: digest of the document that was reviewed.
+            reason: text of the reason, which gets sealed.
+        """
+        sealed = seal(reason)
+        values: dict[str, Value] = {"document": document_id, "reason": sealed.commitment}
+        return self.build("EntryReturned", [authority], values, target=entry), sealed
+
+    def note_change(
+        self, signer: bytes, entry: bytes, *, change_day: int, reason: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft that duty or data of an entry changed: its update is due from that day.
+
+        Args:
+            signer: key id of the provider's officer or head, or of an authority person.
+            entry: the entry.
+            change_day: day of the change, as protocol.calendar counts days.
+            reason: what changed, which gets sealed.
+        """
+        sealed = seal(reason)
+        values: dict[str, Value] = {"change_day": change_day, "reason": sealed.commitment}
+        return self.build("ChangeNoted", [signer], values, target=entry), sealed
+
+    def extend_update(
+        self, head: bytes, authority: bytes, entry: bytes, reason: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft five more working days for an update, with the authority's consent."""
+        sealed = seal(reason)
+        values: dict[str, Value] = {"reason": sealed.commitment}
+        return self.build("UpdateExtended", [head, authority], values, target=entry), sealed
+
+    def refresh_data(
+        self, signer: bytes, *, entry: bytes, from_day: int, until_day: int, rows: int
+    ) -> Draft:
+        """Draft the statement that an entry's data is complete up to a day.
+
+        Args:
+            signer: key id of the provider's operator or of its service (role PROVIDER).
+            entry: the entry.
+            from_day: first day that the refresh covers, as protocol.calendar counts days.
+            until_day: last day up to which the data is complete.
+            rows: number of rows that the data has now.
+        """
+        values: dict[str, Value] = {
+            "entry": entry,
+            "from_day": from_day,
+            "until_day": until_day,
+            "rows": rows,
+        }
+        return self.build("DataRefreshed", [signer], values)
 
     def claim_element(
         self, operator: bytes, head: bytes, *, entry: bytes, item: int, element: bytes
@@ -397,7 +458,7 @@ class Acts:
             reason: text of the reason, which gets sealed.
         """
         sealed = seal(reason)
-        values: dict[str, Value] = {"source": source, "reason": sealed.commitment}
+        values: dict[str, Value] = {"source_department": source, "reason": sealed.commitment}
         return self.build("ConflictDecided", [authority], values, target=claim), sealed
 
     # Interface chain
@@ -441,6 +502,34 @@ class Acts:
         return self.build(
             "InterfaceRegistered", [operator], values, target=interface, documents=[document]
         )
+
+    def interface_tested(
+        self,
+        gateway: bytes,
+        interface: bytes,
+        *,
+        document_id: bytes,
+        passed: bool,
+        log: bytes,
+        report: bytes,
+    ) -> Draft:
+        """Draft the result of a gateway's test; gateways make it when they have tested.
+
+        Args:
+            gateway: key id of the gateway.
+            interface: the interface whose pending version was tested.
+            document_id: digest of its document.
+            passed: whether the answer was as described.
+            log: id of the gateway's log.
+            report: commitment to the report.
+        """
+        values: dict[str, Value] = {
+            "document": document_id,
+            "result": 1 if passed else 2,
+            "log": log,
+            "report": report,
+        }
+        return self.build("InterfaceTested", [gateway], values, target=interface)
 
     def interface_online(self, officer: bytes, interface: bytes, document_id: bytes) -> Draft:
         """Draft that the pending version goes online; document_id is its document's digest."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from crypto.canonical import canonical_json
 from crypto.errors import ProtocolError
 from crypto.keyfile import dump_public_key
 from protocol.acts import ZERO_ID, Value
@@ -14,7 +15,7 @@ from protocol.description import BY_NAME
 from protocol.evidence import verify_evidence
 from protocol.trust import TrustRoot
 from sanlian_client import console
-from sanlian_client.acts import MAX_SEALED_SIZE, Acts, element_code, seal
+from sanlian_client.acts import MAX_SEALED_SIZE, Acts, Sealed, element_code, seal
 from sanlian_client.ca_commands import ca
 from sanlian_client.calendar_commands import calendar
 from sanlian_client.console import (
@@ -39,6 +40,7 @@ from sanlian_client.data import Gateway, Purpose, request_data
 from sanlian_client.drafts import MAX_DRAFT_SIZE, Draft
 from sanlian_client.evidence import MAX_EVIDENCE_SIZE, fetch_evidence, verify_own_request
 from sanlian_client.files import read_limited, replace_file, write_new
+from sanlian_client.interface_test import request_interface_test
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.log import LogClient
 from sanlian_client.receipts import KeptReceipt, ReceiptStore, verify_receipts
@@ -334,6 +336,67 @@ def data_get(
         )
     click.echo(json.dumps(released.data, ensure_ascii=False))
     click.echo(f"receipt 回执: {released.receipt.index}", err=True)
+
+
+@main.group("interface")
+def interface_group() -> None:
+    """Interfaces. 接口。"""
+
+
+@interface_group.command("test")
+@click.argument("interface")
+@click.option(
+    "--parameters",
+    default="{}",
+    help="JSON object; its answer must hold every item, best of a made-up person. 测试参数。",
+)
+@click.option("--report", "report_file", type=FILE, default=None, help="Keep the report. 报告。")
+@click.option("--authority", default=None, help="host:port to sign for. 签名所用网关地址。")
+@key_option
+@passphrase_option
+@api_option
+@gateway_option
+@deployment_option
+@json_option
+@plain_errors
+def interface_test(
+    *,
+    interface: str,
+    parameters: str,
+    report_file: Path | None,
+    authority: str | None,
+    key_file: Path,
+    passphrase: str | None,
+    api: str,
+    gateway: str,
+    deployment: Path | None,
+    as_json: bool,
+) -> None:
+    """Let the gateway test INTERFACE before it goes online. 接口上线前由网关测试。
+
+    An operator or officer of the providing department asks; exit 1 when the test failed.
+    """
+    with _gateway(api, gateway, deployment, authority) as service:
+        done = request_interface_test(
+            service,
+            open_key(key_file, passphrase),
+            interface=parse_hex(interface, 32, "INTERFACE"),
+            parameters=parse_object(parameters, "--parameters"),
+        )
+    if report_file is not None:
+        write_new(report_file, Sealed(done.salt, canonical_json(dict(done.report))).to_bytes())
+    show(
+        {
+            "act_id": done.act_id.hex(),
+            "result": done.report["result"],
+            "code": done.report["code"] or "-",
+            "problems": json.dumps(done.report["problems"]),
+            "missing_items": " ".join(map(str, done.report["missing_items"])) or "-",
+        },
+        as_json=as_json,
+    )
+    if not done.passed:
+        raise click.exceptions.Exit(1)
 
 
 @main.group()

@@ -29,7 +29,7 @@ from crypto.merkle import leaf_hash
 from crypto.sm2 import PrivateKey, PublicKey
 from crypto.sm3 import sm3
 from protocol.checkpoint import parse_note
-from protocol.httpsig import DATA_PATH, SignedRequest, parse_forward, sign_answer
+from protocol.httpsig import DATA_PATH, TEST_PATH, SignedRequest, parse_forward, sign_answer
 from protocol.receipt import Receipt, verify_receipt
 from sanlian_client.intents import IntentStore
 
@@ -87,9 +87,14 @@ class Call:
     receipt: Receipt
 
     @property
+    def is_test(self) -> bool:
+        """Whether the department itself asked the gateway to test its interface."""
+        return bool(self.intent["event"] == "test")
+
+    @property
     def items(self) -> int:
-        """Mask of the items that the gateway will release of the answer."""
-        return int(self.intent["items"], 16)
+        """Mask of the items that the gateway will release of the answer; none of a test's."""
+        return int(self.intent.get("items", "0"), 16)
 
 
 class SanlianProvider:
@@ -203,7 +208,10 @@ class SanlianProvider:
         salt = _single(headers, "sanlian-salt", "HEADER_MALFORMED")
         if not _SALT.fullmatch(salt):
             raise ProtocolError("HEADER_MALFORMED", "sanlian-salt must be 64 hex digits")
-        if sm3(canonical_json({"parameters": parameters, "salt": salt})) != request.content_digest:
+        signed: dict[str, Any] = {"parameters": parameters, "salt": salt}
+        if intent["event"] == "test":
+            signed["interface"] = intent["interface"]
+        if sm3(canonical_json(signed)) != request.content_digest:
             raise RequestRefused(
                 "PARAMETERS_ALTERED", "these are not the parameters that the requester signed"
             )
@@ -228,8 +236,11 @@ class SanlianProvider:
         return receipt, record
 
     def _check_intent(self, intent: Mapping[str, Any], method: str, path: str) -> None:
-        if intent["event"] != "intent":
+        if intent["event"] not in ("intent", "test"):
             raise RequestRefused("NOT_AN_INTENT", "the receipt is not of an intent")
+        # A test is asked for by the provider's own people; its answer goes to nobody else.
+        if intent["event"] == "test" and intent["department"] != intent["provider"]:
+            raise RequestRefused("OTHER_DEPARTMENT", "another department asked for the test")
         if bytes.fromhex(intent["provider"]) != self._department_id:
             raise RequestRefused("OTHER_DEPARTMENT", "the intent names another provider")
         if self._interfaces is not None:
@@ -354,8 +365,8 @@ def _requester(intent: Mapping[str, Any]) -> SignedRequest:
         raise RequestRefused(
             "REQUESTER_SIGNATURE_INVALID", "the requester's signature in the intent does not hold"
         ) from error
-    if request.path != DATA_PATH:
-        raise RequestRefused("NOT_AN_INTENT", "the requester did not ask for data")
+    if request.path != (TEST_PATH if intent["event"] == "test" else DATA_PATH):
+        raise RequestRefused("NOT_AN_INTENT", "the requester did not ask for this")
     return request
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from crypto.errors import ProtocolError
 from protocol.acts import ZERO_ID, Act, Value
-from protocol.calendar import FIRST_YEAR, LAST_YEAR, days_in, days_of, plain_weekdays
+from protocol.calendar import FIRST_YEAR, LAST_YEAR, date_of, days_in, days_of, plain_weekdays
 from protocol.description import Field, Role
 from protocol.documents import document_digest, parse_entry_document, parse_interface_document
 
@@ -26,10 +26,15 @@ ACT_NAMES: dict[str, tuple[str, str]] = {
     "EntrySubmitted": ("提交目录条目", "Submit a catalogue entry"),
     "EntryPublished": ("发布目录条目", "Publish a catalogue entry"),
     "EntryRetired": ("撤销目录条目", "Retire a catalogue entry"),
+    "EntryReturned": ("退回目录条目", "Return a catalogue entry"),
+    "ChangeNoted": ("记录职责或数据变更", "Note a change of duty or data"),
+    "UpdateExtended": ("同意延长更新期限", "Extend the time for an update"),
+    "DataRefreshed": ("申报数据更新", "State that data was refreshed"),
     "ElementClaimed": ("认领数据元（数源）", "Claim to be the source of a data element"),
     "ElementReleased": ("放弃数据元认领", "Release a data element"),
     "ConflictDecided": ("裁定数源部门", "Decide the source of a data element"),
     "InterfaceRegistered": ("登记接口", "Register an interface"),
+    "InterfaceTested": ("接口测试结果", "Result of an interface's test"),
     "InterfaceOnline": ("接口上线", "Put an interface online"),
     "InterfaceSuspended": ("暂停接口", "Suspend an interface"),
     "InterfaceResumed": ("恢复接口", "Resume an interface"),
@@ -84,9 +89,17 @@ FIELD_NAMES: dict[str, tuple[str, str]] = {
     "legal_basis": ("法律依据代码", "legal basis"),
     "scenario": ("应用场景代码", "scenario"),
     "case": ("办件材料承诺值", "case, sealed"),
+    "grading": ("数据分级", "grading"),
+    "change_day": ("变更日期", "day of the change"),
+    "from_day": ("更新起始日", "first day covered"),
+    "until_day": ("数据截至日", "complete up to"),
+    "rows": ("数据量（行）", "rows"),
+    "result": ("测试结果", "result"),
+    "log": ("访问日志", "access log"),
+    "report": ("测试报告承诺值", "report, sealed"),
     "element": ("数据元代码", "data element"),
     "item": ("信息项序号", "index of the item"),
-    "source": ("数源部门", "source department"),
+    "source_department": ("数源部门", "source department"),
     "gateway_key": ("网关密钥", "gateway key"),
     "origin": ("日志名称", "origin of the log"),
 }
@@ -145,6 +158,12 @@ _CHOICES: dict[str, dict[int, tuple[str, str]]] = {
         3: ("文件", "file"),
         4: ("介质", "medium"),
     },
+    "grading": {
+        1: ("一般数据", "general data"),
+        2: ("重要数据", "important data"),
+        3: ("核心数据", "core data"),
+    },
+    "result": {1: ("通过", "passed"), 2: ("未通过", "failed")},
     "uscc_override": {0: ("否", "no"), 1: ("是", "yes")},
 }
 
@@ -238,6 +257,8 @@ def _value(field: Field, value: Value, language: Language) -> str:
         return " ".join(str(i) for i in range(256) if value >> i & 1) or "-"
     if field.name in ("valid_from", "valid_until"):
         return _time(value)
+    if field.name in ("change_day", "from_day", "until_day"):
+        return _day(value)
     if field.name in ("key_x", "key_y"):
         return f"{value:064x}"
     return str(value)
@@ -254,6 +275,13 @@ def _working_days(year: int, bits: int, language: Language) -> str:
     if language == "zh":
         return f"{count} 天；周一至周五中放假 {off}；周末中上班 {worked}"
     return f"{count}; Mondays to Fridays off {off}; weekend days worked {worked}"
+
+
+def _day(day: int) -> str:
+    try:
+        return f"{date_of(day):%Y-%m-%d} ({day})"
+    except OverflowError:
+        return str(day)
 
 
 def element_text(element: bytes) -> str | None:

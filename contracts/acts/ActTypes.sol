@@ -78,18 +78,19 @@ library ActTypes {
 
     uint32 internal constant ENTRY_SUBMITTED = 0x1001;
     uint256 internal constant ENTRY_SUBMITTED_LAYOUT =
-        0x070200ff1b000000000000000000000000000000000000000000000000000000;
+        0x070200ff1a000000000000000000000000000000000000000000000000000000;
     uint256 internal constant ENTRY_SUBMITTED_SHARING_CLASS = 0x100100008001;
     uint256 internal constant ENTRY_SUBMITTED_LIBRARY = 0x100101008101;
     uint256 internal constant ENTRY_SUBMITTED_UPDATE_CYCLE = 0x100102008201;
     uint256 internal constant ENTRY_SUBMITTED_OPENNESS = 0x100103008301;
     uint256 internal constant ENTRY_SUBMITTED_MODE = 0x100104008401;
-    uint256 internal constant ENTRY_SUBMITTED_ITEMS = 0x10010500a020;
-    uint256 internal constant ENTRY_SUBMITTED_SENSITIVE = 0x10010600c020;
-    uint256 internal constant ENTRY_SUBMITTED_DOCUMENT = 0x10010700e020;
-    uint256 internal constant ENTRY_SUBMITTED_SECRECY_ASSESSMENT = 0x100108010020;
-    uint256 internal constant ENTRY_SUBMITTED_PRIVACY_ASSESSMENT = 0x100109012020;
-    uint256 internal constant ENTRY_SUBMITTED_BASIS = 0x10010a014020;
+    uint256 internal constant ENTRY_SUBMITTED_GRADING = 0x100105008501;
+    uint256 internal constant ENTRY_SUBMITTED_ITEMS = 0x10010600a020;
+    uint256 internal constant ENTRY_SUBMITTED_SENSITIVE = 0x10010700c020;
+    uint256 internal constant ENTRY_SUBMITTED_DOCUMENT = 0x10010800e020;
+    uint256 internal constant ENTRY_SUBMITTED_SECRECY_ASSESSMENT = 0x100109010020;
+    uint256 internal constant ENTRY_SUBMITTED_PRIVACY_ASSESSMENT = 0x10010a012020;
+    uint256 internal constant ENTRY_SUBMITTED_BASIS = 0x10010b014020;
 
     uint32 internal constant ENTRY_PUBLISHED = 0x1002;
     uint256 internal constant ENTRY_PUBLISHED_LAYOUT =
@@ -100,6 +101,23 @@ library ActTypes {
     uint256 internal constant ENTRY_RETIRED_LAYOUT =
         0x010100ff00000000000000000000000000000000000000000000000000000000;
     uint256 internal constant ENTRY_RETIRED_REASON = 0x100300008020;
+
+    uint32 internal constant ENTRY_RETURNED = 0x1004;
+    uint256 internal constant ENTRY_RETURNED_LAYOUT =
+        0x020100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant ENTRY_RETURNED_DOCUMENT = 0x100400008020;
+    uint256 internal constant ENTRY_RETURNED_REASON = 0x10040100a020;
+
+    uint32 internal constant CHANGE_NOTED = 0x1005;
+    uint256 internal constant CHANGE_NOTED_LAYOUT =
+        0x020100ff1c000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant CHANGE_NOTED_CHANGE_DAY = 0x100500008004;
+    uint256 internal constant CHANGE_NOTED_REASON = 0x10050100a020;
+
+    uint32 internal constant UPDATE_EXTENDED = 0x1006;
+    uint256 internal constant UPDATE_EXTENDED_LAYOUT =
+        0x010200ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant UPDATE_EXTENDED_REASON = 0x100600008020;
 
     uint32 internal constant ELEMENT_CLAIMED = 0x1101;
     uint256 internal constant ELEMENT_CLAIMED_LAYOUT =
@@ -116,8 +134,16 @@ library ActTypes {
     uint32 internal constant CONFLICT_DECIDED = 0x1103;
     uint256 internal constant CONFLICT_DECIDED_LAYOUT =
         0x020100ff00000000000000000000000000000000000000000000000000000000;
-    uint256 internal constant CONFLICT_DECIDED_SOURCE = 0x110300008020;
+    uint256 internal constant CONFLICT_DECIDED_SOURCE_DEPARTMENT = 0x110300008020;
     uint256 internal constant CONFLICT_DECIDED_REASON = 0x11030100a020;
+
+    uint32 internal constant DATA_REFRESHED = 0x1201;
+    uint256 internal constant DATA_REFRESHED_LAYOUT =
+        0x020100ff00100000000000000000000000000000000000000000000000000000;
+    uint256 internal constant DATA_REFRESHED_ENTRY = 0x120100008020;
+    uint256 internal constant DATA_REFRESHED_FROM_DAY = 0x12010100a004;
+    uint256 internal constant DATA_REFRESHED_UNTIL_DAY = 0x12010200a404;
+    uint256 internal constant DATA_REFRESHED_ROWS = 0x12010300a808;
 
     uint32 internal constant INTERFACE_REGISTERED = 0x2001;
     uint256 internal constant INTERFACE_REGISTERED_LAYOUT =
@@ -148,6 +174,14 @@ library ActTypes {
     uint256 internal constant INTERFACE_RETIRED_LAYOUT =
         0x010100ff00000000000000000000000000000000000000000000000000000000;
     uint256 internal constant INTERFACE_RETIRED_REASON = 0x200500008020;
+
+    uint32 internal constant INTERFACE_TESTED = 0x2006;
+    uint256 internal constant INTERFACE_TESTED_LAYOUT =
+        0x040100ff001f0000000000000000000000000000000000000000000000000000;
+    uint256 internal constant INTERFACE_TESTED_DOCUMENT = 0x200600008020;
+    uint256 internal constant INTERFACE_TESTED_RESULT = 0x20060100a001;
+    uint256 internal constant INTERFACE_TESTED_LOG = 0x20060200c020;
+    uint256 internal constant INTERFACE_TESTED_REPORT = 0x20060300e020;
 
     uint32 internal constant REQUEST_FILED = 0x3001;
     uint256 internal constant REQUEST_FILED_LAYOUT =
@@ -223,6 +257,9 @@ library ActTypes {
         if (code == ENTRY_SUBMITTED) return ENTRY_SUBMITTED_LAYOUT;
         if (code == ENTRY_PUBLISHED) return ENTRY_PUBLISHED_LAYOUT;
         if (code == ENTRY_RETIRED) return ENTRY_RETIRED_LAYOUT;
+        if (code == ENTRY_RETURNED) return ENTRY_RETURNED_LAYOUT;
+        if (code == CHANGE_NOTED) return CHANGE_NOTED_LAYOUT;
+        if (code == UPDATE_EXTENDED) return UPDATE_EXTENDED_LAYOUT;
         return 0;
     }
 
@@ -236,6 +273,14 @@ library ActTypes {
         return 0;
     }
 
+    /// @notice The layout of an act type that Refreshes accepts
+    /// @param code Code of the act type
+    /// @return layout Zero for any other code
+    function refreshesLayout(uint32 code) internal pure returns (uint256 layout) {
+        if (code == DATA_REFRESHED) return DATA_REFRESHED_LAYOUT;
+        return 0;
+    }
+
     /// @notice The layout of an act type that Interfaces accepts
     /// @param code Code of the act type
     /// @return layout Zero for any other code
@@ -245,6 +290,7 @@ library ActTypes {
         if (code == INTERFACE_SUSPENDED) return INTERFACE_SUSPENDED_LAYOUT;
         if (code == INTERFACE_RESUMED) return INTERFACE_RESUMED_LAYOUT;
         if (code == INTERFACE_RETIRED) return INTERFACE_RETIRED_LAYOUT;
+        if (code == INTERFACE_TESTED) return INTERFACE_TESTED_LAYOUT;
         return 0;
     }
 

@@ -164,12 +164,12 @@ contract Elements is RegistryUser {
         _requireRole(step, 0, ActTypes.ROLE_AUTHORITY);
         if (claim.state != State.CONFLICT) revert StateInvalid();
         if (!_isLive(claim)) revert ClaimNotLive(step.target);
-        bytes32 named = bytes32(m.get(ActTypes.CONFLICT_DECIDED_SOURCE));
+        bytes32 named = bytes32(m.get(ActTypes.CONFLICT_DECIDED_SOURCE_DEPARTMENT));
         bytes32 source = sourceClaims[claim.element];
         bool held = source != 0 && _isLive(claims[source]);
         _requireValue(
             named == claim.department || (held && named == claims[source].department),
-            ActTypes.CONFLICT_DECIDED_SOURCE
+            ActTypes.CONFLICT_DECIDED_SOURCE_DEPARTMENT
         );
         _requireNonzero(m, ActTypes.CONFLICT_DECIDED_REASON);
         if (named == claim.department) {

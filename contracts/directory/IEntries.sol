@@ -8,6 +8,7 @@ struct EntryView {
     uint32 version;
     uint8 sharingClass;
     bool live;
+    uint8 updateCycle;
 }
 
 /// @title What the interface chain asks the directory chain

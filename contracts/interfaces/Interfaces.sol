@@ -5,6 +5,7 @@ import {ActBytes, Sig, Step} from "../acts/Act.sol";
 import {ActTypes} from "../acts/ActTypes.sol";
 import {RegistryUser} from "../acts/RegistryUser.sol";
 import {EntryView, IEntries} from "../directory/IEntries.sol";
+import {ILogs} from "../log/ILogs.sol";
 import {IRegistry} from "../registry/IRegistry.sol";
 import {IInterfaces, InterfaceView} from "./IInterfaces.sol";
 
@@ -18,6 +19,7 @@ contract Interfaces is RegistryUser, IInterfaces {
     error VersionNotCurrent(uint32 current);
     error ItemsNotCovered(uint256 items, uint256 covered);
     error SuspendedByOther();
+    error InterfaceNotTested();
 
     /// @notice The act InterfaceRegistered, which is its own proof (docs/protocol.md 3.2)
     event InterfaceRegistered(
@@ -60,6 +62,15 @@ contract Interfaces is RegistryUser, IInterfaces {
         Sig[] signatures
     );
 
+    /// @notice The act InterfaceTested, which is its own proof (docs/protocol.md 3.2)
+    event InterfaceTested(
+        bytes32 indexed actId,
+        bytes32 indexed target,
+        uint64 revision,
+        bytes m,
+        Sig[] signatures
+    );
+
     enum State {
         NONE,
         REGISTERED,
@@ -79,12 +90,19 @@ contract Interfaces is RegistryUser, IInterfaces {
         uint256 pendingItems;
         bytes32 document;
         bytes32 pendingDocument;
+        // Of the pending version: 0 not tested, 1 passed, 2 failed.
+        uint8 testResult;
     }
 
     uint256 private constant NOT_SHARED = 3;
+    uint256 private constant PASSED = 1;
+    uint256 private constant FAILED = 2;
 
     /// @notice Directory chain
     IEntries public immutable ENTRIES;
+
+    /// @notice Access logs, which name the gateways
+    ILogs public immutable LOGS;
 
     /// @notice Interfaces by id; without a pending version `pendingItems` is zero
     mapping(bytes32 id => Interface one) public interfaces;
@@ -92,8 +110,10 @@ contract Interfaces is RegistryUser, IInterfaces {
     /// @notice Set once, for ever
     /// @param registry_ Departments, persons and keys
     /// @param entries_ Directory chain
-    constructor(IRegistry registry_, IEntries entries_) RegistryUser(registry_) {
+    /// @param logs_ Access logs
+    constructor(IRegistry registry_, IEntries entries_, ILogs logs_) RegistryUser(registry_) {
         ENTRIES = entries_;
+        LOGS = logs_;
     }
 
     /// @inheritdoc IInterfaces
@@ -122,7 +142,8 @@ contract Interfaces is RegistryUser, IInterfaces {
         if (step.code == ActTypes.INTERFACE_ONLINE) return _interfaceOnline(m, step);
         if (step.code == ActTypes.INTERFACE_SUSPENDED) return _interfaceSuspended(m, step);
         if (step.code == ActTypes.INTERFACE_RESUMED) return _interfaceResumed(step);
-        return _interfaceRetired(m, step);
+        if (step.code == ActTypes.INTERFACE_RETIRED) return _interfaceRetired(m, step);
+        return _interfaceTested(m, step);
     }
 
     function _interfaceRegistered(
@@ -160,6 +181,7 @@ contract Interfaces is RegistryUser, IInterfaces {
         }
         one.pendingItems = items;
         one.pendingDocument = bytes32(m.get(ActTypes.INTERFACE_REGISTERED_DOCUMENT));
+        one.testResult = 0;
         return (InterfaceRegistered.selector, id, ++one.revision);
     }
 
@@ -173,6 +195,7 @@ contract Interfaces is RegistryUser, IInterfaces {
             bytes32(m.get(ActTypes.INTERFACE_ONLINE_DOCUMENT)) == one.pendingDocument,
             ActTypes.INTERFACE_ONLINE_DOCUMENT
         );
+        if (one.testResult != PASSED) revert InterfaceNotTested();
         EntryView memory entry = ENTRIES.entryView(one.entry);
         if (!entry.live) revert EntryNotLive(one.entry);
         if (entry.sharingClass == NOT_SHARED) revert EntryNotShared(one.entry);
@@ -222,6 +245,29 @@ contract Interfaces is RegistryUser, IInterfaces {
         one.state = State.RETIRED;
         one.pendingItems = 0;
         return (InterfaceRetired.selector, step.target, ++one.revision);
+    }
+
+    function _interfaceTested(
+        bytes calldata m,
+        Step memory step
+    ) private returns (bytes32, bytes32, uint64) {
+        Interface storage one = interfaces[step.target];
+        _requireTarget(step, one.revision);
+        _requireRole(step, 0, ActTypes.ROLE_GATEWAY);
+        if (one.pendingItems == 0) revert StateInvalid();
+        _requireValue(
+            bytes32(m.get(ActTypes.INTERFACE_TESTED_DOCUMENT)) == one.pendingDocument,
+            ActTypes.INTERFACE_TESTED_DOCUMENT
+        );
+        _requireRange(m, ActTypes.INTERFACE_TESTED_RESULT, PASSED, FAILED);
+        // Any head can enrol a gateway; only the authority registers a gateway's log.
+        _requireValue(
+            LOGS.gatewayKey(bytes32(m.get(ActTypes.INTERFACE_TESTED_LOG))) == step.signers[0].keyId,
+            ActTypes.INTERFACE_TESTED_LOG
+        );
+        _requireNonzero(m, ActTypes.INTERFACE_TESTED_REPORT);
+        one.testResult = uint8(m.get(ActTypes.INTERFACE_TESTED_RESULT));
+        return (InterfaceTested.selector, step.target, ++one.revision);
     }
 
     function _openByOfficer(Step memory step) private view returns (Interface storage one) {

@@ -5,10 +5,11 @@ import {ActBytes, KeyRecord, Sig, Step} from "../acts/Act.sol";
 import {ActTypes} from "../acts/ActTypes.sol";
 import {RegistryUser} from "../acts/RegistryUser.sol";
 import {IRegistry} from "../registry/IRegistry.sol";
+import {ILogs} from "./ILogs.sol";
 
 /// @title Access logs and their anchors
 /// @notice A gateway's checkpoints, each with the gateway's signature verified (docs/protocol.md 4).
-contract Logs is RegistryUser {
+contract Logs is RegistryUser, ILogs {
     using ActBytes for bytes;
 
     error OriginTaken(bytes32 origin);
@@ -84,6 +85,11 @@ contract Logs is RegistryUser {
         emit CheckpointAnchored(log, size, root, r, s);
     }
 
+    /// @inheritdoc ILogs
+    function gatewayKey(bytes32 log) external view override returns (bytes32) {
+        return logs[log].gatewayKey;
+    }
+
     /// @notice The text that a gateway signs (docs/protocol.md 6.2)
     /// @param origin Origin line, padded with zeros
     /// @param size Number of records
@@ -111,13 +117,13 @@ contract Logs is RegistryUser {
         _requireNew(step);
         _requireRole(step, 0, ActTypes.ROLE_AUTHORITY);
         _requireRole(step, 1, ActTypes.ROLE_GATEWAY);
-        bytes32 gatewayKey = bytes32(m.get(ActTypes.LOG_REGISTERED_GATEWAY_KEY));
-        _requireValue(gatewayKey == step.signers[1].keyId, ActTypes.LOG_REGISTERED_GATEWAY_KEY);
+        bytes32 keyId = bytes32(m.get(ActTypes.LOG_REGISTERED_GATEWAY_KEY));
+        _requireValue(keyId == step.signers[1].keyId, ActTypes.LOG_REGISTERED_GATEWAY_KEY);
         bytes32 origin = bytes32(m.get(ActTypes.LOG_REGISTERED_ORIGIN));
         _requireValue(_isOrigin(origin), ActTypes.LOG_REGISTERED_ORIGIN);
         if (origins[origin] != 0) revert OriginTaken(origin);
         origins[origin] = step.actId;
-        logs[step.actId] = Log(gatewayKey, origin, 0, 0, 0, 1);
+        logs[step.actId] = Log(keyId, origin, 0, 0, 0, 1);
         return (LogRegistered.selector, step.actId, 1);
     }
 

@@ -21,6 +21,7 @@ from protocol.evidence.decision import (
     verify_end,
     verify_intent,
     verify_request,
+    verify_test,
 )
 from protocol.httpsig import SignedRequest
 from protocol.model import Log, MemoryStore
@@ -344,6 +345,7 @@ class _RecordAudit:
         self._audit = audit
         self._log = log
         self._intents: dict[int, tuple[dict[str, Any], bytes]] = {}
+        self._tests: dict[int, str] = {}
         self._nonces: dict[tuple[str, str], int] = {}
         self._uses: dict[str, int] = {}
         self._last_ms = 0
@@ -368,6 +370,8 @@ class _RecordAudit:
             "interrupted": self._end,
             "denied": self._denied,
             "inspected": self._inspected,
+            "test": self._test,
+            "tested": self._tested,
         }.get(record["event"])
         if (record["event"] == "opened") != (seq == 0):
             yield Finding(place, "a log opens once, with its first record", "RECORD_MISPLACED")
@@ -437,6 +441,22 @@ class _RecordAudit:
         yield from self._begin(record)
         if self._state(record) is None:
             yield "the block that decided is not on the chain", "BLOCK_INVALID"
+
+    def _test(self, record: dict[str, Any], data: bytes) -> Iterator[tuple[str, str]]:
+        request: SignedRequest = verify_request(record)
+        self._tests[record["seq"]] = leaf_hash(data).hex()
+        yield from self._begin(record)
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        verify_test(store, record, request)
+
+    def _tested(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        if self._tests.pop(record["test"], "") != record["test_leaf"]:
+            yield f"there is no open test {record['test']}", "OUTCOME_INVALID"
+        elif (record["result"] == "passed") != (record["code"] == ""):
+            yield "code and result do not agree", "OUTCOME_INVALID"
 
     def _end(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         found = self._intents.pop(record["intent"], None)

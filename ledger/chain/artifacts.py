@@ -41,6 +41,7 @@ _MESSAGES = {
     "EXPIRY_TOO_FAR": "an act may live at most 30 days",
     "GENESIS_INVALID": "keys or threshold of genesis are not valid",
     "INTERFACE_NOT_LIVE": "the interface is not live",
+    "INTERFACE_NOT_TESTED": "no gateway has tested this version with success",
     "ITEMS_NOT_COVERED": "not all of these items are there",
     "KEY_NOT_ACTIVE": "a signer's key is revoked",
     "KEY_TAKEN": "the new key is registered already",

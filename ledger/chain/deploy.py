@@ -159,11 +159,12 @@ def _constructor_arguments(
         ),
         "Calendar": (text["Registry"],),
         "Documents": (),
-        "Entries": (text["Registry"],),
-        "Interfaces": (text["Registry"], text["Entries"]),
+        "Entries": (text["Registry"], text["Calendar"]),
+        "Interfaces": (text["Registry"], text["Entries"], text["Logs"]),
         "Requests": (text["Registry"], text["Interfaces"]),
         "Logs": (text["Registry"],),
         "Elements": (text["Registry"], text["Entries"]),
+        "Refreshes": (text["Registry"], text["Entries"]),
     }
     return {
         name: abi_encode(load_artifact(name).constructor_types, values[name]) for name in CONTRACTS

@@ -296,6 +296,8 @@ class Entry(Base):
     state: Mapped[str] = mapped_column(String(16))
     current: Mapped[int | None]
     pending: Mapped[int | None]
+    change_day: Mapped[int]
+    extended_day: Mapped[int]
     revision: Mapped[int]
     block_number: Mapped[int]
     position: Mapped[int]
@@ -314,12 +316,19 @@ class EntryVersion(Base):
     update_cycle: Mapped[int]
     openness: Mapped[int]
     mode: Mapped[int]
+    grading: Mapped[int]
     items: Mapped[int] = mapped_column(Uint256)
     sensitive: Mapped[int] = mapped_column(Uint256)
     document: Mapped[bytes]
     secrecy_assessment: Mapped[bytes]
     privacy_assessment: Mapped[bytes]
     basis: Mapped[bytes]
+    submitted_day: Mapped[int]
+    published_day: Mapped[int]
+    returned_day: Mapped[int]
+    returned_reason: Mapped[bytes]
+    change_day: Mapped[int]
+    extended_day: Mapped[int]
     act_id: Mapped[bytes]
     block_number: Mapped[int]
 
@@ -342,6 +351,29 @@ class Claim(Base):
     item: Mapped[int]
     department: Mapped[bytes]
     state: Mapped[str] = mapped_column(String(16))
+    revision: Mapped[int]
+    block_number: Mapped[int]
+    position: Mapped[int]
+
+
+class Refresh(Base):
+    """A statement that an entry's data was refreshed."""
+
+    __tablename__ = "refreshes"
+    __table_args__ = (
+        Index(None, "position", "id"),
+        Index(None, "entry", "position"),
+        Index(None, "department"),
+        Index(None, "block_number"),
+    )
+
+    id: Mapped[bytes] = mapped_column(primary_key=True)
+    entry: Mapped[bytes]
+    department: Mapped[bytes]
+    from_day: Mapped[int]
+    until_day: Mapped[int]
+    rows: Mapped[int] = mapped_column(Uint64)
+    day: Mapped[int]
     revision: Mapped[int]
     block_number: Mapped[int]
     position: Mapped[int]
@@ -384,6 +416,9 @@ class InterfaceVersion(Base):
     items: Mapped[int] = mapped_column(Uint256)
     document: Mapped[bytes]
     node: Mapped[str]
+    test_result: Mapped[int]
+    test_log: Mapped[bytes]
+    test_report: Mapped[bytes]
     act_id: Mapped[bytes]
     block_number: Mapped[int]
 

@@ -134,6 +134,12 @@ def _load_catalogue(session: Session, store: MemoryStore, after_block: int) -> N
         )
     for claim in session.scalars(select(table.Claim).where(table.Claim.block_number > after_block)):
         store.put_claim(rows.claim_of(claim))
+    for refresh in session.scalars(
+        select(table.Refresh)
+        .where(table.Refresh.block_number > after_block)
+        .order_by(table.Refresh.position)
+    ):
+        store.put_refresh(rows.refresh_of(refresh))
     for version in session.scalars(
         select(table.InterfaceVersion).where(table.InterfaceVersion.block_number > after_block)
     ):

@@ -169,6 +169,8 @@ class SqlStore:
             state=str(entry.state),
             current=None if entry.current is None else entry.current.number,
             pending=None if entry.pending is None else entry.pending.number,
+            change_day=entry.change_day,
+            extended_day=entry.extended_day,
             revision=entry.revision,
             block_number=entry.block_number,
         )
@@ -191,12 +193,19 @@ class SqlStore:
             update_cycle=v.update_cycle,
             openness=v.openness,
             mode=v.mode,
+            grading=v.grading,
             items=v.items,
             sensitive=v.sensitive,
             document=v.document,
             secrecy_assessment=v.secrecy_assessment,
             privacy_assessment=v.privacy_assessment,
             basis=v.basis,
+            submitted_day=v.submitted_day,
+            published_day=v.published_day,
+            returned_day=v.returned_day,
+            returned_reason=v.returned_reason,
+            change_day=v.change_day,
+            extended_day=v.extended_day,
             act_id=v.act_id,
             block_number=v.block_number,
         )
@@ -239,6 +248,32 @@ class SqlStore:
             state=str(claim.state),
             revision=claim.revision,
             block_number=claim.block_number,
+        )
+
+    def find_refresh(self, entry_id: bytes) -> model.Refresh | None:
+        """Return the newest refresh of an entry's data."""
+        row = self._session.scalars(
+            select(table.Refresh)
+            .where(table.Refresh.entry == entry_id)
+            .order_by(table.Refresh.position.desc())
+            .limit(1)
+        ).first()
+        return None if row is None else refresh_of(row)
+
+    def put_refresh(self, refresh: model.Refresh) -> None:
+        """Keep a refresh; it becomes its entry's newest."""
+        self._put(
+            table.Refresh,
+            refresh.id,
+            id=refresh.id,
+            entry=refresh.entry,
+            department=refresh.department,
+            from_day=refresh.from_day,
+            until_day=refresh.until_day,
+            rows=refresh.rows,
+            day=refresh.day,
+            revision=refresh.revision,
+            block_number=refresh.block_number,
         )
 
     def find_interface(self, interface_id: bytes) -> model.Interface | None:
@@ -294,6 +329,9 @@ class SqlStore:
             items=v.items,
             document=v.document,
             node=v.node,
+            test_result=v.test_result,
+            test_log=v.test_log,
+            test_report=v.test_report,
             act_id=v.act_id,
             block_number=v.block_number,
         )
@@ -451,12 +489,19 @@ def entry_version_of(row: table.EntryVersion) -> model.EntryVersion:
         update_cycle=row.update_cycle,
         openness=row.openness,
         mode=row.mode,
+        grading=row.grading,
         items=row.items,
         sensitive=row.sensitive,
         document=row.document,
         secrecy_assessment=row.secrecy_assessment,
         privacy_assessment=row.privacy_assessment,
         basis=row.basis,
+        submitted_day=row.submitted_day,
+        published_day=row.published_day,
+        returned_day=row.returned_day,
+        returned_reason=row.returned_reason,
+        change_day=row.change_day,
+        extended_day=row.extended_day,
         act_id=row.act_id,
         block_number=row.block_number,
     )
@@ -472,6 +517,8 @@ def entry_of(
         state=model.EntryState(row.state),
         current=current,
         pending=pending,
+        change_day=row.change_day,
+        extended_day=row.extended_day,
         revision=row.revision,
         block_number=row.block_number,
     )
@@ -491,6 +538,21 @@ def claim_of(row: table.Claim) -> model.Claim:
     )
 
 
+def refresh_of(row: table.Refresh) -> model.Refresh:
+    """Return the model's refresh."""
+    return model.Refresh(
+        id=row.id,
+        entry=row.entry,
+        department=row.department,
+        from_day=row.from_day,
+        until_day=row.until_day,
+        rows=row.rows,
+        day=row.day,
+        revision=row.revision,
+        block_number=row.block_number,
+    )
+
+
 def interface_version_of(row: table.InterfaceVersion) -> model.InterfaceVersion:
     """Return the model's interface version."""
     return model.InterfaceVersion(
@@ -501,6 +563,9 @@ def interface_version_of(row: table.InterfaceVersion) -> model.InterfaceVersion:
         items=row.items,
         document=row.document,
         node=row.node,
+        test_result=row.test_result,
+        test_log=row.test_log,
+        test_report=row.test_report,
         act_id=row.act_id,
         block_number=row.block_number,
     )

@@ -17,6 +17,7 @@ from protocol.model import (
     Log,
     MemoryStore,
     Person,
+    Refresh,
     Request,
     Store,
 )
@@ -96,6 +97,10 @@ class OverlayStore(MemoryStore):
         return _first(
             own, lambda: self._unless_changed(self.base.find_open_claim(element, department))
         )
+
+    def find_refresh(self, entry_id: bytes) -> Refresh | None:
+        """Return the newest refresh of an entry's data."""
+        return _first(super().find_refresh(entry_id), lambda: self.base.find_refresh(entry_id))
 
     def find_interface(self, interface_id: bytes) -> Interface | None:
         """Return an interface."""

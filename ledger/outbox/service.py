@@ -37,6 +37,7 @@ _TARGETS: tuple[tuple[str, type[table.Base]], ...] = (
     ("calendar_year", table.CalendarYear),
     ("entry", table.Entry),
     ("claim", table.Claim),
+    ("refresh", table.Refresh),
     ("interface", table.Interface),
     ("request", table.Request),
     ("log", table.Log),
@@ -103,7 +104,8 @@ class Target:
 
     Attributes:
         id: its id.
-        kind: department, person, key, calendar_year, entry, claim, interface, request or log.
+        kind: department, person, key, calendar_year, entry, claim, refresh, interface, request or
+            log.
         revision: revision that the next act must name.
     """
 

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 
 from crypto.errors import RequestRefused
 from ledger.db import models as table
+from ledger.db.store import SqlStore
+from ledger.reads.clocks import clocks_of
 from ledger.reads.page import Page
 from ledger.reads.rows import document_text, is_like, page_of, to_json
 
@@ -98,10 +100,13 @@ def _with_versions(
             item["document_text"] = document_text(document)
         versions[version.entry, version.number] = item
     result = []
+    store = SqlStore(session)
     for row in rows:
         item = to_json(row)
         item["current"] = None if row.current is None else versions.get((row.id, row.current))
         item["pending"] = None if row.pending is None else versions.get((row.id, row.pending))
+        if (entry := store.find_entry(row.id)) is not None:
+            item["clocks"] = clocks_of(session, entry)
         shown = item["current"] or item["pending"]
         item["title"] = None if shown is None else shown["title"]
         if whole:

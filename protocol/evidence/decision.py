@@ -7,7 +7,7 @@ from crypto.merkle import leaf_hash
 from crypto.sm2 import PublicKey, Signature
 from protocol.acts import ZERO_ID
 from protocol.description import Role
-from protocol.httpsig import DATA_PATH, ProviderAnswer, SignedRequest
+from protocol.httpsig import DATA_PATH, TEST_PATH, ProviderAnswer, SignedRequest
 from protocol.model import GRANT_PROBLEMS, KeyState, Store, effective_items, grant_problem
 
 #: A gateway's clock may be set to allow so much; beyond it no setting goes.
@@ -36,6 +36,8 @@ def verify_request(record: dict[str, Any]) -> SignedRequest:
         raise _refuse("REQUEST_INVALID", "the requester's signature does not hold") from error
     if record["event"] == "intent" and request.path != DATA_PATH:
         raise _refuse("REQUEST_INVALID", "the record is not about a data request")
+    if record["event"] == "test" and request.path != TEST_PATH:
+        raise _refuse("REQUEST_INVALID", "the record is not about an interface's test")
     return request
 
 
@@ -87,6 +89,63 @@ def verify_intent(store: Store, record: dict[str, Any], request: SignedRequest) 
         _require("DECISION_WRONG", f"{name} is not that of the state", ok=record[name] == value)
     skew = abs(record["time_ms"] // 1000 - request.created)
     _require("DECISION_WRONG", "the request's time is not the record's", ok=skew <= MAX_SKEW_S)
+
+
+def interface_test_problem(
+    store: Store, *, interface: bytes, document: bytes, key_id: bytes
+) -> tuple[str, str]:
+    """Return why a gateway does not test an interface's pending version: code and sentence.
+
+    The provider itself asks for the test; its data leaves it for nobody else.
+
+    Args:
+        store: the state.
+        interface: id of the interface.
+        document: digest of the pending version's document; zeros for any.
+        key_id: id of the key that signed the call.
+
+    Returns:
+        Two empty texts when it may be tested.
+    """
+    key = store.find_key(key_id)
+    person = store.find_person(key.person) if key is not None else None
+    if key is None or person is None:
+        return "KEY_UNKNOWN", "the key is not registered"
+    if key.state is not KeyState.ACTIVE:
+        return "KEY_NOT_ACTIVE", "the key is revoked"
+    found = store.find_interface(interface)
+    if (
+        found is None
+        or person.department != found.department
+        or not person.roles & (Role.OPERATOR | Role.OFFICER)
+    ):
+        return "TEST_NOT_ALLOWED", "only the provider's operators and officers ask for its test"
+    if found.pending is None or document not in (ZERO_ID, found.pending.document):
+        return "NOTHING_TO_TEST", "no version of the interface waits for its test"
+    return "", ""
+
+
+def verify_test(store: Store, record: dict[str, Any], request: SignedRequest) -> None:
+    """Check that the state of the deciding block let this test pass, as the record says.
+
+    Raises:
+        VerificationError: DECISION_WRONG.
+    """
+    interface = bytes.fromhex(record["interface"])
+    code, _ = interface_test_problem(
+        store,
+        interface=interface,
+        document=bytes.fromhex(record["document"]),
+        key_id=request.public_key.key_id,
+    )
+    found = store.find_interface(interface)
+    _require(
+        "DECISION_WRONG",
+        f"the state refuses this test: {code}",
+        ok=not code
+        and found is not None
+        and record["provider"] == record["department"] == found.department.hex(),
+    )
 
 
 def verify_denial(store: Store, record: dict[str, Any], request: SignedRequest) -> None:

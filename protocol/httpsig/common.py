@@ -12,9 +12,11 @@ from crypto.sm3 import sm3
 LABEL = "sanlian"
 DATA_TAG = "sanlian-data-request"
 EVIDENCE_TAG = "sanlian-evidence"
+TEST_TAG = "sanlian-interface-test"
 FORWARD_TAG = "sanlian-forward"
 PROVIDER_TAG = "sanlian-provider"
 DATA_PATH = "/v1/data"
+TEST_PATH = "/v1/interface-tests"
 CONTENT_TYPE = "application/json"
 NONE = "-"
 
@@ -28,6 +30,11 @@ _PARAMETERS = re.compile(
     r'(?P<list>\([^)]*\));created=(?P<created>0|[1-9][0-9]{0,14});keyid="(?P<keyid>[0-9a-f]{64})"'
     r'(?:;nonce="(?P<nonce>[0-9a-f]{32})")?;tag="(?P<tag>[a-z-]+)"'
 )
+
+
+def tag_of(path: str) -> str:
+    """Return the tag of a signed call's path: no signature for one path counts at another."""
+    return {DATA_PATH: DATA_TAG, TEST_PATH: TEST_TAG}.get(path, EVIDENCE_TAG)
 
 
 def refuse(code: str, message: str, **details: object) -> ProtocolError:

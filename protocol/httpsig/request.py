@@ -9,9 +9,6 @@ from crypto.sm2 import PrivateKey, PublicKey, Signature
 from crypto.sm3 import sm3
 from protocol.httpsig.common import (
     CONTENT_TYPE,
-    DATA_PATH,
-    DATA_TAG,
-    EVIDENCE_TAG,
     HEADER_VALUE,
     NONE,
     Headers,
@@ -27,6 +24,7 @@ from protocol.httpsig.common import (
     signature_headers,
     signature_parameters,
     single_values,
+    tag_of,
     verify_base,
 )
 
@@ -98,7 +96,7 @@ class SignedRequest:
             created=self.created,
             key_id=self.public_key.key_id,
             nonce=self.nonce,
-            tag=DATA_TAG if self.path == DATA_PATH else EVIDENCE_TAG,
+            tag=tag_of(self.path),
         )
         return signature_base(values, parameters)
 
@@ -249,8 +247,7 @@ def parse_request(
     found = single_values(headers, names)
     if method != "POST":
         raise refuse("SIGNATURE_MALFORMED", "signed calls are POST")
-    tag = DATA_TAG if path == DATA_PATH else EVIDENCE_TAG
-    listed, created, key_id, nonce = parse_parameters(found, tag, with_nonce=True)
+    listed, created, key_id, nonce = parse_parameters(found, tag_of(path), with_nonce=True)
     components = _REQUEST_COMPONENTS
     if "sanlian-stream" in found:
         components = (*components, "sanlian-stream")

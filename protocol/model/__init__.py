@@ -6,6 +6,14 @@ The indexer, the gateway, the verifier and the audit all stand on this one model
 from protocol.model.apply import Applied, apply_act, apply_anchor, apply_genesis
 from protocol.model.calendar import CalendarYear
 from protocol.model.claims import Claim, ClaimState
+from protocol.model.clocks import (
+    change_due,
+    is_fresh,
+    is_review_late,
+    is_update_late,
+    review_due,
+    update_due,
+)
 from protocol.model.decision import (
     GRANT_PROBLEMS,
     effective_items,
@@ -20,6 +28,7 @@ from protocol.model.entries import Entry, EntryState, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceState, InterfaceVersion, Side
 from protocol.model.logs import Anchor, Log
 from protocol.model.published_years import PublishedYears
+from protocol.model.refreshes import Refresh
 from protocol.model.registry import Authority, Department, Key, KeyState, Person
 from protocol.model.requests import Request, RequestState, Term
 from protocol.model.store import MemoryStore, Store
@@ -45,6 +54,7 @@ __all__ = [
     "MemoryStore",
     "Person",
     "PublishedYears",
+    "Refresh",
     "Request",
     "RequestState",
     "Side",
@@ -53,11 +63,17 @@ __all__ = [
     "apply_act",
     "apply_anchor",
     "apply_genesis",
+    "change_due",
     "effective_items",
     "find_source",
     "grant_problem",
     "is_claim_live",
     "is_entry_live",
+    "is_fresh",
     "is_grant_live",
     "is_interface_live",
+    "is_review_late",
+    "is_update_late",
+    "review_due",
+    "update_due",
 ]

@@ -27,6 +27,7 @@ from protocol.model.entry_rules import ENTRY_RULES
 from protocol.model.interface_rules import INTERFACE_RULES
 from protocol.model.log_rules import LOG_RULES
 from protocol.model.logs import Anchor
+from protocol.model.refresh_rules import REFRESH_RULES
 from protocol.model.registry import Authority, Department, Key, KeyState, Person
 from protocol.model.registry_rules import REGISTRY_RULES, Rule, read_new_key
 from protocol.model.request_rules import REQUEST_RULES
@@ -41,6 +42,7 @@ RULES: dict[str, Rule] = {
     **LOG_RULES,
     **CALENDAR_RULES,
     **CLAIM_RULES,
+    **REFRESH_RULES,
 }
 #: Acts whose last signer is a key that the act itself brings.
 KEY_BRINGING = frozenset({"DepartmentRegistered", "PersonEnrolled", "KeyAdded"})

@@ -82,11 +82,11 @@ def conflict_decided(step: Step) -> tuple[bytes, int]:
         raise state_invalid("there is no conflict to decide")
     if not is_claim_in_entry(step.store, claim):
         raise refuse("CLAIM_NOT_LIVE", "the claim's entry no longer holds the item")
-    named = step.act.octets("source")
+    named = step.act.octets("source_department")
     source = step.store.find_source_claim(claim.element)
     held = source if source is not None and is_claim_in_entry(step.store, source) else None
     step.require_value(
-        "source",
+        "source_department",
         "is neither the claiming department nor the source so far",
         ok=named == claim.department or (held is not None and named == held.department),
     )

@@ -11,6 +11,8 @@ from protocol.model.registry import Person
 from protocol.model.registry_rules import Rule
 from protocol.model.step import Step, refuse, state_invalid
 
+PASSED, FAILED = 1, 2
+
 
 def find_side(step: Step, person: Person, provider: bytes) -> Side:
     """Return on which side the actor suspends or resumes.
@@ -86,6 +88,9 @@ def interface_registered(step: Step) -> tuple[bytes, int]:
         items=items,
         document=act.octets("document"),
         node=act.text("node"),
+        test_result=0,
+        test_log=ZERO_ID,
+        test_report=ZERO_ID,
         act_id=step.act_id,
         block_number=step.block_number,
     )
@@ -116,6 +121,8 @@ def interface_online(step: Step) -> tuple[bytes, int]:
         "is not that of the pending version",
         ok=step.act.octets("document") == pending.document,
     )
+    if pending.test_result != PASSED:
+        raise refuse("INTERFACE_NOT_TESTED", "no gateway has tested this version with success")
     _, current = _get_shared_entry(step, interface.entry)
     _require_shared(current)
     if pending.items & current.items != pending.items:
@@ -166,10 +173,41 @@ def interface_retired(step: Step) -> tuple[bytes, int]:
     )
 
 
+def interface_tested(step: Step) -> tuple[bytes, int]:
+    """A gateway called the pending version and compared its answer with its document."""
+    interface = _get_interface(step)
+    act = step.act
+    step.require_role(step.actor, Role.GATEWAY)
+    if interface.pending is None:
+        raise state_invalid("no version is pending")
+    step.require_value(
+        "document",
+        "is not that of the pending version",
+        ok=act.octets("document") == interface.pending.document,
+    )
+    step.require_range("result", PASSED, FAILED)
+    # Any head can enrol a gateway; only the authority registers a gateway's log.
+    log = step.store.find_log(act.octets("log"))
+    step.require_value(
+        "log", "is not the signer's", ok=log is not None and log.gateway_key == act.key_id
+    )
+    step.require_nonzero("report")
+    tested = replace(
+        interface.pending,
+        test_result=act.number("result"),
+        test_log=act.octets("log"),
+        test_report=act.octets("report"),
+        block_number=step.block_number,
+    )
+    step.store.put_interface_version(interface.id, tested)
+    return _put(step, replace(interface, pending=tested))
+
+
 INTERFACE_RULES: dict[str, Rule] = {
     "InterfaceRegistered": interface_registered,
     "InterfaceOnline": interface_online,
     "InterfaceSuspended": interface_suspended,
     "InterfaceResumed": interface_resumed,
     "InterfaceRetired": interface_retired,
+    "InterfaceTested": interface_tested,
 }

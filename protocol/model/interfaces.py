@@ -32,8 +32,11 @@ class InterfaceVersion:
         items: mask of the items it returns.
         document: digest of the interface document.
         node: name of the exchange node.
+        test_result: 0 not tested, 1 passed, 2 failed.
+        test_log: id of the log of the gateway that tested it, zeros before.
+        test_report: commitment to the report of the test, zeros before.
         act_id: act that registered it.
-        block_number: block of that act.
+        block_number: block of the last change.
     """
 
     number: int
@@ -43,6 +46,9 @@ class InterfaceVersion:
     items: int
     document: bytes
     node: str
+    test_result: int
+    test_log: bytes
+    test_report: bytes
     act_id: bytes
     block_number: int
 

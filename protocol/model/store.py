@@ -7,6 +7,7 @@ from protocol.model.claims import OPEN_CLAIMS, Claim, ClaimState
 from protocol.model.entries import Entry, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceVersion
 from protocol.model.logs import Anchor, Log
+from protocol.model.refreshes import Refresh
 from protocol.model.registry import Authority, Department, Key, Person
 from protocol.model.requests import Request
 
@@ -75,6 +76,12 @@ class Store(Protocol):
     def put_claim(self, claim: Claim) -> None:
         """Keep a claim."""
 
+    def find_refresh(self, entry_id: bytes) -> Refresh | None:
+        """Return the newest refresh of an entry's data."""
+
+    def put_refresh(self, refresh: Refresh) -> None:
+        """Keep a refresh; it becomes its entry's newest."""
+
     def find_interface(self, interface_id: bytes) -> Interface | None:
         """Return an interface with its current and pending version."""
 
@@ -130,6 +137,7 @@ class MemoryStore:
         self.logs: dict[bytes, Log] = {}
         self.calendar_years: dict[int, CalendarYear] = {}
         self._publications: dict[bytes, int] = {}
+        self.refreshes: dict[bytes, Refresh] = {}
         self._element_claims: dict[bytes, tuple[bytes, ...]] = {}
         self._entry_versions: dict[tuple[bytes, int], EntryVersion] = {}
         self._interface_versions: dict[tuple[bytes, int], InterfaceVersion] = {}
@@ -226,6 +234,14 @@ class MemoryStore:
             known = self._element_claims.get(claim.element, ())
             self._element_claims[claim.element] = (*known, claim.id)
         self.claims[claim.id] = claim
+
+    def find_refresh(self, entry_id: bytes) -> Refresh | None:
+        """Return the newest refresh of an entry's data."""
+        return self.refreshes.get(entry_id)
+
+    def put_refresh(self, refresh: Refresh) -> None:
+        """Keep a refresh in the place of earlier ones."""
+        self.refreshes[refresh.entry] = refresh
 
     def find_interface(self, interface_id: bytes) -> Interface | None:
         """Return an interface."""

@@ -240,6 +240,7 @@ class Story:
             "update_cycle": 5,
             "openness": 0,
             "mode": 1,
+            "grading": 1,
             "items": 0b111,
             "sensitive": 0b100,
             "document": sm3(ENTRY),

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from ledger.chain.rpc import Rpc
 from ledger.settings import Settings
 from ledger.setup import Founders, initialise, load_key
 from protocol.acts import ActSignature, SignedAct
+from protocol.calendar import day_at
 from protocol.checkpoint import (
     Checkpoint,
     block_statement,
@@ -190,6 +192,12 @@ def story(running: Running) -> Story:
     s.enrol("witness", "city head", Role.WITNESS)
     gateway = load_key(running.settings, "gateway")
     s.enrol("gateway", "city head", Role.GATEWAY, gateway)
+    s.ids["log"] = s.do(
+        "LogRegistered",
+        ("authority 1", gateway),
+        gateway_key=gateway.public_key.key_id,
+        origin=ORIGIN,
+    )
     s.ids["entry"] = s.do(
         "EntrySubmitted",
         ("civil affairs operator", "civil affairs head"),
@@ -205,6 +213,15 @@ def story(running: Running) -> Story:
         element=ELEMENT,
         item=1,
     )
+    today = day_at(int(time.time()))
+    s.ids["refresh"] = s.do(
+        "DataRefreshed",
+        ("civil affairs operator",),
+        entry=bytes.fromhex(s.ids["entry"]),
+        from_day=today - 30,
+        until_day=today - 1,
+        rows=2**64 - 1,
+    )
     s.ids["interface"] = s.do(
         "InterfaceRegistered",
         ("civil affairs operator",),
@@ -217,6 +234,15 @@ def story(running: Running) -> Story:
         items=0b011,
         document=sm3(INTERFACE),
         node="node-1",
+    )
+    s.do(
+        "InterfaceTested",
+        (gateway,),
+        s.ids["interface"],
+        document=sm3(INTERFACE),
+        result=1,
+        log=bytes.fromhex(s.ids["log"]),
+        report=sm3(b"report"),
     )
     s.do("InterfaceOnline", ("civil affairs officer",), s.ids["interface"], document=sm3(INTERFACE))
     s.ids["request"] = s.do(
@@ -240,12 +266,6 @@ def story(running: Running) -> Story:
         valid_from=1,
         valid_until=2**63,
         quota=10,
-    )
-    s.ids["log"] = s.do(
-        "LogRegistered",
-        ("authority 1", gateway),
-        gateway_key=gateway.public_key.key_id,
-        origin=ORIGIN,
     )
     return s
 
@@ -322,6 +342,7 @@ def test_reads_of_every_noun(running: Running, story: Story) -> None:
         "persons": ("housing officer", "witness", "gateway"),
         "entries": ("entry",),
         "claims": ("claim",),
+        "refreshes": ("refresh",),
         "interfaces": ("interface",),
         "requests": ("request",),
         "logs": ("log",),
@@ -338,6 +359,9 @@ def test_reads_of_every_noun(running: Running, story: Story) -> None:
         story.ids["civil affairs"],
         story.ids["claim"],
     )
+    clocks = story.get(f"/v1/entries/{story.ids['entry']}")["clocks"]
+    assert (clocks["fresh"], clocks["review_due"], clocks["update_due"]) == (True, None, None)
+    assert story.get(f"/v1/refreshes/{story.ids['refresh']}")["rows"] == str(2**64 - 1)
     unclaimed = story.get(f"/v1/elements/{ZERO}/source")
     assert (unclaimed["department"], unclaimed["claim"]) == (None, None)
     assert [one["live"] for one in story.get_all("/v1/claims", element=ELEMENT.hex())] == [True]

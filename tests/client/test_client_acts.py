@@ -195,11 +195,23 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey]) -> N
             acts.revoke_key(a, target, 2),
             acts.publish_entry(a, target, document_digest(ENTRY)),
             acts.retire_entry(a, target, b"r")[0],
+            acts.return_entry(a, target, document_digest(ENTRY), b"r")[0],
+            acts.note_change(a, target, change_day=20600, reason=b"r")[0],
+            acts.extend_update(a, b, target, b"r")[0],
+            acts.refresh_data(a, entry=target, from_day=20600, until_day=20630, rows=5),
             acts.claim_element(a, b, entry=target, item=3, element=element_code("DE00017")),
             acts.release_element(a, target, b"r")[0],
             acts.decide_conflict(a, target, source=target, reason=b"r")[0],
             acts.register_interface(
                 a, entry=target, entry_version=1, document=interface, node="node-1"
+            ),
+            acts.interface_tested(
+                a,
+                target,
+                document_id=document_digest(interface),
+                passed=True,
+                log=target,
+                report=target,
             ),
             acts.interface_online(a, target, document_digest(interface)),
             acts.suspend_interface(a, target, b"r")[0],

@@ -23,6 +23,7 @@ from ledger.chain.artifacts import (
 )
 from ledger.chain.rpc import Rpc
 from protocol.acts import ZERO_ID, ActSignature, SignedAct, make_act, sign_act
+from protocol.calendar import day_at
 from protocol.checkpoint import Checkpoint, parse_note, sign_checkpoint
 from protocol.description import BY_NAME, Role
 from sanlian_client.calendar import read_package
@@ -169,7 +170,7 @@ class City:
             "expires_at": self.now() + 3600,
             "target": target,
             "revision": 0
-            if target == ZERO_ID or contract == "Logs"
+            if target == ZERO_ID or contract in ("Logs", "Refreshes")
             else self.revision(name, target),
             **(header or {}),
         }
@@ -317,6 +318,7 @@ class City:
             "update_cycle": 5,
             "openness": 0,
             "mode": 1,
+            "grading": 1,
             "items": ITEMS,
             "sensitive": 0b1000,
             "document": digest("entry document"),
@@ -370,6 +372,27 @@ class City:
         """Return the words of a claim to a data element."""
         return {"entry": self.ids["entry"], "element": ELEMENT, "item": 0, **changes}
 
+    def tested_values(self, **changes: Any) -> dict[str, Any]:
+        """Return the words of a gateway's successful test."""
+        return {
+            "document": digest("interface document"),
+            "result": 1,
+            "log": self.ids["log"],
+            "report": digest("report"),
+            **changes,
+        }
+
+    def refresh_values(self, **changes: Any) -> dict[str, Any]:
+        """Return the words of a refresh of the entry's data."""
+        today = day_at(self.now())
+        return {
+            "entry": self.ids["entry"],
+            "from_day": today - 31,
+            "until_day": today,
+            "rows": 1000,
+            **changes,
+        }
+
     def build(self) -> None:
         """Register two departments and go the whole way to a grant and a log."""
         for year in YEARS:
@@ -384,12 +407,19 @@ class City:
         self.enrol("gateway", CITY_HEAD, Role.GATEWAY)
         provider = ("civil affairs operator", "civil affairs head")
         ids = self.ids
+        ids["log"] = self.do(
+            "LogRegistered",
+            ("authority 1", "gateway"),
+            gateway_key=key("gateway").public_key.key_id,
+            origin=ORIGIN,
+        )
         ids["entry"] = self.do("EntrySubmitted", provider, **self.entry_values())
         self.do("EntryPublished", ("authority 1",), ids["entry"], document=digest("entry document"))
         ids["claim"] = self.do("ElementClaimed", provider, **self.claim_values())
         ids["interface"] = self.do(
             "InterfaceRegistered", ("civil affairs operator",), **self.interface_values()
         )
+        self.do("InterfaceTested", ("gateway",), ids["interface"], **self.tested_values())
         self.do(
             "InterfaceOnline",
             ("civil affairs officer",),
@@ -401,12 +431,6 @@ class City:
         ids["grant"] = self.do("RequestFiled", requester, **self.request_values())
         self.do(
             "RequestAgreed", ("civil affairs officer",), ids["grant"], **self.agreed_values("grant")
-        )
-        ids["log"] = self.do(
-            "LogRegistered",
-            ("authority 1", "gateway"),
-            gateway_key=key("gateway").public_key.key_id,
-            origin=ORIGIN,
         )
 
     # checkpoints

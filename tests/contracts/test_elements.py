@@ -73,26 +73,32 @@ def test_article_19_a_second_claim_is_a_conflict(city: City, rival: bytes) -> No
 
 def test_article_19_the_authority_names_the_new_source(city: City, rival: bytes) -> None:
     housing = city.ids["housing"]
-    city.do("ConflictDecided", ("authority 2",), rival, source=housing, reason=REASON)
+    city.do("ConflictDecided", ("authority 2",), rival, source_department=housing, reason=REASON)
     assert source(city) == (housing, rival)
     assert (state(city, rival), state(city, city.ids["claim"])) == ("SOURCE", "REJECTED")
-    again = attempt(city, "ConflictDecided", ("authority 2",), rival, source=housing, reason=REASON)
+    again = attempt(
+        city, "ConflictDecided", ("authority 2",), rival, source_department=housing, reason=REASON
+    )
     assert again == "STATE_INVALID"
 
 
 def test_article_19_the_authority_keeps_the_source(city: City, rival: bytes) -> None:
     civil = city.ids["civil affairs"]
-    city.do("ConflictDecided", ("authority 2",), rival, source=civil, reason=REASON)
+    city.do("ConflictDecided", ("authority 2",), rival, source_department=civil, reason=REASON)
     assert source(city) == (civil, city.ids["claim"])
     assert (state(city, rival), state(city, city.ids["claim"])) == ("REJECTED", "SOURCE")
     assert city.read("Elements", "isLive", rival) == (False,)
 
 
 def test_conflict_decided_values_and_signers(city: City, rival: bytes) -> None:
-    words = {"source": city.ids["housing"], "reason": REASON}
+    words = {"source_department": city.ids["housing"], "reason": REASON}
     for signer in (HEAD, "housing head", "housing officer", "city head", "gateway"):
         assert attempt(city, "ConflictDecided", (signer,), rival, **words) == "ROLE_MISSING"
-    for field, value in (("source", digest("nobody")), ("source", ZERO_ID), ("reason", ZERO_ID)):
+    for field, value in (
+        ("source_department", digest("nobody")),
+        ("source_department", ZERO_ID),
+        ("reason", ZERO_ID),
+    ):
         found = value_refused(
             city, "ConflictDecided", ("authority 1",), rival, {**words, field: value}
         )
@@ -197,10 +203,16 @@ def test_a_conflict_outlives_the_source(city: City, rival: bytes) -> None:
         "ConflictDecided",
         ("authority 1",),
         rival,
-        {"source": city.ids["civil affairs"], "reason": REASON},
+        {"source_department": city.ids["civil affairs"], "reason": REASON},
     )
-    assert gone == ("VALUE_INVALID", "ConflictDecided", "source")
-    city.do("ConflictDecided", ("authority 1",), rival, source=city.ids["housing"], reason=REASON)
+    assert gone == ("VALUE_INVALID", "ConflictDecided", "source_department")
+    city.do(
+        "ConflictDecided",
+        ("authority 1",),
+        rival,
+        source_department=city.ids["housing"],
+        reason=REASON,
+    )
     assert source(city) == (city.ids["housing"], rival)
     assert state(city, city.ids["claim"]) == "RELEASED"
 
@@ -212,7 +224,7 @@ def test_a_claim_that_lapsed_is_not_decided(city: City, rival: bytes) -> None:
         "ConflictDecided",
         ("authority 1",),
         rival,
-        source=city.ids["housing"],
+        source_department=city.ids["housing"],
         reason=REASON,
     )
     assert code == "CLAIM_NOT_LIVE"
@@ -224,7 +236,13 @@ def test_three_claims_leave_one_source(city: City, rival: bytes) -> None:
     third = ("police operator", "police head")
     entry = publish(city, third, "police entry")
     claim = city.do("ElementClaimed", third, **city.claim_values(entry=entry))
-    city.do("ConflictDecided", ("authority 1",), claim, source=city.ids["police"], reason=REASON)
+    city.do(
+        "ConflictDecided",
+        ("authority 1",),
+        claim,
+        source_department=city.ids["police"],
+        reason=REASON,
+    )
     assert source(city) == (city.ids["police"], claim)
     # The other conflict stays, now with the new source.
     former = value_refused(
@@ -232,15 +250,21 @@ def test_three_claims_leave_one_source(city: City, rival: bytes) -> None:
         "ConflictDecided",
         ("authority 1",),
         rival,
-        {"source": city.ids["civil affairs"], "reason": REASON},
+        {"source_department": city.ids["civil affairs"], "reason": REASON},
     )
-    assert former[2] == "source"
-    city.do("ConflictDecided", ("authority 1",), rival, source=city.ids["police"], reason=REASON)
+    assert former[2] == "source_department"
+    city.do(
+        "ConflictDecided",
+        ("authority 1",),
+        rival,
+        source_department=city.ids["police"],
+        reason=REASON,
+    )
     assert state(city, rival) == "REJECTED"
 
 
 def test_a_decision_bears_the_revision_that_was_seen(city: City, rival: bytes) -> None:
-    words = {"source": city.ids["housing"], "reason": REASON}
+    words = {"source_department": city.ids["housing"], "reason": REASON}
     signed = city.sign("ConflictDecided", ("authority 1",), rival, **words)
     city.do("ElementReleased", ("housing head",), rival, reason=REASON)
     assert refused(lambda: city.record(signed)).code == "STALE_REVISION"

@@ -9,17 +9,23 @@ from hypothesis import strategies as st
 
 from crypto.errors import ProtocolError
 from protocol.acts import ZERO_ID, SignedAct
-from protocol.calendar import plain_weekdays
+from protocol.calendar import day_at, plain_weekdays
 from protocol.description import ACT_TYPES, ActType, Field
 from protocol.model import (
+    Entry,
     MemoryStore,
     apply_act,
     apply_genesis,
     effective_items,
     find_source,
     is_claim_live,
+    is_fresh,
     is_grant_live,
     is_interface_live,
+    is_review_late,
+    is_update_late,
+    review_due,
+    update_due,
 )
 from tests.contracts.city import (
     AUTHORITY,
@@ -81,6 +87,8 @@ def value_of(draw: st.DataObject, city: City, field: Field, ids: list[bytes]) ->
             return city.now() + draw.draw(st.integers(0, 100))
         if field.name == "valid_until":
             return city.now() + draw.draw(st.integers(100, 200_000))
+        if field.name.endswith("_day"):
+            return day_at(city.now()) + draw.draw(st.integers(-2, 1))
         if field.name in ("items", "sensitive"):
             return draw.draw(st.sampled_from((0b0001, 0b0011, 0b0111, 0b1111, 0b10000, 0)))
         if field.name == "year":
@@ -94,9 +102,9 @@ def value_of(draw: st.DataObject, city: City, field: Field, ids: list[bytes]) ->
     if field.kind == "bytes":
         if field.name == "element":
             return draw.draw(st.sampled_from((ELEMENT, digest("another element"))))
-        if field.name == "source":
+        if field.name == "source_department":
             return draw.draw(st.sampled_from((city.ids["civil affairs"], city.ids["housing"])))
-        names = {"entry": "entry", "interface": "interface"}
+        names = {"entry": "entry", "interface": "interface", "log": "log"}
         if field.name in names:
             return draw.draw(st.sampled_from((city.ids[names[field.name]], *ids)))
         if field.name == "gateway_key":
@@ -189,6 +197,8 @@ def test_random_acts(built: City, replayed: MemoryStore, draw: st.DataObject) ->
                 assert city.read("Requests", "effectiveItems", id_) == (
                     effective_items(store, id_),
                 )
+        for entry in store.entries.values():
+            verify_clocks(city, store, entry)
         for claim in store.claims.values():
             assert city.read("Elements", "isLive", claim.id) == (is_claim_live(store, claim),)
             source = find_source(store, claim.element)
@@ -199,6 +209,24 @@ def test_random_acts(built: City, replayed: MemoryStore, draw: st.DataObject) ->
             assert view[4] == is_interface_live(store, id_)
     finally:
         assert built.rpc.call("evm_revert", snapshot) is True
+
+
+def verify_clocks(city: City, store: MemoryStore, entry: Entry) -> None:
+    """Compare the clocks of an entry on chain with those of the model."""
+    today = day_at(city.now())
+    due = (review_due(store, entry) or 0, update_due(store, entry) or 0)
+    found = (
+        *city.read("Entries", "reviewDue", entry.id),
+        *city.read("Entries", "updateDue", entry.id),
+    )
+    assert found == due
+    late = (is_review_late(store, entry, today), is_update_late(store, entry, today))
+    assert late == (
+        *city.read("Entries", "isReviewLate", entry.id),
+        *city.read("Entries", "isUpdateLate", entry.id),
+    )
+    fresh = is_fresh(store, entry.id, today)
+    assert city.read("Refreshes", "isFresh", entry.id) == (fresh,)
 
 
 def applied_name(signed: SignedAct) -> str:

@@ -286,6 +286,8 @@ def test_entry_versions_supersede_without_interruption(city: City) -> None:
         ("openness", 3),
         ("mode", 0),
         ("mode", 5),
+        ("grading", 0),
+        ("grading", 4),
         ("items", 0),
         ("sensitive", 0b10000),
         ("document", ZERO_ID),
@@ -395,6 +397,9 @@ def test_interface_online(city: City) -> None:
     assert wrong == "VALUE_INVALID"
     operator = attempt(city, "InterfaceOnline", (OPERATOR,), interface, document=document)
     assert operator == "ROLE_MISSING"
+    untested = attempt(city, "InterfaceOnline", (OFFICER,), interface, document=document)
+    assert untested == "INTERFACE_NOT_TESTED"
+    city.do("InterfaceTested", ("gateway",), interface, **city.tested_values())
     # A suspension outlives a new version.
     city.do("InterfaceSuspended", ("authority 1",), interface, reason=REASON)
     city.do("InterfaceOnline", (OFFICER,), interface, document=document)
@@ -408,6 +413,7 @@ def test_interface_online(city: City) -> None:
 def test_interface_online_after_the_entry_lost_items(city: City) -> None:
     entry, interface = city.ids["entry"], city.ids["interface"]
     city.do("InterfaceRegistered", (OPERATOR,), interface, **city.interface_values())
+    city.do("InterfaceTested", ("gateway",), interface, **city.tested_values())
     city.do("EntrySubmitted", PROVIDER, entry, **city.entry_values(items=0b110, sensitive=0))
     city.do("EntryPublished", ("authority 1",), entry, document=digest("entry document"))
     document = digest("interface document")

@@ -147,6 +147,7 @@ class City:
             "update_cycle": 2,
             "openness": 0,
             "mode": 1,
+            "grading": 1,
             "items": 0b11,
             "sensitive": 0b10,
             "document": document,
@@ -189,12 +190,24 @@ class City:
             "node": node,
         }
         registered = self.act("InterfaceRegistered", [self.provider_operator], values)
+        tested = self.act(
+            "InterfaceTested",
+            [self.gateway],
+            {
+                "document": digest,
+                "result": 1,
+                "log": self.log_id,
+                "report": secrets.token_bytes(32),
+            },
+            target=registered.target,
+            revision=registered.revision,
+        )
         self.act(
             "InterfaceOnline",
             [self.provider_officer],
             {"document": digest},
-            target=registered.target,
-            revision=registered.revision,
+            target=tested.target,
+            revision=tested.revision,
         )
         return registered.target
 

@@ -254,6 +254,7 @@ def entry_values(document: bytes) -> dict[str, Value]:
         "update_cycle": 2,
         "openness": 0,
         "mode": 1,
+        "grading": 1,
         "items": 3,
         "sensitive": 2,
         "document": sm3(document),

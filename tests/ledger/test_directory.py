@@ -52,7 +52,7 @@ def test_claims_that_wait_count_and_a_rebuild_restores_them(city: City) -> None:
         city.sign(
             "ConflictDecided",
             AUTHORITY[:1],
-            {"source": department, "reason": sm3(b"reason")},
+            {"source_department": department, "reason": sm3(b"reason")},
             target=second,
         )
     )

@@ -4,6 +4,7 @@ import time
 
 from ledger_city import (
     AUTHORITY,
+    ORIGIN,
     City,
     entry_document,
     entry_values,
@@ -15,6 +16,7 @@ from crypto.sm3 import sm3
 from ledger.db.engine import read_transaction
 from ledger.reads import acts, departments, entries, interfaces, requests
 from protocol.acknowledgement import verify_acknowledgement
+from protocol.description import Role
 
 
 def test_everything_from_department_to_grant(city: City) -> None:
@@ -55,6 +57,19 @@ def test_everything_from_department_to_grant(city: City) -> None:
         ),
         description,
     ).act_id
+    city.run()
+    city.enrol("gateway", Role.GATEWAY, "authority head")
+    city.run()
+    gateway = {"gateway_key": key("gateway").public_key.key_id, "origin": ORIGIN}
+    log = city.accept(city.sign("LogRegistered", [AUTHORITY[0], key("gateway")], gateway)).act_id
+    city.run()
+    tested = city.sign(
+        "InterfaceTested",
+        [key("gateway")],
+        {"document": sm3(description), "result": 1, "log": log, "report": sm3(b"report")},
+        target=interface,
+    )
+    city.accept(tested)
     city.run()
     online = city.sign(
         "InterfaceOnline",

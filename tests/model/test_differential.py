@@ -75,6 +75,8 @@ def signers_of(act_type: ActType, source: random.Random) -> list[str]:
             names += source.sample(AUTHORITY, 2)
         elif wanted.startswith("the"):
             names.append("gateway" if act_type.name == "LogRegistered" else "a new key")
+        elif wanted == "GATEWAY":
+            names.append("gateway")
         elif wanted.startswith("AUTHORITY"):
             names.append(AUTHORITY[0])
         else:
@@ -92,6 +94,8 @@ def value_of(field: Field, city: City, act_type: ActType, source: random.Random)
     usual = {
         "EntrySubmitted": city.entry_values,
         "ElementClaimed": city.claim_values,
+        "DataRefreshed": city.refresh_values,
+        "InterfaceTested": city.tested_values,
         "InterfaceRegistered": city.interface_values,
         "RequestFiled": city.request_values,
         "RequestAgreed": city.agreed_values,
@@ -130,7 +134,7 @@ def target_of(act_type: ActType, city: City, source: random.Random) -> bytes:
         "Interfaces": ids["interface"],
         "Elements": ids["claim"],
     }
-    if act_type.contract == "Logs":
+    if act_type.contract in ("Logs", "Refreshes"):
         return ZERO_ID if source.random() < 0.9 else ids["log"]
     if source.random() < 0.1:
         return source.choice((ZERO_ID, *ids.values()))

@@ -116,6 +116,7 @@ def town() -> Town:
         update_cycle=1,
         openness=0,
         mode=1,
+        grading=1,
         items=7,
         sensitive=1,
         document=DOCUMENT,
@@ -135,7 +136,12 @@ def town() -> Town:
         document=DOCUMENT,
         node="n",
     )
-    town.do("InterfaceOnline", "pf", interface, 1, document=DOCUMENT)
+    town.log = town.do(  # type: ignore[attr-defined]
+        "LogRegistered", "a1 gw", gateway_key=KEYS["gw"].public_key.key_id, origin="log.x/1"
+    )
+    tested = {"document": DOCUMENT, "result": 1, "log": town.log, "report": DOCUMENT}  # type: ignore[attr-defined]
+    town.do("InterfaceTested", "gw", interface, 1, **tested)
+    town.do("InterfaceOnline", "pf", interface, 2, document=DOCUMENT)
     term = {"valid_from": NOW, "valid_until": NOW + 100, "quota": 5}
     grant = town.do(
         "RequestFiled",
@@ -237,9 +243,7 @@ def test_replay_and_forgery(town: Any) -> None:
 
 
 def test_anchor(town: Any) -> None:
-    log = town.do(
-        "LogRegistered", "a1 gw", gateway_key=KEYS["gw"].public_key.key_id, origin="log.x/1"
-    )
+    log = town.log
     place = {"block_number": 3, "block_time": NOW}
 
     def anchor(size: int, root: bytes) -> None:

@@ -156,6 +156,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("current", sa.BigInteger(), nullable=True),
         sa.Column("pending", sa.BigInteger(), nullable=True),
+        sa.Column("change_day", sa.BigInteger(), nullable=False),
+        sa.Column("extended_day", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
@@ -177,12 +179,19 @@ def upgrade() -> None:
         sa.Column("update_cycle", sa.BigInteger(), nullable=False),
         sa.Column("openness", sa.BigInteger(), nullable=False),
         sa.Column("mode", sa.BigInteger(), nullable=False),
+        sa.Column("grading", sa.BigInteger(), nullable=False),
         sa.Column("items", ledger.db.types.Uint256(), nullable=False),
         sa.Column("sensitive", ledger.db.types.Uint256(), nullable=False),
         sa.Column("document", sa.LargeBinary(), nullable=False),
         sa.Column("secrecy_assessment", sa.LargeBinary(), nullable=False),
         sa.Column("privacy_assessment", sa.LargeBinary(), nullable=False),
         sa.Column("basis", sa.LargeBinary(), nullable=False),
+        sa.Column("submitted_day", sa.BigInteger(), nullable=False),
+        sa.Column("published_day", sa.BigInteger(), nullable=False),
+        sa.Column("returned_day", sa.BigInteger(), nullable=False),
+        sa.Column("returned_reason", sa.LargeBinary(), nullable=False),
+        sa.Column("change_day", sa.BigInteger(), nullable=False),
+        sa.Column("extended_day", sa.BigInteger(), nullable=False),
         sa.Column("act_id", sa.LargeBinary(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("entry", "number", name=op.f("pk_entry_versions")),
@@ -215,6 +224,9 @@ def upgrade() -> None:
         sa.Column("items", ledger.db.types.Uint256(), nullable=False),
         sa.Column("document", sa.LargeBinary(), nullable=False),
         sa.Column("node", sa.Text(), nullable=False),
+        sa.Column("test_result", sa.BigInteger(), nullable=False),
+        sa.Column("test_log", sa.LargeBinary(), nullable=False),
+        sa.Column("test_report", sa.LargeBinary(), nullable=False),
         sa.Column("act_id", sa.LargeBinary(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("interface", "number", name=op.f("pk_interface_versions")),
@@ -339,6 +351,32 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_persons_department"), ["department"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_persons_position_id"), ["position", "id"], unique=False
+        )
+
+    op.create_table(
+        "refreshes",
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("entry", sa.LargeBinary(), nullable=False),
+        sa.Column("department", sa.LargeBinary(), nullable=False),
+        sa.Column("from_day", sa.BigInteger(), nullable=False),
+        sa.Column("until_day", sa.BigInteger(), nullable=False),
+        sa.Column("rows", ledger.db.types.Uint64(), nullable=False),
+        sa.Column("day", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_refreshes")),
+    )
+    with op.batch_alter_table("refreshes", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_refreshes_block_number"), ["block_number"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_refreshes_department"), ["department"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_refreshes_entry_position"), ["entry", "position"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_refreshes_position_id"), ["position", "id"], unique=False
         )
 
     op.create_table(
@@ -516,6 +554,13 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_departments_position_id"))
         batch_op.drop_index(batch_op.f("ix_departments_block_number"))
 
+    with op.batch_alter_table("refreshes", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_refreshes_position_id"))
+        batch_op.drop_index(batch_op.f("ix_refreshes_entry_position"))
+        batch_op.drop_index(batch_op.f("ix_refreshes_department"))
+        batch_op.drop_index(batch_op.f("ix_refreshes_block_number"))
+
+    op.drop_table("refreshes")
     op.drop_table("departments")
     with op.batch_alter_table("claims", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_claims_position_id"))
