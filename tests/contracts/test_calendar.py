@@ -38,7 +38,7 @@ from protocol.deadlines import (
 )
 from tests.contracts.city import AUTHORITY, YEARS, City, Refused, digest, year_bits
 from tests.contracts.test_rules import attempt, refused, value_refused
-from tests.protocol.test_calendar import IDS, VECTORS
+from tests.protocol.test_working_days import IDS, VECTORS
 
 ROOT = Path(__file__).resolve().parents[2]
 METER = "0x00000000000000000000000000000000005a0011"
