@@ -21,8 +21,14 @@ from example_city.catalogue import INSURANCE
 from example_city.home import ORIGIN, PASSPHRASE, Ports, free_ports
 from example_city.plan import BASIS, Planned, Planner
 from example_city.records import make_insured
-from example_city.run import await_gateway, open_platform, start_platform, start_rest
-from example_city.story import Loaded
+from example_city.run import (
+    await_gateway,
+    make_test,
+    open_platform,
+    start_platform,
+    start_rest,
+)
+from example_city.story import Loaded, have_tested
 from example_city.units import (
     AUDIT,
     AUTHORITY,
@@ -111,7 +117,6 @@ class Demo:
         self.record(platform, planner.publish_entry(INSURANCE, entry.id))
         interface = planner.register_interface(INSURANCE, entry.id)
         self.record(platform, interface)
-        self.record(platform, planner.interface_online(INSURANCE, interface.id))
         slug = INSURANCE.slug
         return Loaded(
             planner.departments,
@@ -299,15 +304,21 @@ def run_demo(*, keep: bool) -> None:
     try:
         deployment = start_platform(supervisor, home, demo.ports, say=quiet)
         demo.tell(
-            "node and api run; seven contracts stand",
+            "node and api run; the contracts stand",
             f"registry 0x{deployment.contracts['Registry'].hex()}",
         )
         planner, _ = example_home.plan_of(home, deployment)
         with open_platform(home, demo.ports) as platform:
             loaded = demo.found(planner, platform)
             example_home.write_loaded(home, loaded)
+            example_home.write_interfaces(home, loaded)
             start_rest(supervisor, home, demo.ports, (INSURANCE,))
             demo.tell("gateway, providers behind their middleware and two witnesses run")
+            test = make_test(demo.ports, deployment, platform)
+            have_tested(planner, platform, (INSURANCE,), loaded.interfaces, test)
+            demo.tell("the gateway has called the interface: its answer is as described")
+            interface = loaded.interfaces[INSURANCE.slug]
+            demo.record(platform, planner.interface_online(INSURANCE, interface))
             evidence = _share(demo, planner, platform, loaded)
         supervisor.stop()
         _prove(demo, evidence)

@@ -82,8 +82,8 @@ def settings_for(home: Path, ports: Ports) -> Settings:
 
 
 def _auditor_department(home: Path) -> str:
-    """Return the id of the audit office, empty before the example is loaded."""
-    path = home / "example.json"
+    """Return the id of the audit office, empty before it is registered."""
+    path = home / "interfaces.json"
     return (
         str(json.loads(path.read_bytes())["departments"][f"{AUDIT:02d}"]) if path.exists() else ""
     )
@@ -145,6 +145,15 @@ def plan_of(home: Path, deployment: Deployment) -> tuple[Planner, int]:
         seed=bytes.fromhex(value["seed"]),
     )
     return planner, value["started_at"]
+
+
+def write_interfaces(home: Path, loaded: Loaded) -> None:
+    """Write the ids that providers must know to `interfaces.json`, before they start."""
+    value = {
+        "departments": {f"{n:02d}": i.hex() for n, i in sorted(loaded.departments.items())},
+        "interfaces": {slug: i.hex() for slug, i in loaded.interfaces.items()},
+    }
+    write_file(home / "interfaces.json", (json.dumps(value, indent=1) + "\n").encode())
 
 
 def write_loaded(home: Path, loaded: Loaded) -> None:

@@ -212,6 +212,10 @@ class Planner:
             documents=(document,),
         )
 
+    def note_test(self, interface: bytes) -> None:
+        """Count the gateway's act on an interface, which no plan makes."""
+        self._revisions[interface] += 1
+
     def interface_online(self, offer: Offer, interface: bytes) -> Planned:
         """The provider's officer puts the interface online."""
         return self.act(

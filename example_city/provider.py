@@ -42,9 +42,9 @@ def serve(slug: str, home: Path, port: int) -> None:
         raise LedgerError("NOT_THE_EXAMPLE", "these providers serve the example city only")
     offer = next(offer for offer in OFFERS if offer.slug == slug)
     try:
-        ids = json.loads((home / "example.json").read_bytes())
+        ids = json.loads((home / "interfaces.json").read_bytes())
     except FileNotFoundError as error:
-        raise LedgerError("EXAMPLE_NOT_LOADED", "example.json is missing") from error
+        raise LedgerError("EXAMPLE_NOT_LOADED", "interfaces.json is missing") from error
     app = SanlianProvider(
         create_service(slug),
         gateway_keys={deployment.origin: deployment.gateway_key},

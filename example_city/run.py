@@ -10,14 +10,17 @@ from example_city import home as example_home
 from example_city.catalogue import DIVISIONS, OFFERS, Offer
 from example_city.home import ORIGIN, PASSPHRASE, WITNESSES, Ports
 from example_city.plan import BASIS
-from example_city.story import SCENARIO, Loaded, load
-from example_city.units import MEDICAL
+from example_city.services import test_parameters
+from example_city.story import SCENARIO, Test, load_catalogue, load_sharing
+from example_city.units import MEDICAL, unit_key
 from ledger.deployment import load_deployment
 from ledger.processes import gateway_ready
 from ledger.settings import Settings
 from ledger.setup import initialise
 from ledger.supervisor import Supervisor
 from protocol.deployment import Deployment
+from sanlian_client.data import Gateway
+from sanlian_client.interface_test import request_interface_test
 from sanlian_client.platform import Platform
 
 GATEWAY_TIMEOUT_S = 30.0
@@ -88,12 +91,45 @@ def await_gateway(ports: Ports, block: int) -> None:
         time.sleep(0.1)
 
 
-def _load(home: Path, ports: Ports, deployment: Deployment, say: Callable[[str], None]) -> Loaded:
+def make_test(ports: Ports, deployment: Deployment, platform: Platform) -> Test:
+    """Return what lets the gateway test an interface, on behalf of the provider's operator."""
+
+    def test(offer: Offer, interface: bytes) -> None:
+        await_gateway(ports, platform.read("interfaces", interface.hex())["block_number"])
+        url = f"http://127.0.0.1:{ports.gateway}"
+        with Gateway(url, origin=deployment.origin, public_key=deployment.gateway_key) as gateway:
+            done = request_interface_test(
+                gateway,
+                unit_key(offer.unit, "operator"),
+                interface=interface,
+                parameters=test_parameters(offer),
+            )
+        platform.wait_for(done.act_id)
+        if not done.passed:
+            raise LedgerError(
+                "EXAMPLE_TEST_FAILED", f"the interface {offer.slug} failed: {done.report['code']}"
+            )
+
+    return test
+
+
+def _load(
+    supervisor: Supervisor,
+    home: Path,
+    ports: Ports,
+    deployment: Deployment,
+    say: Callable[[str], None],
+) -> None:
+    """Load the example; providers and gateway start in between, as interfaces are tested."""
     planner, started_at = example_home.plan_of(home, deployment)
     with open_platform(home, ports) as platform:
-        loaded = load(planner, platform, origin=ORIGIN, started_at=started_at, say=say)
+        loaded = load_catalogue(planner, platform, origin=ORIGIN, say=say)
+        example_home.write_interfaces(home, loaded)
+        say("starting gateway, providers, witnesses 启动网关、提供方、见证方")
+        start_rest(supervisor, home, ports)
+        test = make_test(ports, deployment, platform)
+        loaded = load_sharing(planner, platform, loaded, test=test, started_at=started_at, say=say)
     example_home.write_loaded(home, loaded)
-    return loaded
 
 
 def run(home: Path, ports: Ports, *, say: Callable[[str], None]) -> None:
@@ -111,10 +147,11 @@ def run(home: Path, ports: Ports, *, say: Callable[[str], None]) -> None:
         if not (home / "example.json").exists():
             say("first start: loading the example city 首次启动：载入示例城市")
             began = time.monotonic()
-            _load(home, ports, deployment, say)
+            _load(supervisor, home, ports, deployment, say)
             say(f"loaded in {time.monotonic() - began:.0f} s")
-        say("starting gateway, providers, witnesses 启动网关、提供方、见证方")
-        start_rest(supervisor, home, ports)
+        else:
+            say("starting gateway, providers, witnesses 启动网关、提供方、见证方")
+            start_rest(supervisor, home, ports)
         say(banner(home, ports))
         supervisor.watch()
     except LedgerError as error:

@@ -41,6 +41,16 @@ def _by_body(offer: Offer, records: list[dict[str, Any]]) -> Endpoint:
     return endpoint
 
 
+def test_parameters(offer: Offer) -> dict[str, str]:
+    """Return parameters whose answer holds every item of the offer, of nobody who exists."""
+    records = {
+        DIVISIONS.slug: load_divisions,
+        COMPANIES.slug: make_companies,
+        INSURANCE.slug: make_insured,
+    }[offer.slug]()
+    return {offer.parameter: str(records[0][offer.parameter])}
+
+
 def create_service(slug: str) -> Starlette:
     """Return the service of one provider: "civil", "market" or "labour"."""
     offer, endpoint = {

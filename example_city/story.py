@@ -1,20 +1,23 @@
 """Loads the example city: every unit, the three providers' offers, and two requests."""
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from crypto.errors import LedgerError
 from example_city.catalogue import COMPANIES, DIVISIONS, OFFERS, Offer
 from example_city.plan import Planned, Planner
 from example_city.units import AUTHORITY, HOUSING, MEDICAL, PERSONS, load_units
 from example_city.working_days import YEARS
+from protocol.acts import ZERO_ID
 from sanlian_client.platform import Platform
 
 RECORD_TIMEOUT_S = 120.0
 SCENARIO = "DIVISION-LOOKUP"
 QUOTA = 100_000
 YEAR_S = 365 * 24 * 3600
+#: Result of a test that succeeded (docs/protocol.md 3.4).
+PASSED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,10 @@ class Loaded:
     interfaces: dict[str, bytes]
     grant: bytes
     open_request: bytes
+
+
+#: Lets the gateway test an offer's interface and waits until its result is recorded.
+Test = Callable[[Offer, bytes], None]
 
 
 def send_all(platform: Platform, acts: Iterable[Planned]) -> None:
@@ -66,10 +73,10 @@ def register_base(
     return log.id
 
 
-def load_offers(
+def register_offers(
     planner: Planner, platform: Platform, offers: Iterable[Offer]
 ) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """Publish entries and put their interfaces online; return both ids by slug."""
+    """Publish entries and register their interfaces; return both ids by slug."""
     offers = list(offers)
     submitted = {offer.slug: planner.submit_entry(offer) for offer in offers}
     send_all(platform, submitted.values())
@@ -78,25 +85,35 @@ def load_offers(
     registered = {o.slug: planner.register_interface(o, entries[o.slug]) for o in offers}
     send_all(platform, registered.values())
     interfaces = {slug: act.id for slug, act in registered.items()}
-    send_all(platform, [planner.interface_online(o, interfaces[o.slug]) for o in offers])
     return entries, interfaces
 
 
-def load(
+def have_tested(
     planner: Planner,
     platform: Platform,
-    *,
-    origin: str,
-    started_at: int,
-    say: Callable[[str], None],
+    offers: Iterable[Offer],
+    interfaces: Mapping[str, bytes],
+    test: Test,
+) -> None:
+    """Let the gateway test each interface, unless an earlier start got so far."""
+    for offer in offers:
+        interface = interfaces[offer.slug]
+        found = platform.read("interfaces", interface.hex())
+        pending = found["pending"]
+        if pending is not None and pending["test_result"] != PASSED:
+            test(offer, interface)
+        planner.note_test(interface)
+
+
+def load_catalogue(
+    planner: Planner, platform: Platform, *, origin: str, say: Callable[[str], None]
 ) -> Loaded:
-    """Load the whole example; playing it again changes nothing.
+    """Load everything up to the registered interfaces; playing it again changes nothing.
 
     Args:
         planner: planner of a fresh deployment.
         platform: its api.
         origin: origin of the gateway's log.
-        started_at: unix seconds, fixed at the first start.
         say: takes one line of news.
 
     Raises:
@@ -109,8 +126,34 @@ def load(
     log = register_base(planner, platform, units, origin=origin)
     say(f"publishing the working days of {', '.join(map(str, YEARS))}")
     send_all(platform, [planner.publish_calendar(year) for year in YEARS])
-    say(f"publishing {len(OFFERS)} catalogue entries, putting their interfaces online")
-    entries, interfaces = load_offers(planner, platform, OFFERS)
+    say(f"publishing {len(OFFERS)} catalogue entries, registering their interfaces")
+    entries, interfaces = register_offers(planner, platform, OFFERS)
+    return Loaded(planner.departments, log, entries, interfaces, ZERO_ID, ZERO_ID)
+
+
+def load_sharing(
+    planner: Planner,
+    platform: Platform,
+    loaded: Loaded,
+    *,
+    test: Test,
+    started_at: int,
+    say: Callable[[str], None],
+) -> Loaded:
+    """Put the interfaces online and file the requests; playing it again changes nothing.
+
+    Args:
+        planner: the planner that load_catalogue used.
+        platform: its api.
+        loaded: what load_catalogue returned; providers and gateway run by now.
+        test: lets the gateway test an interface.
+        started_at: unix seconds, fixed at the first start.
+        say: takes one line of news.
+    """
+    interfaces = loaded.interfaces
+    say(f"the gateway tests {len(OFFERS)} interfaces before they go online")
+    have_tested(planner, platform, OFFERS, interfaces, test)
+    send_all(platform, [planner.interface_online(o, interfaces[o.slug]) for o in OFFERS])
     valid = (started_at - 60, started_at + YEAR_S)
     say("filing two requests; one is agreed to")
     filed = planner.file_request(
@@ -136,4 +179,4 @@ def load(
     send_all(platform, [filed, waiting])
     agreed = planner.agree(DIVISIONS, filed.id, items=DIVISIONS.mask, valid=valid, quota=QUOTA)
     send_all(platform, [agreed])
-    return Loaded(planner.departments, log, entries, interfaces, filed.id, waiting.id)
+    return replace(loaded, grant=filed.id, open_request=waiting.id)

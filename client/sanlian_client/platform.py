@@ -30,6 +30,8 @@ NOUNS = (
     "keys",
     "calendar",
     "entries",
+    "claims",
+    "refreshes",
     "interfaces",
     "requests",
     "logs",
@@ -279,7 +281,8 @@ class Platform:
         """Yield all of one noun, page by page.
 
         Args:
-            noun: departments, persons, keys, entries, interfaces, requests, logs or blocks.
+            noun: departments, persons, keys, entries, claims, refreshes, interfaces, requests, logs
+                or blocks.
             filters: query parameters that the API knows for it.
         """
         if noun not in NOUNS:

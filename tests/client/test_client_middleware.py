@@ -361,3 +361,59 @@ def is_up(authority: str) -> bool:
     except httpx.TransportError:
         return False
     return True
+
+
+# Tests of interfaces: asked for by the provider's own people (protocol 7.4).
+
+
+def ask_for_test(caller: Caller, path: str = "/v1/interface-tests", **members: Any) -> bytes:
+    """Log a test as a gateway does, with one thing bent."""
+    caller.nonce += 1
+    signed = {"interface": INTERFACE.hex(), "parameters": {"id": "5"}, "salt": SALT}
+    request, _ = sign_request(
+        caller.requester,
+        canonical_json({**signed, **members.pop("signed", {})}),
+        authority="gateway.example",
+        path=path,
+        created=int(time.time()),
+        nonce=f"{caller.nonce:032x}",
+        grant=bytes(32),
+    )
+    record = {
+        "event": "test",
+        "request": request.to_record(),
+        "department": DEPARTMENT.hex(),
+        "source": "127.0.0.1",
+        "block": {"number": 3, "hash": "03" * 32},
+        "provider": DEPARTMENT.hex(),
+        "interface": INTERFACE.hex(),
+        "document": "0a" * 32,
+    }
+    data = caller.log.add({**record, **members})
+    caller.log.fill(1)
+    return data
+
+
+def test_a_logged_test_is_answered_once(caller: Caller, provider_key: PrivateKey) -> None:
+    record = ask_for_test(caller)
+    assert open_answer(caller.send(record), record, provider_key)["rows"]
+    assert_refused(caller.send(record), "INTENT_REPLAYED")
+
+
+def test_no_test_that_another_department_asked_for(caller: Caller) -> None:
+    assert_refused(caller.send(ask_for_test(caller, department="02" * 32)), "OTHER_DEPARTMENT")
+    both = {"department": "02" * 32, "provider": "02" * 32}
+    assert_refused(caller.send(ask_for_test(caller, **both)), "OTHER_DEPARTMENT")
+
+
+def test_no_test_of_an_interface_that_was_not_signed(caller: Caller) -> None:
+    other = ask_for_test(caller, interface="0b" * 32)
+    assert_refused(caller.send(other), "PARAMETERS_ALTERED")
+    assert_refused(caller.send(ask_for_test(caller), query="id=6"), "PARAMETERS_ALTERED")
+
+
+def test_a_data_request_makes_no_test_and_a_test_no_intent(caller: Caller) -> None:
+    assert_refused(caller.send(ask_for_test(caller, path="/v1/data")), "NOT_AN_INTENT")
+    tested = ask_for_test(caller)
+    request = json.loads(tested)["request"]
+    assert_refused(caller.send(caller.intent(request)), "NOT_AN_INTENT")

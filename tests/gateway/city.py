@@ -6,7 +6,7 @@ from typing import Any
 
 from crypto.canonical import canonical_json
 from crypto.sm2 import PrivateKey
-from protocol.acts import ZERO_ID, make_act, sign_act
+from protocol.acts import ZERO_ID, SignedAct, make_act, sign_act
 from protocol.description import BY_NAME, CONTRACTS, Role
 from protocol.documents import document_digest
 from protocol.model import Applied, Store, apply_act, apply_genesis
@@ -102,14 +102,18 @@ class City:
             target=target,
             revision=revision,
         )
+        return self.apply(sign_act(act, keys))
+
+    def apply(self, signed: SignedAct) -> Applied:
+        """Apply a signed act in a block of its own."""
         self.block += 1
         return apply_act(
             self.store,
-            sign_act(act, keys),
+            signed,
             chain_id=CHAIN_ID,
             contracts=ADDRESSES,
             block_number=self.block,
-            block_time=now,
+            block_time=int(time.time()),
         )
 
     def enrol(self, head: PrivateKey, roles: Role) -> PrivateKey:
@@ -176,20 +180,14 @@ class City:
         keep_document: bool = True,
     ) -> bytes:
         """Bring an interface online."""
-        data = openapi() if document is None else document
-        digest = document_digest(data)
-        if keep_document:
-            self.documents[digest] = data
-        values = {
-            "entry": self.entry,
-            "entry_version": 1,
-            "rate_per_minute": rate_per_minute,
-            "max_rows": max_rows,
-            "items": 0b11,
-            "document": digest,
-            "node": node,
-        }
-        registered = self.act("InterfaceRegistered", [self.provider_operator], values)
+        registered = self.register_interface(
+            openapi() if document is None else document,
+            node=node,
+            rate_per_minute=rate_per_minute,
+            max_rows=max_rows,
+            keep_document=keep_document,
+        )
+        digest = self.pending_document(registered.target)
         tested = self.act(
             "InterfaceTested",
             [self.gateway],
@@ -210,6 +208,37 @@ class City:
             revision=tested.revision,
         )
         return registered.target
+
+    def pending_document(self, interface: bytes) -> bytes:
+        """Return the digest of the pending version's document."""
+        found = self.store.find_interface(interface)
+        assert found is not None
+        assert found.pending is not None
+        return found.pending.document
+
+    def register_interface(
+        self,
+        data: bytes,
+        *,
+        node: str = NODE,
+        rate_per_minute: int = 0,
+        max_rows: int = 0,
+        keep_document: bool = True,
+    ) -> Applied:
+        """Register an interface, whose version then waits for its test."""
+        digest = document_digest(data)
+        if keep_document:
+            self.documents[digest] = data
+        values = {
+            "entry": self.entry,
+            "entry_version": 1,
+            "rate_per_minute": rate_per_minute,
+            "max_rows": max_rows,
+            "items": 0b11,
+            "document": digest,
+            "node": node,
+        }
+        return self.act("InterfaceRegistered", [self.provider_operator], values)
 
     def grant(self, interface: bytes, *, items: int = 0b01, quota: int = 1000) -> bytes:
         """File a request of the requester and agree to it."""

@@ -23,9 +23,10 @@ from starlette.routing import Route
 from api.gateway.app import Gateway, make_app
 from api.gateway.state import Snapshot, copy_store
 from crypto.canonical import canonical_json
-from crypto.sm2 import PrivateKey
+from crypto.sm2 import PrivateKey, Signature
 from ledger.log.reader import LogReader
 from ledger.settings import Settings
+from protocol.acts import ActSignature, SignedAct
 from protocol.deployment import Deployment
 from protocol.documents import InterfaceDocument, parse_interface_document
 from protocol.httpsig import sign_request
@@ -110,6 +111,11 @@ class MemoryState:
         data = self.city.documents.get(digest)
         return None if data is None else parse_interface_document(data)
 
+    def find_document_text(self, digest: bytes) -> dict[str, Any] | None:
+        """Return the whole interface document."""
+        data = self.city.documents.get(digest)
+        return None if data is None else json.loads(data)
+
     def find_cosignatures(self, *_checkpoint: object) -> list[str]:
         """Nobody has cosigned."""
         return []
@@ -161,6 +167,38 @@ class RawServer:
         self._thread.join(10)
 
 
+class Api:
+    """Takes the gateway's acts as the ledger's api does: by the model's rules."""
+
+    def __init__(self, city: City) -> None:
+        self.city = city
+        self.refuse_with = ""
+        self.app = Starlette(
+            routes=[
+                Route("/v1/keys/{key_id}/nonce", self._nonce, methods=["GET"]),
+                Route("/v1/acts", self._acts, methods=["POST"]),
+            ]
+        )
+
+    async def _nonce(self, request: Request) -> Response:
+        key_id = bytes.fromhex(request.path_params["key_id"])
+        nonce = self.city.store.nonce(request.query_params["contract"], key_id)
+        return JSONResponse({"nonce": nonce})
+
+    async def _acts(self, request: Request) -> Response:
+        value = json.loads(await request.body())
+        if self.refuse_with:
+            return JSONResponse({"code": self.refuse_with}, status_code=409)
+        signatures = tuple(
+            ActSignature(
+                bytes.fromhex(one["key_id"]), Signature(int(one["r"], 16), int(one["s"], 16))
+            )
+            for one in value["signatures"]
+        )
+        self.city.apply(SignedAct(bytes.fromhex(value["act"]), signatures))
+        return JSONResponse({"status": "queued"}, status_code=202)
+
+
 @dataclass
 class World:
     """Everything of one test."""
@@ -170,6 +208,7 @@ class World:
     gateway: Gateway
     url: str
     raw: RawServer
+    api: Api
     http: httpx.Client
     seen: list[dict[str, Any]] = field(default_factory=list)
 
@@ -261,7 +300,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     store = MemoryStore()
     city = City(store)
     raw = RawServer()
-    port, provider_port = free_port(), free_port()
+    port, provider_port, api_port = free_port(), free_port(), free_port()
+    api = Api(city)
     seen: list[dict[str, Any]] = []
     provider = SanlianProvider(
         provider_service(seen),
@@ -288,6 +328,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         provider_timeout_s=1.5,
         max_response_bytes=256 * 1024,
         max_connections_per_provider=4,
+        api_url=f"http://127.0.0.1:{api_port}",
     )
     deployment = Deployment(
         chain_id=CHAIN_ID,
@@ -303,7 +344,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with ExitStack() as stack:
         stack.callback(raw.close)
         stack.enter_context(serve_asgi(provider, provider_port))
+        stack.enter_context(serve_asgi(api.app, api_port))
         url = stack.enter_context(serve_asgi(make_app(gateway), port, lifespan="on"))
         http = stack.enter_context(httpx.Client(timeout=30))
         wait_until(lambda: gateway.data is not None)
-        yield World(city, state, gateway, url, raw, http, seen)
+        yield World(city, state, gateway, url, raw, api, http, seen)
