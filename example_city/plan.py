@@ -193,6 +193,28 @@ class Planner:
             words=f"the authority publishes 《{offer.name}》",
         )
 
+    def claim_element(self, offer: Offer, entry: bytes, code: str, element: str) -> Planned:
+        """Operator and head claim to be the city's source of a data element."""
+        return self.act(
+            "ElementClaimed",
+            (unit_key(offer.unit, "operator"), unit_key(offer.unit, "head")),
+            {
+                "entry": entry,
+                "element": element.encode().ljust(32, b"\0"),
+                "item": offer.mask_of(code).bit_length() - 1,
+            },
+            words=f"{offer.provider} is the city's source of {element}",
+        )
+
+    def refresh_data(self, offer: Offer, entry: bytes, *, day: int, rows: int) -> Planned:
+        """The operator states that the entry's data is complete up to a day."""
+        return self.act(
+            "DataRefreshed",
+            (unit_key(offer.unit, "operator"),),
+            {"entry": entry, "from_day": day - 30, "until_day": day, "rows": rows},
+            words=f"{offer.provider} has refreshed 《{offer.name}》",
+        )
+
     def register_interface(self, offer: Offer, entry: bytes) -> Planned:
         """The provider registers the interface that serves the entry."""
         document = offer.interface_document()

@@ -123,7 +123,7 @@ def _load(
     """Load the example; providers and gateway start in between, as interfaces are tested."""
     planner, started_at = example_home.plan_of(home, deployment)
     with open_platform(home, ports) as platform:
-        loaded = load_catalogue(planner, platform, origin=ORIGIN, say=say)
+        loaded = load_catalogue(planner, platform, origin=ORIGIN, started_at=started_at, say=say)
         example_home.write_interfaces(home, loaded)
         say("starting gateway, providers, witnesses 启动网关、提供方、见证方")
         start_rest(supervisor, home, ports)

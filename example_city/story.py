@@ -5,17 +5,28 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from crypto.errors import LedgerError
-from example_city.catalogue import COMPANIES, DIVISIONS, OFFERS, Offer
+from example_city.catalogue import COMPANIES, DIVISIONS, INSURANCE, OFFERS, Offer
 from example_city.plan import Planned, Planner
 from example_city.units import AUTHORITY, HOUSING, MEDICAL, PERSONS, load_units
 from example_city.working_days import YEARS
 from protocol.acts import ZERO_ID
+from protocol.calendar import day_at
 from sanlian_client.platform import Platform
 
 RECORD_TIMEOUT_S = 120.0
 SCENARIO = "DIVISION-LOOKUP"
 QUOTA = 100_000
 YEAR_S = 365 * 24 * 3600
+#: Data elements of the city by offer, item and city-wide code: one source each (Art 19).
+ELEMENTS = (
+    (DIVISIONS, "code", "DE-DIVISION-CODE"),
+    (DIVISIONS, "name", "DE-DIVISION-NAME"),
+    (COMPANIES, "uscc", "DE-COMPANY-USCC"),
+    (COMPANIES, "name", "DE-COMPANY-NAME"),
+    (INSURANCE, "months_paid", "DE-INSURED-MONTHS"),
+)
+#: Offers with the number of their rows.
+ROWS = ((DIVISIONS, 6), (COMPANIES, 200), (INSURANCE, 300))
 #: Result of a test that succeeded (docs/protocol.md 3.4).
 PASSED = 1
 
@@ -106,7 +117,12 @@ def have_tested(
 
 
 def load_catalogue(
-    planner: Planner, platform: Platform, *, origin: str, say: Callable[[str], None]
+    planner: Planner,
+    platform: Platform,
+    *,
+    origin: str,
+    started_at: int,
+    say: Callable[[str], None],
 ) -> Loaded:
     """Load everything up to the registered interfaces; playing it again changes nothing.
 
@@ -114,6 +130,7 @@ def load_catalogue(
         planner: planner of a fresh deployment.
         platform: its api.
         origin: origin of the gateway's log.
+        started_at: unix seconds, fixed at the first start.
         say: takes one line of news.
 
     Raises:
@@ -128,6 +145,16 @@ def load_catalogue(
     send_all(platform, [planner.publish_calendar(year) for year in YEARS])
     say(f"publishing {len(OFFERS)} catalogue entries, registering their interfaces")
     entries, interfaces = register_offers(planner, platform, OFFERS)
+    say(f"claiming {len(ELEMENTS)} data elements; the operators state how fresh their data is")
+    claims = [
+        planner.claim_element(offer, entries[offer.slug], code, element)
+        for offer, code, element in ELEMENTS
+    ]
+    day = day_at(started_at) - 1
+    refreshes = [
+        planner.refresh_data(offer, entries[offer.slug], day=day, rows=rows) for offer, rows in ROWS
+    ]
+    send_all(platform, [*claims, *refreshes])
     return Loaded(planner.departments, log, entries, interfaces, ZERO_ID, ZERO_ID)
 
 

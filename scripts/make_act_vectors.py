@@ -16,7 +16,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from crypto.merkle import (  # noqa: E402 - the path comes first
+from crypto.canonical import canonical_json  # noqa: E402 - the path comes first
+from crypto.merkle import (  # noqa: E402 - the same
     Frontier,
     consistency_path,
     inclusion_path,
@@ -36,6 +37,7 @@ from protocol.description import ACT_TYPES, ActType, Field  # noqa: E402 - the s
 from protocol.example_keys import example_key  # noqa: E402 - the same
 from protocol.httpsig import (  # noqa: E402 - the same
     DATA_PATH,
+    TEST_PATH,
     ProviderAnswer,
     SignedRequest,
     content_digest,
@@ -197,6 +199,30 @@ def make_request(sign: Sign) -> tuple[SignedRequest, bytes]:
     return SignedRequest(**{**values, "signature": sign(REQUESTER, unsigned.base())}), body
 
 
+def make_test_request(sign: Sign) -> SignedRequest:
+    """A call for the test of an interface: another path and tag, no grant, no purpose."""
+    body = canonical_json(
+        {"interface": sm3(b"interface").hex(), "parameters": {"id": "1"}, "salt": "5a" * 32}
+    )
+    unsigned = SignedRequest(
+        authority="gateway.city.example:8441",
+        path=TEST_PATH,
+        content_digest=sm3(body),
+        created=NOW,
+        nonce="0f0e0d0c0b0a09080706050403020100",
+        public_key=REQUESTER.public_key,
+        grant=bytes(32),
+        person="-",
+        basis="-",
+        scenario="-",
+        case="-",
+        stream=None,
+        signature=Signature(1, 1),
+    )
+    values = {name: getattr(unsigned, name) for name in unsigned.__slots__}
+    return SignedRequest(**{**values, "signature": sign(REQUESTER, unsigned.base())})
+
+
 def make_answer(sign: Sign, intent_leaf: bytes) -> tuple[ProviderAnswer, bytes]:
     body = b'{"data":{"records":[]},"salt":"' + b"c3" * 32 + b'"}'
     unsigned = ProviderAnswer(
@@ -252,11 +278,30 @@ def make_records(request: SignedRequest, sign: Sign) -> list[bytes]:
             "count": 3,
         },
         {"event": "heartbeat"},
+        {
+            "event": "test",
+            **asked,
+            "request": make_test_request(sign).to_record(),
+            "provider": sm3(b"requester").hex(),
+            "interface": sm3(b"interface").hex(),
+            "document": sm3(b"document").hex(),
+        },
+        {
+            "event": "tested",
+            "test": 8,
+            "result": "passed",
+            "code": "",
+            "report": sm3(b"report").hex(),
+            "latency_ms": 12,
+            "provider_response": None,
+        },
     ]
     records: list[bytes] = []
     for seq, event in enumerate(events):
         if "intent" in event:
             event["intent_leaf"] = leaf_hash(records[1]).hex()
+        if event["event"] == "tested":
+            event["test_leaf"] = leaf_hash(records[8]).hex()
         if event["event"] == "outcome":
             answer, _ = make_answer(sign, leaf_hash(records[1]))
             event["provider_response"] = answer.to_record()

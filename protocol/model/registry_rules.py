@@ -12,6 +12,7 @@ from protocol.model.step import Step, refuse, state_invalid
 Rule = Callable[[Step], tuple[bytes, int]]
 
 _ENDED = Role(0)
+_GOVERNMENT = 2
 _USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 
 
@@ -70,8 +71,11 @@ def department_registered(step: Step) -> tuple[bytes, int]:
     step.require_range("level", 1, 6)
     step.require_range("kind", 1, 5)
     parent = act.octets("parent")
-    known = not any(parent) or step.store.find_department(parent) is not None
-    step.require_value("parent", "must be zero or a department", ok=known)
+    step.require_value(
+        "parent",
+        "must be zero, a department of a higher level, or the government of its own level",
+        ok=not any(parent) or _is_above(step, parent),
+    )
     step.require_range("uscc_override", 0, 1)
     uscc = act.text("uscc")
     step.require_value(
@@ -97,6 +101,17 @@ def department_registered(step: Step) -> tuple[bytes, int]:
     step.store.put_person(Person(step.act_id, step.act_id, Role.HEAD, 1, step.block_number))
     _put_key(step, step.act_id)
     return step.act_id, 1
+
+
+def _is_above(step: Step, parent_id: bytes) -> bool:
+    """Return whether the department may stand above the one that the act registers."""
+    parent = step.store.find_department(parent_id)
+    if parent is None:
+        return False
+    level, kind = step.act.number("level"), step.act.number("kind")
+    return parent.level < level or (
+        parent.level == level and parent.kind == _GOVERNMENT and kind != _GOVERNMENT
+    )
 
 
 def person_enrolled(step: Step) -> tuple[bytes, int]:

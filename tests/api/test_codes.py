@@ -29,6 +29,8 @@ OTHERS = {
     "GENESIS_TOPIC",
     "GRANT_PROBLEMS",
     "PIECE_TOPIC",
+    "TEST_PATH",
+    "TEST_TAG",
     "RUST_BACKTRACE",  # environment
     *(one.name for one in DEADLINES),
 }
