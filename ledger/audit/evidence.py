@@ -183,7 +183,9 @@ def _with_companions(
 
 
 def _referenced(act: Act) -> set[bytes]:
-    return {act.octets(name) for name in ("parent", "entry", "interface") if name in act.values}
+    return {
+        act.octets(name) for name in ("parent", "entry", "interface", "log") if name in act.values
+    }
 
 
 def build_evidence(
