@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -140,16 +141,14 @@ def test_outcome_of_another_intent(told: Told) -> None:
     assert _fails(data, told.case.trust) == ("outcome", "OUTCOME_INVALID")
 
 
-def _mutants(data: bytes, positions: list[int], seed: int) -> list[tuple[int, bytes]]:
+def _mutants(data: bytes, positions: list[int], seed: int) -> Iterator[tuple[int, bytes]]:
     source = random.Random(seed)  # noqa: S311 - repeatable, not secret
-    found = []
     for position in positions:
         changed = bytearray(data)
         # A neighbour of the same kind keeps the form whole more often than any byte would.
         new = ord(source.choice("0123456789abcdef")) if source.random() < 0.7 else 0
         changed[position] = new if new not in (0, data[position]) else data[position] ^ 1
-        found.append((position, bytes(changed)))
-    return found
+        yield position, bytes(changed)
 
 
 def _never_valid(data: bytes, trust: TrustRoot, positions: list[int]) -> None:
