@@ -99,6 +99,14 @@ _KEY = (
     _word("key_x", "x of the new SM2 public key", "uint"),
     _word("key_y", "y of the new SM2 public key", "uint"),
 )
+_WORKING_DAYS = (
+    (Field("year", 2, "uint", "calendar year"),),
+    (
+        Field("working_days", 64, "uint",
+              "bit i is set when day i of the year (0 is 1 January) is a working day"),
+    ),
+    _word("source", "SM3 of the State Council's notice as it was published, not zero"),
+)  # fmt: skip  # as the rows below
 _TERM = (
     Field("valid_from", 8, "uint", "first second of validity, unix time"),
     Field("valid_until", 8, "uint", "last second of validity, unix time"),
@@ -147,6 +155,14 @@ ACT_TYPES: tuple[ActType, ...] = (
         ("HEAD of the key's department, or the key itself",), "key ACTIVE",
         (_word("reason_code", "1 rotated, 2 lost, 3 compromised, 4 left", "uint"),),
         "key is REVOKED; acts it signed before keep their force",
+    ),
+    ActType(
+        0x0201, "CalendarPublished", "Calendar", True, ("AUTHORITY",), "year not published",
+        _WORKING_DAYS, "the year's working days are known",
+    ),
+    ActType(
+        0x0202, "CalendarCorrected", "Calendar", False, ("AUTHORITY*m",), "published",
+        (*_WORKING_DAYS, _REASON), "the year's working days are replaced",
     ),
     ActType(
         0x1001, "EntrySubmitted", "Entries", True,
@@ -265,5 +281,5 @@ BY_NAME: dict[str, ActType] = {a.name: a for a in ACT_TYPES}
 
 #: Contracts of one deployment, in the order in which they are created.
 CONTRACTS: tuple[str, ...] = (
-    "Sm", "Registry", "Documents", "Entries", "Interfaces", "Requests", "Logs",
+    "Sm", "Registry", "Calendar", "Documents", "Entries", "Interfaces", "Requests", "Logs",
 )  # fmt: skip  # a table reads better in rows

@@ -61,6 +61,21 @@ library ActTypes {
         0x010100ff00000000000000000000000000000000000000000000000000000000;
     uint256 internal constant KEY_REVOKED_REASON_CODE = 0x010500008020;
 
+    uint32 internal constant CALENDAR_PUBLISHED = 0x0201;
+    uint256 internal constant CALENDAR_PUBLISHED_LAYOUT =
+        0x040100ff1e000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant CALENDAR_PUBLISHED_YEAR = 0x020100008002;
+    uint256 internal constant CALENDAR_PUBLISHED_WORKING_DAYS = 0x02010100a040;
+    uint256 internal constant CALENDAR_PUBLISHED_SOURCE = 0x02010200e020;
+
+    uint32 internal constant CALENDAR_CORRECTED = 0x0202;
+    uint256 internal constant CALENDAR_CORRECTED_LAYOUT =
+        0x050101ff1e000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant CALENDAR_CORRECTED_YEAR = 0x020200008002;
+    uint256 internal constant CALENDAR_CORRECTED_WORKING_DAYS = 0x02020100a040;
+    uint256 internal constant CALENDAR_CORRECTED_SOURCE = 0x02020200e020;
+    uint256 internal constant CALENDAR_CORRECTED_REASON = 0x020203010020;
+
     uint32 internal constant ENTRY_SUBMITTED = 0x1001;
     uint256 internal constant ENTRY_SUBMITTED_LAYOUT =
         0x070200ff1b000000000000000000000000000000000000000000000000000000;
@@ -171,6 +186,15 @@ library ActTypes {
         if (code == PERSON_ROLES_SET) return PERSON_ROLES_SET_LAYOUT;
         if (code == KEY_ADDED) return KEY_ADDED_LAYOUT;
         if (code == KEY_REVOKED) return KEY_REVOKED_LAYOUT;
+        return 0;
+    }
+
+    /// @notice The layout of an act type that Calendar accepts
+    /// @param code Code of the act type
+    /// @return layout Zero for any other code
+    function calendarLayout(uint32 code) internal pure returns (uint256 layout) {
+        if (code == CALENDAR_PUBLISHED) return CALENDAR_PUBLISHED_LAYOUT;
+        if (code == CALENDAR_CORRECTED) return CALENDAR_CORRECTED_LAYOUT;
         return 0;
     }
 

@@ -157,6 +157,7 @@ def _constructor_arguments(
             [(key.x, key.y) for key in authority_keys],
             threshold,
         ),
+        "Calendar": (text["Registry"],),
         "Documents": (),
         "Entries": (text["Registry"],),
         "Interfaces": (text["Registry"], text["Entries"]),
