@@ -76,8 +76,9 @@ contract Logs is RegistryUser {
         KeyRecord memory key = _keyRecord(keyId);
         if (!key.active) revert KeyNotActive(keyId);
         if (key.roles & ActTypes.ROLE_GATEWAY == 0) revert RoleMissing(ActTypes.ROLE_GATEWAY);
-        bytes32 e = SM.digest(keyId, bytes(checkpointText(entry.origin, size, root)));
-        if (!SM.verify(e, r, s, key.x, key.y)) revert SignatureInvalid(keyId);
+        bytes memory text = bytes(checkpointText(entry.origin, size, root));
+        (, bool valid) = SM.verifyMessage(keyId, text, r, s, key.x, key.y);
+        if (!valid) revert SignatureInvalid(keyId);
         entry.size = size;
         entry.root = root;
         entry.anchoredAt = uint64(block.timestamp);

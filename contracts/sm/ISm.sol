@@ -51,6 +51,26 @@ interface ISm {
         uint256 y
     ) external view returns (bool valid);
 
+    /// @notice What `digest` and `verify` say, in one call.
+    /// @dev The signer's key id is taken as given: a caller that did not get it from `keyId` or
+    /// from a registry that did has verified nothing about whose signature this is.
+    /// @param zA The signer's key id
+    /// @param message The message M
+    /// @param r First half of the signature
+    /// @param s Second half of the signature
+    /// @param x First affine coordinate of the public key
+    /// @param y Second affine coordinate of the public key
+    /// @return e The message's digest under this key id, also where the signature is none
+    /// @return valid True for a signature, false for anything else
+    function verifyMessage(
+        bytes32 zA,
+        bytes calldata message,
+        uint256 r,
+        uint256 s,
+        uint256 x,
+        uint256 y
+    ) external view returns (bytes32 e, bool valid);
+
     /// @notice Compute a key's table, with which `verify` is several times cheaper. Anyone may ask;
     /// nobody has to be trusted. Where the table stands, or none is needed, nothing changes.
     /// @dev Reverts `PublicKeyInvalid` unless (x, y) is on the curve and not the generator or its
