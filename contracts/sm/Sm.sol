@@ -5,6 +5,7 @@ import { ISm } from "./ISm.sol";
 import { SM2 } from "./SM2.sol";
 import { SM2Table } from "./SM2Table.sol";
 import { SM3 } from "./SM3.sol";
+import { SM3Tree } from "./SM3Tree.sol";
 
 /// @title SM2 and SM3 in plain EVM
 /// @notice Needs no precompile and no storage, and is pinned by its address. Tables of keys stand in
@@ -48,6 +49,29 @@ contract Sm is ISm {
     ) external view override returns (bytes32 e, bool valid) {
         e = SM3.digest(zA, message);
         valid = _isSignature(e, r, s, x, y);
+    }
+
+    /// @inheritdoc ISm
+    function isIncluded(
+        bytes32 leafHash,
+        uint64 index,
+        uint64 size,
+        bytes32[] calldata path,
+        bytes32 root
+    ) external pure override returns (bool included) {
+        SM3Tree.begin();
+        return SM3Tree.leads(leafHash, index, size, path, root);
+    }
+
+    /// @inheritdoc ISm
+    function isRecordIncluded(
+        bytes calldata record,
+        uint64 index,
+        uint64 size,
+        bytes32[] calldata path,
+        bytes32 root
+    ) external pure override returns (bool included) {
+        return SM3Tree.leads(SM3Tree.leafHash(record), index, size, path, root);
     }
 
     /// @inheritdoc ISm
