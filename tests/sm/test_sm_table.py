@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi import decode, encode
 from sm2_textbook import Case, G, add, find_y, make_case, multiply, multiply_generator, negate
 from sm_node import SENDER, SM_ADDRESS, Node, Refused
 
 from crypto import sm2
 from crypto.keccak import keccak256
 from crypto.sm2 import N, P, PrivateKey, PublicKey, Signature, digest_e
+from crypto.sm3 import sm3
 
 VERIFY = "verify(bytes32,uint256,uint256,uint256,uint256)"
 # A check with a table takes less, one without more.
@@ -250,6 +252,54 @@ def test_x1_beyond_n(node: Node, start: int) -> None:
         cases.append(make_case(s, t, key, (x, y)))
         assert verify_gas(node, cases[-1]) < TABLE_GAS
     assert_accepted(node, cases)
+
+
+# --- one call for an act ------------------------------------------------------------------------
+
+
+MESSAGE_TYPES = ["bytes32", "bytes", "uint256", "uint256", "uint256", "uint256"]
+
+
+@pytest.mark.parametrize("has_table", [True, False])
+def test_verify_message_says_what_digest_and_verify_say(node: Node, *, has_table: bool) -> None:
+    key = PrivateKey.generate()
+    public = key.public_key
+    if has_table:
+        build(node, public.x, public.y)
+    selector = keccak256(f"verifyMessage({','.join(MESSAGE_TYPES)})".encode())[:4]
+    for length in (0, 1, 22, 23, 31, 32, 33, 87, 128, 640):
+        message = bytes(range(length % 251)) + bytes(length - length % 251)
+        signature = key.sign(message)
+        right = (public.key_id, message, signature.r, signature.s, public.x, public.y)
+        other = PrivateKey.generate().public_key
+        for arguments, valid in (
+            (right, True),
+            ((right[0], message + b"\0", *right[2:]), False),
+            ((other.key_id, *right[1:]), False),
+            ((*right[:4], other.x, other.y), False),
+            ((*right[:2], signature.s, signature.r, *right[4:]), False),
+            ((*right[:2], 0, signature.s, *right[4:]), False),
+            ((*right[:2], signature.r, N - signature.r, *right[4:]), False),
+            ((*right[:4], public.x, public.y ^ 1), False),
+        ):
+            data = "0x" + (selector + encode(MESSAGE_TYPES, arguments)).hex()
+            answer = node.rpc("eth_call", {"to": SM_ADDRESS, "data": data}, "latest")
+            e, found = decode(["bytes32", "bool"], bytes.fromhex(answer[2:]))
+            # The digest is right also where the signature is none.
+            assert e == sm3(bytes(arguments[0]) + bytes(arguments[1]))
+            assert found is valid
+
+
+def test_gas_of_an_act_is_within_the_target(node: Node) -> None:
+    key = PrivateKey.generate()
+    public, message = key.public_key, bytes(87)
+    build(node, public.x, public.y)
+    signature = key.sign(message)
+    e = int.from_bytes(digest_e(public, message), "big")
+    case = (e, signature.r, signature.s, public.x, public.y)
+    types = ["address", "bytes32", "bytes", "uint256[5]"]
+    gas = node.call_meter("actGas", types, "uint256", SM_ADDRESS, public.key_id, message, case)
+    assert gas <= 80_000
 
 
 # --- additions that degenerate ------------------------------------------------------------------
