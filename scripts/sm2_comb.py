@@ -8,7 +8,7 @@ a quarter of the gas. A schedule is a row of words:
 
     name    a value's copy: DUP where the stack holds it, PUSH where it is a constant
     =name   the operation that gives the value, see FORMULAS
-    ^3      SWAP3
+    ^name   SWAP of the top with the value's uppermost place below it
 
 The stack is followed by name: a schedule that gives an operation other operands than FORMULAS says,
 or leaves another stack than the next part expects, does not assemble. So the program is right where
@@ -213,11 +213,15 @@ class Assembler:
         else:
             raise ScheduleError(f"{name} is out of reach in {self.stack}")
 
-    def swap(self, depth: int) -> None:
-        """Swap the top with the value that many places below it."""
+    def swap(self, name: str) -> None:
+        """Swap the top with a value below it."""
+        top = self.stack.pop()
+        depth = self._depth(name)
+        if depth is None or depth > 16:
+            raise ScheduleError(f"{name} is out of reach in {self.stack}")
         self.emit(bytes((0x8F + depth,)), f"SWAP{depth}")
-        stack = self.stack
-        stack[-1], stack[-1 - depth] = stack[-1 - depth], stack[-1]
+        self.stack[-depth] = top
+        self.stack.append(name)
 
     def apply(self, name: str) -> None:
         """Make a value of FORMULAS from the top of the stack."""
@@ -250,7 +254,7 @@ class Assembler:
                 self.apply(word[1:])
                 self.end_line(f"= {word[1:]}")
             elif word.startswith("^"):
-                self.swap(int(word[1:]))
+                self.swap(word[1:])
             else:
                 self.copy(word)
 
@@ -289,34 +293,38 @@ class Assembler:
         return None
 
 
-#: The sum with the entry in memory, after r.
+#: The sum with the entry in memory, after r. It leaves x' in the place of zz, zz' in that of y,
+#: zzz' in that of x; zzz, which must be on top before r, gives its place to y'.
 ADD = """
     p x p zz 0 =nx2 =a =h
-    p p h h =hh hh ^3 =hhh
-    p hh p p r r =rr hhh =rr+hhh ^7 =q
+    p p h h =hh hh ^h =hhh
+    p hh p p r r =rr hhh =rr+hhh ^x =q
     p p q m3 =-3q
-    p p ^8 hhh =zzz'
-    ^8 =x-q
-    p p x-q p ^5 =x'
-    ^10 p ^6 =zz'
-    ^8 ^5 =r(x-q) ^3 =y*hhh =y'
+    p p ^zzz hhh =zzz'
+    ^rr+hhh =x-q
+    p p x-q p ^q =x'
+    ^zz p ^hh =zz'
+    ^y ^r =r(x-q) ^y =y*hhh =y'
 """
 
-#: Twice the point.
+#: Twice the point. It leaves 2x in the place of zz; x, which must be on top, gives its place to
+#: 2zz.
 DOUBLE = """
     p 3 p p zz x =x+zz p zz p =-zz x =x-zz =xx-zzzz =m
     p p y y =u p p u u =v
-    ^5 v =d
+    ^x v =d
     p p d m3 =-3d p m m =mm =x-d
-    p x-d p ^4 =2x
-    ^8 ^5 =m(x-d)
-    p p v p ^5 =w ^7 w =y*w =2y
-    ^4 p ^4 ^7 =2zzz ^5 =2zz ^2
+    p x-d p ^d =2x
+    ^zz ^m =m(x-d)
+    p p v p ^u =w ^y w =y*w =2y
+    ^w p ^v ^zzz =2zzz ^v =2zz
 """
 
-#: The stack before an addition and before a doubling, the top last.
-BEFORE_ADD = "s t i p zz y x zzz"
-BEFORE_DOUBLE = "s t i p zzz zz y x"
+#: The stack before each part, the top last. Each part moves one value at its end so that what the
+#: next one wants on top is there; after three parts all are back in their places.
+BEFORE_G = "s t i p zz y x zzz"
+BEFORE_Q = "s t i p x zz y zzz"
+BEFORE_DOUBLE = "s t i p zzz y zz x"
 
 
 def _digits(asm: Assembler, at: int, digits: str) -> None:
@@ -338,7 +346,7 @@ def _fetch(asm: Assembler, table: str, digits: str) -> None:
 
 def _take_sign(asm: Assembler, name: str, label: str) -> None:
     """Negate the value below the column unless the column's sign is plus."""
-    asm.run("^1 plus =sign")
+    asm.run("^column plus =sign")
     asm.push_label(label)
     asm.take("JUMPI", label, "sign")
     asm.end_line("where the sign is plus")
@@ -370,32 +378,33 @@ def build(table_at: int) -> Assembler:
     asm.begin("Column 31 of s gives the first point, with ZZ = ZZZ = 1.")
     asm.run(f"{COLUMNS - 1}")
     asm.rename({f"{COLUMNS - 1}": "i"})
-    asm.run("p 1")
-    asm.rename({"1": "zz"})
+    asm.run("p")
     _fetch(asm, "G", "s")
+    asm.run("0 =nx2 p =x2 ^column 1 ^column")
+    asm.rename({"x2": "x", "1": "zz"})
     asm.run("32 =y2")
     _take_sign(asm, "y2", "plus_1")
-    asm.run("0 =nx2 p =x2 1")
-    asm.rename({"+-y2": "y", "x2": "x", "1": "zzz"})
+    asm.run("1")
+    asm.rename({"+-y2": "y", "1": "zzz"})
     asm.push_label("enter")
     asm.take("JUMP", "enter")
     asm.end_line()
-    asm.expect(BEFORE_ADD)
+    asm.expect(BEFORE_Q)
 
     # Only the jump from the end of the loop arrives here.
     asm.stack = BEFORE_DOUBLE.split()
     asm.label("next")
     asm.begin("Double.")
-    asm.run(f"{DOUBLE} ^1 ^2 ^3")
+    asm.run(f"{DOUBLE} ^2zzz")
     asm.rename({"2x": "x", "2y": "y", "2zz": "zz", "2zzz": "zzz"})
     asm.end_line()
-    asm.expect(BEFORE_ADD)
-    _add(asm, "G", "s", "^2 ^3 ^1", BEFORE_ADD)
+    asm.expect(BEFORE_G)
+    _add(asm, "G", "s", "^zzz'", BEFORE_Q)
     asm.label("enter")
-    _add(asm, "Q", "t", "^1 ^3", BEFORE_DOUBLE)
+    _add(asm, "Q", "t", "^x'", BEFORE_DOUBLE)
 
     asm.begin("The next column, or the end after column 0.")
-    asm.run("i minus1 =i-1 ^6")
+    asm.run("i minus1 =i-1 ^i")
     asm.push_label("next")
     asm.take("JUMPI", "next", "i")
     asm.end_line()

@@ -10,7 +10,7 @@ pragma solidity ^0.8.24;
 /// addition degenerated and nothing is known. It reads no storage and calls nobody.
 library SM2Comb {
     /// @dev Bytes of the program; the tables follow.
-    uint256 internal constant SIZE = 1008;
+    uint256 internal constant SIZE = 1004;
 
     /// @dev Each line: opcodes, what they give, and the stack behind them with its top last.
     bytes private constant PROGRAM =
@@ -35,54 +35,54 @@ library SM2Comb {
         hex"7faaaaaaaa0000000000000000000000000000000000000000000000000000000018" // PUSH parity_t XOR  = t | s t
 
         // Column 31 of s gives the first point, with ZZ = ZZZ = 1.
-        hex"601f7ffffffffeffffffffffffffffffffffffffffffff00000000ffffffffffffffff600184831c" // PUSH 31 PUSH p PUSH 1 DUP5 DUP4 SHR  = column_s | s t i p zz column_s
-        hex"6040637fffffff82780100000001000000010000000100000001000000010000000116" // PUSH 64 PUSH gather DUP3 PUSH teeth AND  = bits | s t i p zz column 64 gather bits
-        hex"06" // MOD  = index | s t i p zz column 64 index
-        hex"60061b" // PUSH 6 SHL  = place | s t i p zz column 64 place
-        hex"6103f001" // PUSH table_G ADD  = entry_G | s t i p zz column 64 entry_G
-        hex"3d39" // RETURNDATASIZE CODECOPY  64 bytes to memory | s t i p zz column
-        hex"602051" // PUSH 32 MLOAD  = y2 | s t i p zz column y2
-        hex"907c010000000000000000000000000000000000000000000000000000000016" // SWAP1 PUSH plus AND  = sign | s t i p zz y2 sign
-        hex"6101d957" // PUSH plus_1 JUMPI  where the sign is plus | s t i p zz y2
-        hex"8203" // DUP3 SUB  = -y2 | s t i p zz -y2
-        hex"5b" // JUMPDEST  plus_1: | s t i p zz +-y2
-        hex"3d51" // RETURNDATASIZE MLOAD  = nx2 | s t i p zz +-y2 nx2
-        hex"8303" // DUP4 SUB  = x2 | s t i p zz +-y2 x2
-        hex"600161030356" // PUSH 1 PUSH enter JUMP | s t i p zz y x zzz
-        hex"5b" // JUMPDEST  next: | s t i p zzz zz y x
+        hex"601f7ffffffffeffffffffffffffffffffffffffffffff00000000ffffffffffffffff83821c" // PUSH 31 PUSH p DUP4 DUP3 SHR  = column_s | s t i p column_s
+        hex"6040637fffffff82780100000001000000010000000100000001000000010000000116" // PUSH 64 PUSH gather DUP3 PUSH teeth AND  = bits | s t i p column 64 gather bits
+        hex"06" // MOD  = index | s t i p column 64 index
+        hex"60061b" // PUSH 6 SHL  = place | s t i p column 64 place
+        hex"6103ec01" // PUSH table_G ADD  = entry_G | s t i p column 64 entry_G
+        hex"3d39" // RETURNDATASIZE CODECOPY  64 bytes to memory | s t i p column
+        hex"3d51" // RETURNDATASIZE MLOAD  = nx2 | s t i p column nx2
+        hex"8203" // DUP3 SUB  = x2 | s t i p column x2
+        hex"90600190602051" // SWAP1 PUSH 1 SWAP1 PUSH 32 MLOAD  = y2 | s t i p x zz column y2
+        hex"907c010000000000000000000000000000000000000000000000000000000016" // SWAP1 PUSH plus AND  = sign | s t i p x zz y2 sign
+        hex"6101df57" // PUSH plus_1 JUMPI  where the sign is plus | s t i p x zz y2
+        hex"8303" // DUP4 SUB  = -y2 | s t i p x zz -y2
+        hex"5b" // JUMPDEST  plus_1: | s t i p x zz +-y2
+        hex"600161030056" // PUSH 1 PUSH enter JUMP | s t i p x zz y zzz
+        hex"5b" // JUMPDEST  next: | s t i p zzz y zz x
 
         // Double.
-        hex"8460038180868508" // DUP5 PUSH 3 DUP2 DUP1 DUP7 DUP6 ADDMOD  = x+zz | s t i p zzz zz y x p 3 p x+zz
-        hex"81878103" // DUP2 DUP8 DUP2 SUB  = -zz | s t i p zzz zz y x p 3 p x+zz p -zz
-        hex"8608" // DUP7 ADDMOD  = x-zz | s t i p zzz zz y x p 3 p x+zz x-zz
-        hex"09" // MULMOD  = xx-zzzz | s t i p zzz zz y x p 3 xx-zzzz
-        hex"09" // MULMOD  = m | s t i p zzz zz y x m
-        hex"8580848008" // DUP6 DUP1 DUP5 DUP1 ADDMOD  = u | s t i p zzz zz y x m p u
-        hex"8180828009" // DUP2 DUP1 DUP3 DUP1 MULMOD  = v | s t i p zzz zz y x m p u p v
-        hex"948509" // SWAP5 DUP6 MULMOD  = d | s t i p zzz zz y v m p u d
-        hex"8280827ffffffffeffffffffffffffffffffffffffffffff00000000fffffffffffffffc09" // DUP3 DUP1 DUP3 PUSH m3 MULMOD  = -3d | s t i p zzz zz y v m p u d p -3d
-        hex"81868009" // DUP2 DUP7 DUP1 MULMOD  = mm | s t i p zzz zz y v m p u d p -3d mm
-        hex"08" // ADDMOD  = x-d | s t i p zzz zz y v m p u d x-d
-        hex"8381819308" // DUP4 DUP2 DUP2 SWAP4 ADDMOD  = 2x | s t i p zzz zz y v m p u p x-d 2x
-        hex"979409" // SWAP8 SWAP5 MULMOD  = m(x-d) | s t i p zzz 2x y v zz p u m(x-d)
-        hex"828086819409" // DUP3 DUP1 DUP7 DUP2 SWAP5 MULMOD  = w | s t i p zzz 2x y v zz p p m(x-d) p w
-        hex"968709" // SWAP7 DUP8 MULMOD  = y*w | s t i p zzz 2x w v zz p p m(x-d) y*w
-        hex"08" // ADDMOD  = 2y | s t i p zzz 2x w v zz p 2y
-        hex"9381939609" // SWAP4 DUP2 SWAP4 SWAP7 MULMOD  = 2zzz | s t i p v 2x 2y p zz 2zzz
-        hex"9409" // SWAP5 MULMOD  = 2zz | s t i p 2zzz 2x 2y 2zz
-        hex"91909192" // SWAP2 SWAP1 SWAP2 SWAP3 | s t i p zz y x zzz
+        hex"8460038180858508" // DUP5 PUSH 3 DUP2 DUP1 DUP6 DUP6 ADDMOD  = x+zz | s t i p zzz y zz x p 3 p x+zz
+        hex"81868103" // DUP2 DUP7 DUP2 SUB  = -zz | s t i p zzz y zz x p 3 p x+zz p -zz
+        hex"8608" // DUP7 ADDMOD  = x-zz | s t i p zzz y zz x p 3 p x+zz x-zz
+        hex"09" // MULMOD  = xx-zzzz | s t i p zzz y zz x p 3 xx-zzzz
+        hex"09" // MULMOD  = m | s t i p zzz y zz x m
+        hex"8580858008" // DUP6 DUP1 DUP6 DUP1 ADDMOD  = u | s t i p zzz y zz x m p u
+        hex"8180828009" // DUP2 DUP1 DUP3 DUP1 MULMOD  = v | s t i p zzz y zz x m p u p v
+        hex"948509" // SWAP5 DUP6 MULMOD  = d | s t i p zzz y zz v m p u d
+        hex"8280827ffffffffeffffffffffffffffffffffffffffffff00000000fffffffffffffffc09" // DUP3 DUP1 DUP3 PUSH m3 MULMOD  = -3d | s t i p zzz y zz v m p u d p -3d
+        hex"81868009" // DUP2 DUP7 DUP1 MULMOD  = mm | s t i p zzz y zz v m p u d p -3d mm
+        hex"08" // ADDMOD  = x-d | s t i p zzz y zz v m p u d x-d
+        hex"8381819308" // DUP4 DUP2 DUP2 SWAP4 ADDMOD  = 2x | s t i p zzz y zz v m p u p x-d 2x
+        hex"969409" // SWAP7 SWAP5 MULMOD  = m(x-d) | s t i p zzz y 2x v zz p u m(x-d)
+        hex"828086819409" // DUP3 DUP1 DUP7 DUP2 SWAP5 MULMOD  = w | s t i p zzz y 2x v zz p p m(x-d) p w
+        hex"978809" // SWAP8 DUP9 MULMOD  = y*w | s t i p zzz w 2x v zz p p m(x-d) y*w
+        hex"08" // ADDMOD  = 2y | s t i p zzz w 2x v zz p 2y
+        hex"9481939609" // SWAP5 DUP2 SWAP4 SWAP7 MULMOD  = 2zzz | s t i p v 2y 2x p zz 2zzz
+        hex"9409" // SWAP5 MULMOD  = 2zz | s t i p 2zzz 2y 2x 2zz
+        hex"92" // SWAP3 | s t i p zz y x zzz
 
         // Add the multiple of G that column i of s names.
         hex"8488871c" // DUP5 DUP9 DUP8 SHR  = column_s | s t i p zz y x zzz p column_s
         hex"6040637fffffff82780100000001000000010000000100000001000000010000000116" // PUSH 64 PUSH gather DUP3 PUSH teeth AND  = bits | s t i p zz y x zzz p column 64 gather bits
         hex"06" // MOD  = index | s t i p zz y x zzz p column 64 index
         hex"60061b" // PUSH 6 SHL  = place | s t i p zz y x zzz p column 64 place
-        hex"6103f001" // PUSH table_G ADD  = entry_G | s t i p zz y x zzz p column 64 entry_G
+        hex"6103ec01" // PUSH table_G ADD  = entry_G | s t i p zz y x zzz p column 64 entry_G
         hex"3d39" // RETURNDATASIZE CODECOPY  64 bytes to memory | s t i p zz y x zzz p column
         hex"8183602051" // DUP2 DUP4 PUSH 32 MLOAD  = y2 | s t i p zz y x zzz p column p zzz y2
         hex"09" // MULMOD  = b | s t i p zz y x zzz p column b
         hex"907c010000000000000000000000000000000000000000000000000000000016" // SWAP1 PUSH plus AND  = sign | s t i p zz y x zzz p b sign
-        hex"6102a657" // PUSH plus_G JUMPI  where the sign is plus | s t i p zz y x zzz p b
+        hex"6102a557" // PUSH plus_G JUMPI  where the sign is plus | s t i p zz y x zzz p b
         hex"8103" // DUP2 SUB  = -b | s t i p zz y x zzz p -b
         hex"5b" // JUMPDEST  plus_G: | s t i p zz y x zzz p +-b
         hex"8408" // DUP5 ADDMOD  = r | s t i p zz y x zzz r
@@ -102,47 +102,47 @@ library SM2Comb {
         hex"979409" // SWAP8 SWAP5 MULMOD  = r(x-q) | s t i p x' zz' zzz' p y p hhh r(x-q)
         hex"9209" // SWAP3 MULMOD  = y*hhh | s t i p x' zz' zzz' p r(x-q) y*hhh
         hex"08" // ADDMOD  = y' | s t i p x' zz' zzz' y'
-        hex"919290" // SWAP2 SWAP3 SWAP1 | s t i p zz y x zzz
-        hex"5b" // JUMPDEST  enter: | s t i p zz y x zzz
+        hex"90" // SWAP1 | s t i p x zz y zzz
+        hex"5b" // JUMPDEST  enter: | s t i p x zz y zzz
 
         // Add the multiple of Q that column i of t names.
-        hex"8487871c" // DUP5 DUP8 DUP8 SHR  = column_t | s t i p zz y x zzz p column_t
-        hex"6040637fffffff82780100000001000000010000000100000001000000010000000116" // PUSH 64 PUSH gather DUP3 PUSH teeth AND  = bits | s t i p zz y x zzz p column 64 gather bits
-        hex"06" // MOD  = index | s t i p zz y x zzz p column 64 index
-        hex"60061b" // PUSH 6 SHL  = place | s t i p zz y x zzz p column 64 place
-        hex"6123f001" // PUSH table_Q ADD  = entry_Q | s t i p zz y x zzz p column 64 entry_Q
-        hex"3d39" // RETURNDATASIZE CODECOPY  64 bytes to memory | s t i p zz y x zzz p column
-        hex"8183602051" // DUP2 DUP4 PUSH 32 MLOAD  = y2 | s t i p zz y x zzz p column p zzz y2
-        hex"09" // MULMOD  = b | s t i p zz y x zzz p column b
-        hex"907c010000000000000000000000000000000000000000000000000000000016" // SWAP1 PUSH plus AND  = sign | s t i p zz y x zzz p b sign
-        hex"61036157" // PUSH plus_Q JUMPI  where the sign is plus | s t i p zz y x zzz p b
-        hex"8103" // DUP2 SUB  = -b | s t i p zz y x zzz p -b
-        hex"5b" // JUMPDEST  plus_Q: | s t i p zz y x zzz p +-b
-        hex"8408" // DUP5 ADDMOD  = r | s t i p zz y x zzz r
-        hex"858381873d51" // DUP6 DUP4 DUP2 DUP8 RETURNDATASIZE MLOAD  = nx2 | s t i p zz y x zzz r p x p zz nx2
-        hex"09" // MULMOD  = a | s t i p zz y x zzz r p x a
-        hex"08" // ADDMOD  = h | s t i p zz y x zzz r h
-        hex"8680828009" // DUP7 DUP1 DUP3 DUP1 MULMOD  = hh | s t i p zz y x zzz r h p hh
-        hex"809209" // DUP1 SWAP3 MULMOD  = hhh | s t i p zz y x zzz r hh hhh
-        hex"87828180868009" // DUP8 DUP3 DUP2 DUP1 DUP7 DUP1 MULMOD  = rr | s t i p zz y x zzz r hh hhh p hh p rr
-        hex"8408" // DUP5 ADDMOD  = rr+hhh | s t i p zz y x zzz r hh hhh p hh rr+hhh
-        hex"9609" // SWAP7 MULMOD  = q | s t i p zz y rr+hhh zzz r hh hhh q
-        hex"8880827ffffffffeffffffffffffffffffffffffffffffff00000000fffffffffffffffc09" // DUP9 DUP1 DUP3 PUSH m3 MULMOD  = -3q | s t i p zz y rr+hhh zzz r hh hhh q p -3q
-        hex"8180978509" // DUP2 DUP1 SWAP8 DUP6 MULMOD  = zzz' | s t i p zz y rr+hhh p r hh hhh q p -3q zzz'
-        hex"9708" // SWAP8 ADDMOD  = x-q | s t i p zz y zzz' p r hh hhh q x-q
-        hex"858082819408" // DUP6 DUP1 DUP3 DUP2 SWAP5 ADDMOD  = x' | s t i p zz y zzz' p r hh hhh p x-q p x'
-        hex"99819509" // SWAP10 DUP2 SWAP6 MULMOD  = zz' | s t i p x' y zzz' p r p hhh p x-q zz'
-        hex"979409" // SWAP8 SWAP5 MULMOD  = r(x-q) | s t i p x' zz' zzz' p y p hhh r(x-q)
-        hex"9209" // SWAP3 MULMOD  = y*hhh | s t i p x' zz' zzz' p r(x-q) y*hhh
-        hex"08" // ADDMOD  = y' | s t i p x' zz' zzz' y'
-        hex"9092" // SWAP1 SWAP3 | s t i p zzz zz y x
+        hex"8487871c" // DUP5 DUP8 DUP8 SHR  = column_t | s t i p x zz y zzz p column_t
+        hex"6040637fffffff82780100000001000000010000000100000001000000010000000116" // PUSH 64 PUSH gather DUP3 PUSH teeth AND  = bits | s t i p x zz y zzz p column 64 gather bits
+        hex"06" // MOD  = index | s t i p x zz y zzz p column 64 index
+        hex"60061b" // PUSH 6 SHL  = place | s t i p x zz y zzz p column 64 place
+        hex"6123ec01" // PUSH table_Q ADD  = entry_Q | s t i p x zz y zzz p column 64 entry_Q
+        hex"3d39" // RETURNDATASIZE CODECOPY  64 bytes to memory | s t i p x zz y zzz p column
+        hex"8183602051" // DUP2 DUP4 PUSH 32 MLOAD  = y2 | s t i p x zz y zzz p column p zzz y2
+        hex"09" // MULMOD  = b | s t i p x zz y zzz p column b
+        hex"907c010000000000000000000000000000000000000000000000000000000016" // SWAP1 PUSH plus AND  = sign | s t i p x zz y zzz p b sign
+        hex"61035e57" // PUSH plus_Q JUMPI  where the sign is plus | s t i p x zz y zzz p b
+        hex"8103" // DUP2 SUB  = -b | s t i p x zz y zzz p -b
+        hex"5b" // JUMPDEST  plus_Q: | s t i p x zz y zzz p +-b
+        hex"8308" // DUP4 ADDMOD  = r | s t i p x zz y zzz r
+        hex"858581863d51" // DUP6 DUP6 DUP2 DUP7 RETURNDATASIZE MLOAD  = nx2 | s t i p x zz y zzz r p x p zz nx2
+        hex"09" // MULMOD  = a | s t i p x zz y zzz r p x a
+        hex"08" // ADDMOD  = h | s t i p x zz y zzz r h
+        hex"8680828009" // DUP7 DUP1 DUP3 DUP1 MULMOD  = hh | s t i p x zz y zzz r h p hh
+        hex"809209" // DUP1 SWAP3 MULMOD  = hhh | s t i p x zz y zzz r hh hhh
+        hex"87828180868009" // DUP8 DUP3 DUP2 DUP1 DUP7 DUP1 MULMOD  = rr | s t i p x zz y zzz r hh hhh p hh p rr
+        hex"8408" // DUP5 ADDMOD  = rr+hhh | s t i p x zz y zzz r hh hhh p hh rr+hhh
+        hex"9809" // SWAP9 MULMOD  = q | s t i p rr+hhh zz y zzz r hh hhh q
+        hex"8880827ffffffffeffffffffffffffffffffffffffffffff00000000fffffffffffffffc09" // DUP9 DUP1 DUP3 PUSH m3 MULMOD  = -3q | s t i p rr+hhh zz y zzz r hh hhh q p -3q
+        hex"8180978509" // DUP2 DUP1 SWAP8 DUP6 MULMOD  = zzz' | s t i p rr+hhh zz y p r hh hhh q p -3q zzz'
+        hex"9908" // SWAP10 ADDMOD  = x-q | s t i p zzz' zz y p r hh hhh q x-q
+        hex"858082819408" // DUP6 DUP1 DUP3 DUP2 SWAP5 ADDMOD  = x' | s t i p zzz' zz y p r hh hhh p x-q p x'
+        hex"98819509" // SWAP9 DUP2 SWAP6 MULMOD  = zz' | s t i p zzz' x' y p r p hhh p x-q zz'
+        hex"969409" // SWAP7 SWAP5 MULMOD  = r(x-q) | s t i p zzz' x' zz' p y p hhh r(x-q)
+        hex"9209" // SWAP3 MULMOD  = y*hhh | s t i p zzz' x' zz' p r(x-q) y*hhh
+        hex"08" // ADDMOD  = y' | s t i p zzz' x' zz' y'
+        hex"91" // SWAP2 | s t i p zzz y zz x
 
         // The next column, or the end after column 0.
-        hex"857fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff01" // DUP6 PUSH minus1 ADD  = i-1 | s t i p zzz zz y x i-1
-        hex"956101e457" // SWAP6 PUSH next JUMPI | s t i-1 p zzz zz y x
+        hex"857fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff01" // DUP6 PUSH minus1 ADD  = i-1 | s t i p zzz y zz x i-1
+        hex"956101e657" // SWAP6 PUSH next JUMPI | s t i-1 p zzz y zz x
 
         // Return x and zz.
-        hex"803d528260205260403df3"; // DUP1 RETURNDATASIZE MSTORE DUP3 PUSH 32 MSTORE PUSH 64 RETURNDATASIZE RETURN | s t i p zzz zz y x
+        hex"803d528160205260403df3"; // DUP1 RETURNDATASIZE MSTORE DUP2 PUSH 32 MSTORE PUSH 64 RETURNDATASIZE RETURN | s t i p zzz y zz x
 
     /// @notice Write the program to memory.
     /// @dev Whole words: some bytes behind it are overwritten too.

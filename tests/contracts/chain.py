@@ -4,6 +4,7 @@ import socket
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from crypto.errors import LedgerError
 from crypto.sm3 import sm3
@@ -68,5 +69,5 @@ def build_tables(rpc: Rpc, sm: bytes, points: Iterable[tuple[int, int]]) -> None
         sent = {"from": BUILDER, "to": "0x" + sm.hex(), "gas": hex(BUILD_GAS), "gasPrice": "0x0"}
         data = "0x" + encode_call("Sm", "buildTable", x, y).hex()
         found = rpc.call("eth_sendTransaction", {**sent, "data": data})
-        receipt = wait_until(lambda found=found: rpc.call("eth_getTransactionReceipt", found))
+        receipt = wait_until(partial(rpc.call, "eth_getTransactionReceipt", found))
         assert int(receipt["status"], 16) == 1, receipt
