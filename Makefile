@@ -48,6 +48,7 @@ lint: setup ## style, types, layers, contracts, freshness of generated files
 	$(BIN)/python scripts/act_types.py --check
 	$(BIN)/python scripts/error_codes.py --check
 	$(BIN)/python scripts/sm3_solidity.py --check
+	$(BIN)/python scripts/sm2_comb.py --check
 
 test: lint ## everything that must hold, in under 15 minutes on 2 cores
 	npx hardhat test
@@ -70,6 +71,7 @@ fmt: setup ## format the Python sources
 abi: setup ## compile the contracts and write the files that Python reads
 	$(BIN)/python scripts/act_types.py
 	$(BIN)/python scripts/sm3_solidity.py
+	$(BIN)/python scripts/sm2_comb.py
 	npm run --silent abi
 
 docs: setup ## write the generated parts of docs/

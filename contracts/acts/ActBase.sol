@@ -149,11 +149,16 @@ abstract contract ActBase {
         }
         for (uint256 i = 0; i < signatures.length; i++) {
             Sig calldata one = signatures[i];
-            bytes32 e = SM.digest(one.keyId, m);
+            (bytes32 e, bool valid) = SM.verifyMessage(
+                one.keyId,
+                m,
+                one.r,
+                one.s,
+                keys[i].x,
+                keys[i].y
+            );
+            if (!valid) revert SignatureInvalid(one.keyId);
             if (i == 0) step.actId = e;
-            if (!SM.verify(e, one.r, one.s, keys[i].x, keys[i].y)) {
-                revert SignatureInvalid(one.keyId);
-            }
         }
         for (uint256 i = 1; i < known; i++) {
             for (uint256 j = 0; j < i; j++) {
