@@ -4,13 +4,14 @@ A new act type gets its step here; `missing` names those that have none.
 """
 
 from protocol.description import ACT_TYPES, Role
-from tests.contracts.city import City, digest, key
+from tests.contracts.city import AUTHORITY, City, digest, key
 
 
 def record_every_act(city: City) -> None:
     """Build the city and record what `City.build` does not."""
     city.build()
     _record_the_registry(city)
+    _record_the_calendar(city)
     _record_the_requests(city)
     # Last, as what depends on an entry or interface needs it live.
     _record_the_ends(city)
@@ -40,6 +41,11 @@ def _record_the_registry(city: City) -> None:
     city.do("KeyAdded", (head, spare), city.ids["housing operator"], **words)
     city.do("KeyRevoked", (head,), public.key_id, reason_code=1)
     city.do("PersonRolesSet", (head,), city.ids["housing both"], roles=int(Role.OPERATOR))
+
+
+def _record_the_calendar(city: City) -> None:
+    target, reason = city.ids["calendar 2026"], digest("reason")
+    city.do("CalendarCorrected", AUTHORITY[:2], target, **city.calendar_values(reason=reason))
 
 
 def _record_the_requests(city: City) -> None:
