@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from crypto.errors import CryptoError
 from crypto.libcrypto import SM2_CURVE_OID, Handle, OsslParam, failed, get_library
@@ -179,6 +179,23 @@ def digest_e(public_key: PublicKey, message: bytes, *, user_id: bytes = DEFAULT_
     Standard: GB/T 32918.2-2016 clause 6.1, steps A1 and A2.
     """
     return sm3(z_a(public_key, user_id) + message)
+
+
+class Signer(Protocol):
+    """Whatever signs with one SM2 key: a key in memory, or one that never leaves its token."""
+
+    @property
+    def public_key(self) -> PublicKey:
+        """The public key that checks the signatures."""
+
+    def sign(self, message: bytes, *, user_id: bytes = DEFAULT_USER_ID) -> Signature:
+        """Return the signature of message; a signature that does not hold is never returned.
+
+        Raises:
+            SanlianError: it cannot sign, with the code that says why.
+
+        Standard: GB/T 32918.2-2016 clause 6.1.
+        """
 
 
 class PrivateKey:

@@ -14,7 +14,7 @@ from api.gateway.codes import CODES as GATEWAY_CODES
 from api.problems import CODES, make_problem
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("crypto", "protocol", "ledger", "api", "client/sanlian_client")
+SOURCES = ("crypto", "tokens", "protocol", "ledger", "api", "client/sanlian_client")
 CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 #: Words of this shape that are no error codes.
 OTHERS = {
@@ -38,6 +38,7 @@ TABLES = {
     "client": codes.CLIENT_CODES,
     "api": codes.API_CODES,
     "gateway": GATEWAY_CODES,
+    "tokens": codes.TOKEN_CODES,
 }
 
 
