@@ -11,18 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crypto.errors import CryptoError, LedgerError, TokenError
+from crypto.errors import CryptoError, LedgerError
 from crypto.keyfile import dump_private_key, load_private_key
 from crypto.sm2 import PrivateKey, PublicKey, Signer
 from ledger.chain.deploy import deploy_contracts
 from ledger.chain.rpc import Rpc
 from ledger.settings import Settings
+from ledger.token_keys import open_token_key, token_uri
 from protocol.deployment import Deployment
 from protocol.example_keys import refuse_example_key
 from protocol.trust import TrustRoot
-from tokens.cryptoki import TokenInfo
-from tokens.key import Pin, TokenKey
-from tokens.uri import parse_uri
 
 _SECP256K1_N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
@@ -82,11 +80,6 @@ def load_relay_key(settings: Settings) -> bytes:
     return key
 
 
-def token_uri(settings: Settings, name: str) -> str:
-    """Return the pkcs11: URI of the platform's or the gateway's key; empty: it is a file."""
-    return {"platform": settings.platform_key, "gateway": settings.gateway_key}[name]
-
-
 def load_key(settings: Settings, name: str) -> Signer:
     """Return the platform's or the gateway's key, from its file or its token.
 
@@ -98,15 +91,8 @@ def load_key(settings: Settings, name: str) -> Signer:
         LedgerError: KEY_FILE_MISSING, KEY_FILE_UNREADABLE (wrong passphrase or damaged).
         TokenError: see tokens.key.TokenKey.
     """
-    uri = token_uri(settings, name)
-    if uri:
-
-        def get_pin(_: TokenInfo) -> Pin:
-            if not settings.token_pin:
-                raise TokenError("PKCS11_PIN_MISSING", "set SANLIAN_TOKEN_PIN")
-            return Pin(settings.token_pin.encode(), typed=False)
-
-        return TokenKey(parse_uri(uri), get_pin)
+    if token_uri(settings, name):
+        return open_token_key(settings, name)
     path = settings.home / "keys" / f"{name}.pem"
     try:
         return load_private_key(path.read_bytes(), settings.key_passphrase)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from soft_token import PIN, SoftToken
 
 from crypto.sm2 import PrivateKey, verify
 from protocol.acts import Act
 from protocol.description import BY_NAME
 from sanlian_client.cli import main
 from sanlian_client.drafts import Draft
+from tests.tokens.soft_token import PIN, SoftToken
 
 PROGRAM = [sys.executable, "-m", "sanlian_client"]
 ROOT = Path(__file__).parents[2]
@@ -177,7 +177,7 @@ def test_the_pin_is_typed_unseen_and_the_last_try_is_announced(token: SoftToken)
         pass
     os.close(parent)
     assert process.wait(60) == 0, seen.decode()
-    assert "One more wrong PIN locks this token".encode() in seen
+    assert b"One more wrong PIN locks this token" in seen
     assert PIN.encode() not in seen
     assert b"signs: True" in seen
     assert token.tries == 1

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from soft_token import Asked, SoftToken
 
 from crypto.errors import TokenError
 from crypto.sm2 import PrivateKey, Signer, is_valid, verify
+from tests.tokens.soft_token import Asked, SoftToken
 from tokens import cryptoki
 from tokens.cryptoki import open_module
 from tokens.key import TokenKey, generate_key, list_keys, list_tokens
@@ -333,7 +333,7 @@ def test_sessions_do_not_pile_up(token: SoftToken) -> None:
 _FORK = """
 import os, sys
 sys.path[:0] = {path!r}
-from soft_token import Asked
+from tests.tokens.soft_token import Asked
 from crypto.errors import TokenError
 from tokens.key import TokenKey
 from tokens.uri import parse_uri
@@ -353,7 +353,7 @@ sys.exit(status)
 
 def test_a_forked_process_does_not_use_the_parents_session(token: SoftToken) -> None:
     root = Path(__file__).parents[2]
-    code = _FORK.format(path=[str(root), str(Path(__file__).parent)], uri=token.text())
+    code = _FORK.format(path=[str(root)], uri=token.text())
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, timeout=60, check=False
     )
