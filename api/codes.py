@@ -282,6 +282,11 @@ CLIENT_CODES: Final[dict[str, Row]] = {
     "WITNESS_FORK": (409, "见证人发现分叉", "A witness has found a fork"),
     "WITNESS_STATE_DAMAGED": (500, "见证人状态文件已损坏", "The witness's state cannot be read"),
     "ACT_PENDING": (503, "签署件尚未上链，请稍后再查", "The act is not recorded yet; ask again"),
+    "SECOND_OPINION_DIFFERS": (
+        500,
+        "两种 SM2 实现的结论不同",
+        "Two implementations of SM2 differ",
+    ),
     "ANSWER_NOT_SIGNED": (503, "服务的应答未能签名", "The service's answer could not be signed"),
     "ANSWER_NOT_JSON": (502, "服务的应答不是 JSON", "The service's answer is not JSON"),
     "ANSWER_TOO_LARGE": (502, "服务的应答过大", "The service's answer is too large"),

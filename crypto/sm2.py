@@ -13,8 +13,9 @@ import os
 import secrets
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NoReturn, Protocol
@@ -288,7 +289,17 @@ def is_valid(
         CryptoError: USER_ID_INVALID; LIBCRYPTO_FAILED when the library fails.
     """
     _require_tested()
-    return _is_valid_digest(public_key, digest_e(public_key, message, user_id=user_id), signature)
+    result = _is_valid_digest(public_key, digest_e(public_key, message, user_id=user_id), signature)
+    observe = observer.get()
+    if observe is not None:
+        observe(public_key, message, signature, user_id, result)
+    return result
+
+
+#: Told of each signature that is checked, and of the answer; see crypto.second_opinion.
+observer: ContextVar[Callable[[PublicKey, bytes, Signature, bytes, bool], None] | None] = (
+    ContextVar("observer", default=None)
+)
 
 
 def verify_many(
@@ -331,7 +342,10 @@ def verify_many(
     size = min(_MAX_PIECE, -(-len(held) // workers))
     pieces = [held[start : start + size] for start in range(0, len(held), size)]
     with ThreadPoolExecutor(workers, thread_name_prefix="sm2") as pool:
-        return [result for results in pool.map(check, pieces) for result in results]
+        # Each piece with the caller's context, which tells of an observer.
+        contexts = [copy_context() for _ in pieces]
+        found = pool.map(lambda context, piece: context.run(check, piece), contexts, pieces)
+        return [result for results in found for result in results]
 
 
 def _require_item(item: object) -> None:

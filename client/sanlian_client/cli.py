@@ -3,12 +3,14 @@
 import json
 import signal
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from crypto.errors import ProtocolError
 from crypto.keyfile import dump_public_key
+from crypto.second_opinion import SecondOpinion, second_opinion
 from crypto.sm2 import Signer
 from protocol.acts import ZERO_ID, Value
 from protocol.description import BY_NAME
@@ -429,10 +431,22 @@ def _pins(texts: tuple[str, ...]) -> dict[int, bytes]:
 @click.option("--trust", type=FILE, required=True, help="trust.json. 信任根文件。")
 @click.option("--block", "blocks", multiple=True, help="NUMBER:HASH known from elsewhere. 区块。")
 @click.option("--receipt", "receipt_file", type=FILE, default=None, help="Kept receipt. 回执文件。")
+@click.option(
+    "--second-opinion",
+    "twice",
+    is_flag=True,
+    help="Check each SM2 signature with gmssl too. 用第二种实现复核。",
+)
 @json_option
 @verdict_errors
 def evidence_verify(
-    path: Path, trust: Path, blocks: tuple[str, ...], receipt_file: Path | None, *, as_json: bool
+    *,
+    path: Path,
+    trust: Path,
+    blocks: tuple[str, ...],
+    receipt_file: Path | None,
+    twice: bool,
+    as_json: bool,
 ) -> None:
     """Verify evidence: 0 valid, 1 invalid, 2 undecided. 核验证据。"""
     data = read_limited(path, max_bytes=MAX_EVIDENCE_SIZE)
@@ -440,9 +454,11 @@ def evidence_verify(
     kept = None
     if receipt_file is not None:
         kept = KeptReceipt.from_bytes(read_limited(receipt_file, max_bytes=256 * 1024))
-    verdict = verify_evidence(data, root, pinned=_pins(blocks))
-    if kept is not None:
-        verify_own_request(data, kept)
+    with second_opinion() if twice else nullcontext(SecondOpinion()) as opinion:
+        verdict = verify_evidence(data, root, pinned=_pins(blocks))
+        if kept is not None:
+            verify_own_request(data, kept)
+    opinion.require_agreement()
     words = {"verdict": verdict.status.name.lower(), "reason": verdict.reason}
     show({**words, **verdict.facts}, as_json=as_json)
     if verdict.status:
