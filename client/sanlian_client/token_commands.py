@@ -42,7 +42,7 @@ def make_token_key(text: str) -> TokenKey:
 @plain_errors
 def key_tokens(module: Path, *, as_json: bool) -> None:
     """List the tokens of a PKCS#11 module and the presets that fit. 列出令牌。"""
-    for info, mechanisms in list_tokens(module):
+    for info, mechanisms in list_tokens(module.absolute()):
         pin = next((word for flag, word in _PIN_STATES.items() if info.flags & flag), "well")
         show(
             {
