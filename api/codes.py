@@ -294,6 +294,12 @@ CLIENT_CODES: Final[dict[str, Row]] = {
     "WITNESS_FORK": (409, "见证人发现分叉", "A witness has found a fork"),
     "WITNESS_STATE_DAMAGED": (500, "见证人状态文件已损坏", "The witness's state cannot be read"),
     "ACT_PENDING": (503, "签署件尚未上链，请稍后再查", "The act is not recorded yet; ask again"),
+    "SECOND_OPINION_DIFFERS": (
+        500,
+        "两种 SM2 实现的结论不同",
+        "Two implementations of SM2 differ",
+    ),
+    "ANSWER_NOT_SIGNED": (503, "服务的应答未能签名", "The service's answer could not be signed"),
     "ANSWER_NOT_JSON": (502, "服务的应答不是 JSON", "The service's answer is not JSON"),
     "ANSWER_TOO_LARGE": (502, "服务的应答过大", "The service's answer is too large"),
     "COMMITMENT_MISMATCH": (
@@ -373,4 +379,36 @@ API_CODES: Final[dict[str, Row]] = {
     "WORKER_STOPPED": (503, "后台线程已停止", "A thread of the ledger has stopped"),
     "RATE_LIMITED": (429, "请求过于频繁", "Too many requests"),
     "REQUEST_MALFORMED": (400, "请求格式不正确", "The request is malformed"),
+}
+
+#: tokens/: keys in tokens and hardware security modules.
+TOKEN_CODES: Final[dict[str, Row]] = {
+    "PKCS11_FAILED": (500, "密码令牌拒绝执行", "The token refused"),
+    "PKCS11_KEY_AMBIGUOUS": (500, "令牌中有多个密钥符合", "Several keys of the token fit the URI"),
+    "PKCS11_KEY_EXISTS": (409, "令牌中已有同名密钥", "The token has a key of this label"),
+    "PKCS11_KEY_UNKNOWN": (500, "令牌中没有该密钥", "The token has no such key"),
+    "PKCS11_KEY_UNSUITABLE": (500, "该密钥不是 SM2 密钥", "The token's key is not an SM2 key"),
+    "PKCS11_MECHANISM_UNSUPPORTED": (
+        500,
+        "令牌不支持该签名机制",
+        "The token does not sign in this way",
+    ),
+    "PKCS11_PIN_COUNT_LOW": (
+        500,
+        "此前输错过 PIN，须由人工输入一次",
+        "A wrong PIN was given before: a person has to type it once",
+    ),
+    "PKCS11_PIN_INVALID": (500, "令牌 PIN 不正确", "The token's PIN is wrong"),
+    "PKCS11_PIN_LOCKED": (500, "令牌 PIN 已锁定", "The token's PIN is locked"),
+    "PKCS11_PIN_MISSING": (500, "未提供令牌 PIN", "The token's PIN is not given"),
+    "PKCS11_SIGNATURE_WRONG": (
+        500,
+        "令牌给出的签名不正确，已丢弃",
+        "What the token signed does not hold and was thrown away",
+    ),
+    "PKCS11_TIMEOUT": (503, "令牌驱动没有响应", "The token's module does not answer"),
+    "PKCS11_TOKEN_AMBIGUOUS": (500, "有多个令牌符合", "Several tokens fit the URI"),
+    "PKCS11_TOKEN_UNKNOWN": (503, "未插入该令牌", "The token is not present"),
+    "PKCS11_UNAVAILABLE": (503, "令牌或其驱动不可用", "The token or its module cannot be used"),
+    "PKCS11_URI_INVALID": (400, "pkcs11 URI 无法使用", "The pkcs11: URI cannot be used"),
 }

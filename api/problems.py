@@ -25,6 +25,7 @@ from api.codes import (
     CONTRACT_CODES,
     EVIDENCE_CODES,
     LEDGER_CODES,
+    TOKEN_CODES,
     Row,
 )
 from api.gateway.codes import CODES as GATEWAY_CODES
@@ -54,6 +55,7 @@ def _joined() -> dict[str, Row]:
         CLIENT_CODES,
         API_CODES,
         GATEWAY_CODES,
+        TOKEN_CODES,
     )
     joined: dict[str, Row] = {}
     for table in tables:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from crypto.errors import CryptoError, LedgerError
 from crypto.keyfile import dump_private_key, load_private_key
-from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm2 import PrivateKey, PublicKey, Signer
 from ledger.chain.deploy import deploy_contracts
 from ledger.chain.rpc import Rpc
 from ledger.settings import Settings
+from ledger.token_keys import open_token_key, token_uri
 from protocol.deployment import Deployment
 from protocol.example_keys import refuse_example_key
 from protocol.trust import TrustRoot
@@ -79,16 +80,19 @@ def load_relay_key(settings: Settings) -> bytes:
     return key
 
 
-def load_key(settings: Settings, name: str) -> PrivateKey:
-    """Return the platform's or the gateway's private key.
+def load_key(settings: Settings, name: str) -> Signer:
+    """Return the platform's or the gateway's key, from its file or its token.
 
     Args:
-        settings: the settings, with the passphrase.
+        settings: the settings, with passphrase and PIN.
         name: "platform" or "gateway".
 
     Raises:
         LedgerError: KEY_FILE_MISSING, KEY_FILE_UNREADABLE (wrong passphrase or damaged).
+        TokenError: see tokens.key.TokenKey.
     """
+    if token_uri(settings, name):
+        return open_token_key(settings, name)
     path = settings.home / "keys" / f"{name}.pem"
     try:
         return load_private_key(path.read_bytes(), settings.key_passphrase)
@@ -103,6 +107,8 @@ def load_key(settings: Settings, name: str) -> PrivateKey:
 def make_keys(settings: Settings, keys: Mapping[str, PrivateKey], *, iterations: int) -> None:
     """Write the platform's and the gateway's key files and the relay's key, once.
 
+    A key that the settings name by a pkcs11: URI is in its token already.
+
     Args:
         settings: the settings, with the passphrase.
         keys: given keys by name; "platform" and "gateway" are made where they are not given.
@@ -112,7 +118,7 @@ def make_keys(settings: Settings, keys: Mapping[str, PrivateKey], *, iterations:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in ("platform", "gateway"):
         path = directory / f"{name}.pem"
-        if not path.exists():
+        if not token_uri(settings, name) and not path.exists():
             key = keys.get(name) or PrivateKey.generate()
             pem = dump_private_key(key, settings.key_passphrase, iterations=iterations)
             write_file(path, pem, mode=0o600)
@@ -144,12 +150,14 @@ def initialise(
 
     Raises:
         LedgerError: ALREADY_DEPLOYED, PASSPHRASE_MISSING, or what the node answers.
+        TokenError: see load_key.
         ProtocolError: EXAMPLE_KEY_REFUSED.
     """
     path = settings.home / "deployment.json"
     if path.exists():
         raise LedgerError("ALREADY_DEPLOYED", f"{path} exists; nothing was changed")
-    if not settings.key_passphrase:
+    in_files = [name for name in ("platform", "gateway") if not token_uri(settings, name)]
+    if in_files and not settings.key_passphrase:
         raise LedgerError(
             "PASSPHRASE_MISSING", "set SANLIAN_KEY_PASSPHRASE: it protects the platform's keys"
         )

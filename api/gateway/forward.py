@@ -16,7 +16,7 @@ from yarl import URL
 from crypto.canonical import canonical_json, parse_json
 from crypto.errors import CryptoError, LedgerError, RequestRefused, SanlianError
 from crypto.merkle import leaf_hash
-from crypto.sm2 import PrivateKey
+from crypto.sm2 import Signer
 from crypto.sm3 import sm3
 from protocol.description import Role
 from protocol.documents import InterfaceDocument, filter_items
@@ -162,7 +162,7 @@ class Forwarder:
     """
 
     def __init__(
-        self, key: PrivateKey, *, timeout_s: float, max_bytes: int, max_connections: int
+        self, key: Signer, *, timeout_s: float, max_bytes: int, max_connections: int
     ) -> None:
         self._key = key
         self._timeout_s = timeout_s

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from crypto.canonical import canonical_json, parse_canonical
 from crypto.errors import CryptoError, ProtocolError, VerificationError
-from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm2 import PublicKey, Signer
 from crypto.sm3 import sm3
 from protocol.acts import MAX_LIFETIME_S, ZERO_ID, Value, make_act
 from protocol.description import BY_NAME, Role
@@ -200,7 +200,7 @@ class Acts:
         return self._platform.send_act(draft.signed(), draft.documents)
 
     def submit_and_wait(
-        self, draft: Draft, keys: Sequence[PrivateKey] = (), *, timeout_s: float = 60.0
+        self, draft: Draft, keys: Sequence[Signer] = (), *, timeout_s: float = 60.0
     ) -> bytes:
         """Sign, send, wait until it is recorded, and return the act's id.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from crypto.canonical import canonical_json, parse_json
 from crypto.errors import CryptoError, LedgerError, VerificationError
-from crypto.sm2 import PrivateKey
+from crypto.sm2 import Signer
 from crypto.sm3 import sm3
 from protocol.acts import ZERO_ID
 from protocol.evidence import Evidence
@@ -23,7 +23,7 @@ TYPE = "sanlian/evidence/v1"
 
 def fetch_evidence(
     gateway: Gateway,
-    key: PrivateKey,
+    key: Signer,
     *,
     seq: int,
     log: str | None = None,

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from crypto.errors import LedgerError, ProtocolError, RequestRefused
-from crypto.sm2 import PrivateKey, Signature
+from crypto.sm2 import Signature, Signer
 from ledger.db import models as table
 from ledger.db.engine import read_transaction, write_transaction
 from ledger.db.packing import pack_signatures, unpack_signatures
@@ -118,7 +118,7 @@ class Outbox:
         self,
         engine: Engine,
         deployment: Deployment,
-        platform_key: PrivateKey,
+        platform_key: Signer,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:

@@ -15,7 +15,7 @@ from api.problems import CODES, make_problem
 from protocol.deadlines import DEADLINES
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("crypto", "protocol", "ledger", "api", "client/sanlian_client")
+SOURCES = ("crypto", "tokens", "protocol", "ledger", "api", "client/sanlian_client")
 CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 #: Words of this shape that are no error codes.
 OTHERS = {
@@ -40,6 +40,7 @@ TABLES = {
     "client": codes.CLIENT_CODES,
     "api": codes.API_CODES,
     "gateway": GATEWAY_CODES,
+    "tokens": codes.TOKEN_CODES,
 }
 
 
