@@ -74,7 +74,7 @@ contract Logs is RegistryUser {
         }
         bytes32 keyId = entry.gatewayKey;
         KeyRecord memory key = _keyRecord(keyId);
-        if (!key.active) revert KeyNotActive(keyId);
+        _requireActive(keyId, key.state);
         if (key.roles & ActTypes.ROLE_GATEWAY == 0) revert RoleMissing(ActTypes.ROLE_GATEWAY);
         bytes32 e = SM.digest(keyId, bytes(checkpointText(entry.origin, size, root)));
         if (!SM.verify(e, r, s, key.x, key.y)) revert SignatureInvalid(keyId);
