@@ -127,7 +127,8 @@ def as_json(value: Value) -> str:
 
 def act_vector(number: int, act_type: ActType, sign: Sign) -> dict[str, Any]:
     signers = [ACTOR, *([SECOND, THIRD] if "*" in act_type.signers[0] else [])]
-    signers += [SECOND, NEW_KEY][: len(act_type.signers) - 1] if len(signers) == 1 else [NEW_KEY]
+    further = len(act_type.signers) - 1
+    signers += [SECOND, NEW_KEY][:further] if len(signers) == 1 else [NEW_KEY][:further]
     values = {f.name: value_of(act_type, f) for word in act_type.words for f in word}
     act: Act = make_act(
         act_type.name,

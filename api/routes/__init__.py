@@ -2,6 +2,7 @@
 
 from api.routes import (
     acts,
+    authority,
     blocks,
     cosignatures,
     departments,
@@ -22,6 +23,7 @@ ROUTERS = tuple(
     for module in (
         acts,
         deployment,
+        authority,
         departments,
         persons,
         keys,

@@ -120,7 +120,18 @@ def _compare_source(rpc: Rpc, deployment: Deployment, source: Path) -> list[Find
 
 
 #: Nouns whose rows the index keeps; the names are those of MemoryStore.
-_NOUNS = ("departments", "persons", "keys", "entries", "interfaces", "requests", "logs")
+_NOUNS = (
+    "departments",
+    "persons",
+    "keys",
+    "certificates",
+    "proposals",
+    "successors",
+    "entries",
+    "interfaces",
+    "requests",
+    "logs",
+)
 
 
 def _compare_index(settings: Settings, audit: Audit) -> list[Finding]:
@@ -140,6 +151,10 @@ def _compare_index(settings: Settings, audit: Audit) -> list[Finding]:
         return [Finding("index", "it follows another chain", "INDEX_DIFFERS")]
     right = audit.state_at(head.number)
     findings: list[Finding] = []
+    if right.find_authority() != index.find_authority():
+        findings.append(
+            Finding("index, authority", "it is not what the chain says", "INDEX_DIFFERS")
+        )
     for noun in _NOUNS:
         ours, theirs = getattr(right, noun), getattr(index, noun)
         for id_ in sorted(set(ours) | set(theirs)):

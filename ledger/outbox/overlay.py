@@ -6,9 +6,11 @@ from typing import TypeVar
 from protocol.model import (
     Anchor,
     Authority,
+    CertificateBinding,
     Department,
     Entry,
     EntryVersion,
+    HeadKeyProposal,
     Interface,
     InterfaceVersion,
     Key,
@@ -17,6 +19,7 @@ from protocol.model import (
     Person,
     Request,
     Store,
+    Successor,
 )
 
 _Value = TypeVar("_Value")
@@ -40,7 +43,7 @@ class OverlayStore(MemoryStore):
         self._counted: dict[tuple[str, bytes], int] = {}
 
     def find_authority(self) -> Authority | None:
-        """Return what genesis fixed."""
+        """Return the authority as it stands."""
         return _first(super().find_authority(), self.base.find_authority)
 
     def find_department(self, department_id: bytes) -> Department | None:
@@ -55,6 +58,21 @@ class OverlayStore(MemoryStore):
     def find_key(self, key_id: bytes) -> Key | None:
         """Return a key."""
         return _first(super().find_key(key_id), lambda: self.base.find_key(key_id))
+
+    def find_certificate(self, key_id: bytes) -> CertificateBinding | None:
+        """Return the certificate that a key is bound to."""
+        own = super().find_certificate(key_id)
+        return _first(own, lambda: self.base.find_certificate(key_id))
+
+    def find_proposal(self, person_id: bytes) -> HeadKeyProposal | None:
+        """Return the newest proposal of a head's key."""
+        own = super().find_proposal(person_id)
+        return _first(own, lambda: self.base.find_proposal(person_id))
+
+    def find_successor(self, contract: bytes) -> Successor | None:
+        """Return the successor of the contract with this address."""
+        own = super().find_successor(contract)
+        return _first(own, lambda: self.base.find_successor(contract))
 
     def find_entry(self, entry_id: bytes) -> Entry | None:
         """Return an entry."""

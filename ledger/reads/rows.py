@@ -25,12 +25,14 @@ def to_json(row: table.Base) -> dict[str, Any]:
         if isinstance(value, bytes):
             value = value.hex()
         elif isinstance(value, int) and not isinstance(value, bool):
-            if isinstance(column.type, Uint256):
-                value = f"{value:064x}"
-            elif value > _MAX_JSON_INT:
-                value = str(value)
+            value = f"{value:064x}" if isinstance(column.type, Uint256) else json_number(value)
         result[column.key] = value
     return result
+
+
+def json_number(value: int) -> int | str:
+    """Return a number that JSON readers hold exactly, or its decimal text."""
+    return str(value) if value > _MAX_JSON_INT else value
 
 
 def document_text(document: table.Document | None) -> Any:

@@ -5,7 +5,15 @@ from typing import Protocol
 from protocol.model.entries import Entry, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceVersion
 from protocol.model.logs import Anchor, Log
-from protocol.model.registry import Authority, Department, Key, Person
+from protocol.model.registry import (
+    Authority,
+    CertificateBinding,
+    Department,
+    HeadKeyProposal,
+    Key,
+    Person,
+    Successor,
+)
 from protocol.model.requests import Request
 
 
@@ -17,10 +25,10 @@ class Store(Protocol):
     """
 
     def find_authority(self) -> Authority | None:
-        """Return what genesis fixed."""
+        """Return the authority as it stands."""
 
     def put_authority(self, authority: Authority) -> None:
-        """Keep what genesis fixed."""
+        """Keep the authority."""
 
     def find_department(self, department_id: bytes) -> Department | None:
         """Return a department."""
@@ -39,6 +47,24 @@ class Store(Protocol):
 
     def put_key(self, key: Key) -> None:
         """Keep a key."""
+
+    def find_certificate(self, key_id: bytes) -> CertificateBinding | None:
+        """Return the certificate that a key is bound to."""
+
+    def put_certificate(self, binding: CertificateBinding) -> None:
+        """Keep the certificate that a key is bound to."""
+
+    def find_proposal(self, person_id: bytes) -> HeadKeyProposal | None:
+        """Return the newest proposal of a head's key."""
+
+    def put_proposal(self, proposal: HeadKeyProposal) -> None:
+        """Keep a proposal; it becomes its head's newest."""
+
+    def find_successor(self, contract: bytes) -> Successor | None:
+        """Return the successor of the contract with this address."""
+
+    def put_successor(self, successor: Successor) -> None:
+        """Keep a successor."""
 
     def find_entry(self, entry_id: bytes) -> Entry | None:
         """Return an entry with its current and pending version."""
@@ -100,22 +126,26 @@ class MemoryStore:
         self.departments: dict[bytes, Department] = {}
         self.persons: dict[bytes, Person] = {}
         self.keys: dict[bytes, Key] = {}
+        self.certificates: dict[bytes, CertificateBinding] = {}
+        self.proposals: dict[bytes, HeadKeyProposal] = {}
+        self.successors: dict[bytes, Successor] = {}
         self.entries: dict[bytes, Entry] = {}
         self.interfaces: dict[bytes, Interface] = {}
         self.requests: dict[bytes, Request] = {}
         self.logs: dict[bytes, Log] = {}
         self._entry_versions: dict[tuple[bytes, int], EntryVersion] = {}
         self._interface_versions: dict[tuple[bytes, int], InterfaceVersion] = {}
+        self._newest_proposals: dict[bytes, HeadKeyProposal] = {}
         self._origins: dict[str, Log] = {}
         self._anchors: dict[bytes, Anchor] = {}
         self._nonces: dict[tuple[str, bytes], int] = {}
 
     def find_authority(self) -> Authority | None:
-        """Return what genesis fixed."""
+        """Return the authority as it stands."""
         return self._authority
 
     def put_authority(self, authority: Authority) -> None:
-        """Keep what genesis fixed."""
+        """Keep the authority."""
         self._authority = authority
 
     def find_department(self, department_id: bytes) -> Department | None:
@@ -141,6 +171,31 @@ class MemoryStore:
     def put_key(self, key: Key) -> None:
         """Keep a key."""
         self.keys[key.id] = key
+
+    def find_certificate(self, key_id: bytes) -> CertificateBinding | None:
+        """Return the certificate that a key is bound to."""
+        return self.certificates.get(key_id)
+
+    def put_certificate(self, binding: CertificateBinding) -> None:
+        """Keep the certificate that a key is bound to."""
+        self.certificates[binding.key_id] = binding
+
+    def find_proposal(self, person_id: bytes) -> HeadKeyProposal | None:
+        """Return the newest proposal of a head's key."""
+        return self._newest_proposals.get(person_id)
+
+    def put_proposal(self, proposal: HeadKeyProposal) -> None:
+        """Keep a proposal."""
+        self.proposals[proposal.id] = proposal
+        self._newest_proposals[proposal.person] = proposal
+
+    def find_successor(self, contract: bytes) -> Successor | None:
+        """Return the successor of the contract with this address."""
+        return self.successors.get(contract)
+
+    def put_successor(self, successor: Successor) -> None:
+        """Keep a successor."""
+        self.successors[successor.contract] = successor
 
     def find_entry(self, entry_id: bytes) -> Entry | None:
         """Return an entry."""

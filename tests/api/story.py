@@ -83,7 +83,7 @@ def key_id(name: str) -> str:
 def key_words(signer: Signer) -> dict[str, int]:
     """Return the values with which an act brings a new key."""
     public = (signer if isinstance(signer, PrivateKey) else key(signer)).public_key
-    return {"key_x": public.x, "key_y": public.y}
+    return {"key_x": public.x, "key_y": public.y, "valid_until": 0}
 
 
 class Story:

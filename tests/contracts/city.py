@@ -30,6 +30,7 @@ CHAIN_ID = 770_002
 CITY_HEAD = "city head"
 AUTHORITY = ("authority 1", "authority 2", "authority 3")
 MONTH_S = 30 * 24 * 3600
+DELAY_S = 3600
 ITEMS = 0b1111
 ORIGIN = "log.city/gateway-1"
 GAS = 5_000_000
@@ -66,9 +67,9 @@ def digest(text: str) -> bytes:
 
 
 def key_words(name: str) -> dict[str, int]:
-    """Return the values with which an act brings a new key."""
+    """Return the values with which an act brings a new key, which has no end."""
     public = key(name).public_key
-    return {"key_x": public.x, "key_y": public.y}
+    return {"key_x": public.x, "key_y": public.y, "valid_until": 0}
 
 
 class Refused(Exception):
@@ -128,10 +129,12 @@ class City:
 
     def revision(self, name: str, target: bytes) -> int:
         """Return the current revision of what an act of that name changes; 0 if unknown."""
-        contract = BY_NAME[name].contract
-        # A founder's person and key have one id.
-        view = "keys" if name == "KeyRevoked" else VIEWS[contract]
-        return int(self.field(contract, view, target, "revision"))
+        act_type = BY_NAME[name]
+        # A founder's department, person and key have one id.
+        view = {"key": "keys", "department": "departments"}.get(
+            act_type.target_kind, VIEWS[act_type.contract]
+        )
+        return int(self.field(act_type.contract, view, target, "revision"))
 
     # writing
 

@@ -54,6 +54,7 @@ def replayed(built: City) -> MemoryStore:
         head=key(CITY_HEAD).public_key,
         authority_keys=[key(name).public_key for name in AUTHORITY],
         threshold=2,
+        replacement_delay_s=3600,
         block_number=1,
     )
     for signed, outcome in built.sent:

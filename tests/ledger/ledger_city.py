@@ -197,7 +197,7 @@ class City:
 
 def _person_values(new: PrivateKey, roles: Role) -> dict[str, Value]:
     public = new.public_key
-    return {"roles": int(roles), "key_x": public.x, "key_y": public.y}
+    return {"roles": int(roles), "key_x": public.x, "key_y": public.y, "valid_until": 0}
 
 
 def department_values(head: PrivateKey, name: str) -> dict[str, Value]:
@@ -212,6 +212,7 @@ def department_values(head: PrivateKey, name: str) -> dict[str, Value]:
         "name": name,
         "key_x": head.public_key.x,
         "key_y": head.public_key.y,
+        "valid_until": 0,
     }
 
 
