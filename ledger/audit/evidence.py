@@ -182,7 +182,7 @@ def _with_companions(
     store: MemoryStore,
     acts: Sequence[tuple[LocatedEvent, set[bytes]]],
     roots: set[bytes],
-    anchor: LocatedEvent,
+    *anchors: LocatedEvent,
 ) -> list[LocatedEvent]:
     """Return the acts on which the nouns rest, with all that stand in the same transactions.
 
@@ -191,7 +191,7 @@ def _with_companions(
     """
     while True:
         needed = find_needed_acts(store, acts, roots)
-        places = {(one.block, one.transaction) for one in (*needed, anchor)}
+        places = {(one.block, one.transaction) for one in (*needed, *anchors)}
         wider = roots.union(
             *(touched for one, touched in acts if (one.block, one.transaction) in places)
         )
@@ -201,7 +201,8 @@ def _with_companions(
 
 
 def _referenced(act: Act) -> set[bytes]:
-    return {act.octets(name) for name in ("parent", "entry", "interface") if name in act.values}
+    found = {act.octets(name) for name in ("parent", "entry", "interface") if name in act.values}
+    return found | {_AUTHORITY} if "AUTHORITY*m" in act.type.signers else found
 
 
 def build_evidence(
@@ -232,7 +233,6 @@ def build_evidence(
     deciding: int = first["block"]["number"]
     events = chain.scan()
     anchor = _find_anchor(log_id, events, records[-1][0])
-    # The anchor rests on the gateway's key as it stood then: acts up to its block belong here.
     store, acts = _replay(events, anchor.block, chain, trust)
     found = store.find_log(log_id)
     if found is None or found.block_number > deciding:
@@ -240,7 +240,6 @@ def build_evidence(
     checkpoint = _checkpoint_of(store, found, anchor)
     roots = {
         log_id,
-        _AUTHORITY,
         _key_id(first["request"]["public_key"]),
         bytes.fromhex(first["request"]["grant"]),
     }
@@ -249,7 +248,14 @@ def build_evidence(
         if answer is not None:
             roots.add(_key_id(answer["public_key"]))
     genesis = [x for x in events if isinstance(x.event, GenesisEvent)]
-    needed = [*genesis, *_with_companions(store, acts, roots, anchor), anchor]
+    decided = [one for one in acts if one[0].block <= deciding]
+    needed = [
+        *genesis,
+        *_with_companions(store, decided, roots),
+        # The anchor rests on the gateway's key as it stood at the anchor's block.
+        *_with_companions(store, acts, {log_id}, anchor),
+        anchor,
+    ]
     places: dict[int, set[int]] = {deciding: set()}
     for located in needed:
         places.setdefault(located.block, set()).add(located.transaction)
