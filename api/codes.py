@@ -96,6 +96,12 @@ BYTES_CODES: Final[dict[str, Row]] = {
     "CERTIFICATE_LIMIT": (413, "证书过大或过多", "Certificates are too large or too many"),
     "CERTIFICATE_MALFORMED": (400, "证书格式不正确", "The certificate is malformed"),
     "CERTIFICATE_NOT_YET_VALID": (422, "证书尚未生效", "A certificate is not valid yet"),
+    "CERTIFICATE_NOT_BOUND": (
+        422,
+        "链上未将该密钥绑定到此证书",
+        "The chain does not bind the key to this certificate",
+    ),
+    "CERTIFICATE_OTHER_KEY": (422, "证书属于另一密钥", "The certificate is of another key"),
     "CERTIFICATE_PATH_LENGTH": (422, "证书链超出允许的层数", "More CAs than their issuer allows"),
     "CERTIFICATE_REVOKED": (422, "证书已吊销", "A certificate is revoked"),
     "CERTIFICATE_SERIAL_REPEATED": (

@@ -16,6 +16,7 @@ from protocol.trust import TrustRoot
 from sanlian_client import console
 from sanlian_client.acts import MAX_SEALED_SIZE, Acts, seal
 from sanlian_client.ca_commands import ca
+from sanlian_client.certificate_commands import act_bind, key_certified, read_certificate
 from sanlian_client.console import (
     DIRECTORY,
     FILE,
@@ -36,7 +37,12 @@ from sanlian_client.console import (
 )
 from sanlian_client.data import Gateway, Purpose, request_data
 from sanlian_client.drafts import MAX_DRAFT_SIZE, Draft
-from sanlian_client.evidence import MAX_EVIDENCE_SIZE, fetch_evidence, verify_own_request
+from sanlian_client.evidence import (
+    MAX_EVIDENCE_SIZE,
+    fetch_evidence,
+    verify_own_request,
+    verify_requester_certificate,
+)
 from sanlian_client.files import read_limited, replace_file, write_new
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.log import LogClient
@@ -56,6 +62,9 @@ main.add_command(ca)
 @main.group()
 def key() -> None:
     """Key files. 密钥。"""
+
+
+key.add_command(key_certified)
 
 
 @key.command("new")
@@ -99,6 +108,9 @@ def seal_text(text: Path, path: Path, *, as_json: bool) -> None:
 @main.group()
 def act() -> None:
     """Acts: draft, read, sign, send. 签署件。"""
+
+
+act.add_command(act_bind)
 
 
 def _values(name: str, text: str) -> dict[str, Value]:
@@ -416,10 +428,19 @@ def _pins(texts: tuple[str, ...]) -> dict[int, bytes]:
 @click.option("--trust", type=FILE, required=True, help="trust.json. 信任根文件。")
 @click.option("--block", "blocks", multiple=True, help="NUMBER:HASH known from elsewhere. 区块。")
 @click.option("--receipt", "receipt_file", type=FILE, default=None, help="Kept receipt. 回执文件。")
+@click.option(
+    "--certificate", type=FILE, default=None, help="Certificate of who asked. 请求方证书。"
+)
 @json_option
 @verdict_errors
 def evidence_verify(
-    path: Path, trust: Path, blocks: tuple[str, ...], receipt_file: Path | None, *, as_json: bool
+    path: Path,
+    trust: Path,
+    blocks: tuple[str, ...],
+    receipt_file: Path | None,
+    certificate: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Verify evidence: 0 valid, 1 invalid, 2 undecided. 核验证据。"""
     data = read_limited(path, max_bytes=MAX_EVIDENCE_SIZE)
@@ -430,6 +451,8 @@ def evidence_verify(
     verdict = verify_evidence(data, root, pinned=_pins(blocks))
     if kept is not None:
         verify_own_request(data, kept)
+    if certificate is not None:
+        verify_requester_certificate(verdict.facts, read_certificate(certificate))
     words = {"verdict": verdict.status.name.lower(), "reason": verdict.reason}
     show({**words, **verdict.facts}, as_json=as_json)
     if verdict.status:

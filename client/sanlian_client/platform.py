@@ -122,6 +122,14 @@ class Platform:
         value = self._api.get_json(f"/v1/keys/{key_id.hex()}/nonce", {"contract": contract})
         return _integer(value, "nonce")
 
+    def key(self, key_id: bytes) -> Any:
+        """Return what the platform says of a key, as decoded JSON.
+
+        Raises:
+            RequestRefused: NOT_FOUND.
+        """
+        return self._api.get_json(f"/v1/keys/{key_id.hex()}")
+
     def target_revision(self, target: bytes, kind: str = "") -> int:
         """Return the revision of a target that an act on it must name.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from crypto.errors import ProtocolError, SanlianError, VerificationError
 from crypto.merkle import leaf_hash, verify_inclusion
+from crypto.sm2 import PublicKey
 from protocol.checkpoint import Checkpoint, parse_note, verify_checkpoint
 from protocol.description import Role
 from protocol.ethereum import ActEvent, AnchorEvent, GenesisEvent, Header
@@ -202,12 +203,16 @@ def _facts(store: MemoryStore, records: list[dict[str, Any]]) -> dict[str, Any]:
     first = records[0]
     request = first["request"]
     requester = store.find_department(bytes.fromhex(first["department"]))
+    key_id = PublicKey.from_bytes(bytes.fromhex(request["public_key"])).key_id
+    binding = store.find_certificate(key_id)
     facts: dict[str, Any] = {
         "log": first["log"],
         "record": first["seq"],
         "time_ms": first["time_ms"],
         "requester": first["department"],
         "requester_name": requester.name if requester else "",
+        "requester_key": key_id.hex(),
+        "requester_certificate": "" if binding is None else binding.certificate.hex(),
         "person": request["person"],
         "grant": request["grant"],
         "basis": request["basis"],
