@@ -28,6 +28,8 @@ from protocol.description import BY_NAME, Role
 
 RELAY_KEY = sm3(b"relay of these tests")
 ORIGIN = "test.city/log"
+#: How long a head can object here; the clock is the real one.
+DELAY_S = 2
 
 
 def key(name: str) -> PrivateKey:
@@ -291,6 +293,7 @@ def deploy(rpc: Rpc) -> Deployment:
         head_key=key("authority head").public_key,
         authority_keys=[key(f"authority {n}").public_key for n in (0, 1, 2)],
         threshold=2,
+        replacement_delay_s=DELAY_S,
     )
     return Deployment(
         chain_id=int(rpc.call("eth_chainId"), 16),
