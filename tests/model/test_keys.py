@@ -19,7 +19,7 @@ def _id(name: str) -> bytes:
 
 
 def _suspend(town: Town, signer: str, target: bytes, revision: int, at_s: int) -> None:
-    """Replay a grant's suspension as evidence does: acts between may be left out, nonces have gaps."""
+    """Suspend a grant as evidence replays it: acts may be left out, nonces have gaps."""
     name = "GrantSuspended"
     contract = BY_NAME[name].contract
     act = make_act(
