@@ -31,7 +31,14 @@ CONTRACT_CODES: Final[dict[str, Row]] = {
         "The nonce is not the key's next one; sign again",
     ),
     "KEY_UNKNOWN": (422, "密钥未登记", "The key is not registered"),
-    "KEY_NOT_ACTIVE": (422, "密钥已失效", "The key is not active"),
+    "KEY_NOT_ACTIVE": (422, "密钥已中止或吊销", "The key is suspended or revoked"),
+    "KEY_EXPIRED": (422, "密钥已过期", "The key has expired"),
+    "NOT_OWN_KEY": (403, "只能由该密钥本身签署", "Only the key itself may do this"),
+    "REPLACEMENT_TOO_EARLY": (
+        409,
+        "异议期未满，尚不能更换负责人密钥",
+        "The head can still object to the replacement",
+    ),
     "KEY_TAKEN": (409, "密钥已被登记", "The key is registered already"),
     "SIGNATURE_INVALID": (422, "签名验证不通过", "A signature does not hold"),
     "SIGNER_REPEATED": (422, "多个签名来自同一人", "Two signatures come from one person"),
@@ -100,6 +107,12 @@ BYTES_CODES: Final[dict[str, Row]] = {
     "CERTIFICATE_LIMIT": (413, "证书过大或过多", "Certificates are too large or too many"),
     "CERTIFICATE_MALFORMED": (400, "证书格式不正确", "The certificate is malformed"),
     "CERTIFICATE_NOT_YET_VALID": (422, "证书尚未生效", "A certificate is not valid yet"),
+    "CERTIFICATE_NOT_BOUND": (
+        422,
+        "链上未将该密钥绑定到此证书",
+        "The chain does not bind the key to this certificate",
+    ),
+    "CERTIFICATE_OTHER_KEY": (422, "证书属于另一密钥", "The certificate is of another key"),
     "CERTIFICATE_PATH_LENGTH": (422, "证书链超出允许的层数", "More CAs than their issuer allows"),
     "CERTIFICATE_REVOKED": (422, "证书已吊销", "A certificate is revoked"),
     "CERTIFICATE_SERIAL_REPEATED": (

@@ -44,6 +44,20 @@ class DepartmentOut(Strict):
     block_number: Natural
 
 
+class ProposalOut(Strict):
+    """A key that is to replace all keys of a head / 拟更换的负责人密钥."""
+
+    id: Hex32 = Field(description="the act that proposed it / 提出更换的签署件")
+    key_id: Hex32
+    public_key: Hex64
+    valid_until: U64 = Field(description="unix time; 0: no end / 密钥有效期")
+    reason_code: Natural
+    proposed_at: Natural
+    ready_at: Natural = Field(description="until then the head's objection wins / 异议期满时间")
+    state: Literal["PENDING", "OBJECTED", "REPLACED", "LAPSED"]
+    block_number: Natural
+
+
 class PersonOut(Strict):
     """A person: roles in one department; names are not recorded / 人员."""
 
@@ -51,7 +65,51 @@ class PersonOut(Strict):
     department: Hex32
     roles: Natural = Field(description="role bits / 角色位")
     role_names: list[str]
+    proposal: ProposalOut | None = Field(
+        description="newest proposal of a head's key / 最近一次负责人密钥更换"
+    )
     revision: Natural
+    block_number: Natural
+
+
+class CertificateOut(Strict):
+    """The certificate that a key is bound to / 绑定的数字证书."""
+
+    issuer: Hex32 = Field(description="SM3 of the issuer's name in DER / 颁发者摘要")
+    serial: Hex32 = Field(description="serial number / 序列号")
+    certificate: Hex32 = Field(description="SM3 of the certificate in DER / 证书摘要")
+    not_after: U64
+    act_id: Hex32
+    block_number: Natural
+
+
+class AuthorityPersonOut(Strict):
+    """A person of the authority / 主管部门人员."""
+
+    id: Hex32
+    has_active_key: bool
+
+
+class SuccessorOut(Strict):
+    """The contract that follows one of this deployment / 后继合约."""
+
+    contract: str
+    successor: str
+    act_id: Hex32
+    block_number: Natural
+
+
+class AuthorityOut(Strict):
+    """The authority: who acts together, and how many / 主管部门及门限."""
+
+    department: Hex32
+    threshold: Natural = Field(description="signatures that an act of weight needs / 门限")
+    active_keys: Natural = Field(description="persons with an active key / 有效密钥数")
+    replacement_delay_s: Natural = Field(
+        description="seconds for which a head can object / 负责人换钥异议期"
+    )
+    persons: list[AuthorityPersonOut]
+    successors: list[SuccessorOut]
     block_number: Natural
 
 
@@ -61,8 +119,17 @@ class KeyOut(Strict):
     id: Hex32
     public_key: Hex64
     person: Hex32
-    state: Literal["ACTIVE", "REVOKED"]
-    reason_code: Natural = Field(description="0 while active / 失效原因")
+    state: Literal["ACTIVE", "SUSPENDED", "REVOKED", "EXPIRED"] = Field(
+        description="state at the time of the answer / 当前状态"
+    )
+    reason_code: Natural = Field(
+        description="0 while active; 1 rotated 2 lost 3 compromised 4 left / 原因"
+    )
+    valid_until: U64 = Field(description="unix time; 0: no end / 有效期")
+    expires_at: U64 = Field(
+        description="end by validity or certificate, the sooner; 0: no end / 实际到期时间"
+    )
+    certificate: CertificateOut | None
     revision: Natural
     block_number: Natural
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from crypto.errors import CryptoError, LedgerError
 from crypto.keyfile import dump_private_key, load_private_key
 from crypto.sm2 import PrivateKey, PublicKey, Signer
-from ledger.chain.deploy import deploy_contracts
+from ledger.chain.deploy import DEFAULT_REPLACEMENT_DELAY_S, deploy_contracts
 from ledger.chain.rpc import Rpc
 from ledger.settings import Settings
 from ledger.token_keys import open_token_key, token_uri
@@ -35,6 +35,7 @@ class Founders:
         threshold: how many of them sign acts of weight.
         witnesses: keys of the witnesses that verifiers pin.
         witness_threshold: how many of them must vouch for a block.
+        replacement_delay_s: seconds for which a head can object to the replacement of the key.
     """
 
     head: PublicKey
@@ -42,6 +43,7 @@ class Founders:
     threshold: int
     witnesses: tuple[PublicKey, ...]
     witness_threshold: int
+    replacement_delay_s: int = DEFAULT_REPLACEMENT_DELAY_S
 
 
 def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -174,6 +176,7 @@ def initialise(
             head_key=founders.head,
             authority_keys=founders.authority,
             threshold=founders.threshold,
+            replacement_delay_s=founders.replacement_delay_s,
         )
     finally:
         rpc.close()

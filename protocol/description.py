@@ -89,6 +89,19 @@ class ActType:
     effect: str
 
     @property
+    def brings_key(self) -> bool:
+        """Whether it brings a new key, which signs last."""
+        return any(field.name == "key_x" for word in self.words for field in word)
+
+    @property
+    def target_kind(self) -> str:
+        """Noun of the registry that it changes; empty where the id alone tells, or it creates.
+
+        A founder's department, person and key have one id.
+        """
+        return _TARGET_KINDS.get(self.name, "")
+
+    @property
     def word_count(self) -> int:
         """Number of 32-byte words behind the header."""
         return sum(max(1, -(-sum(f.size for f in word) // WORD)) for word in self.words)
@@ -98,7 +111,24 @@ _REASON = _word("reason", "commitment to the sealed reason (section 5.2), not ze
 _KEY = (
     _word("key_x", "x of the new SM2 public key", "uint"),
     _word("key_y", "y of the new SM2 public key", "uint"),
+    (Field("valid_until", 8, "uint", "last second of the key's validity, unix time; 0 no end"),),
 )
+_TARGET_KINDS = {
+    "ThresholdSet": "department",
+    "PersonRolesSet": "person",
+    "KeyAdded": "person",
+    "HeadKeyProposed": "person",
+    "HeadKeyObjected": "person",
+    "HeadKeyReplaced": "person",
+    "AuthorityPersonRemoved": "person",
+    "KeyRevoked": "key",
+    "KeyRotated": "key",
+    "KeySuspended": "key",
+    "KeyResumed": "key",
+    "AuthorityKeyResumed": "key",
+    "CertificateBound": "key",
+}
+_LOSS = _word("reason_code", "2 lost, 3 compromised, 4 left", "uint")
 _WORKING_DAYS = (
     (Field("year", 2, "uint", "calendar year"),),
     (
@@ -152,9 +182,80 @@ ACT_TYPES: tuple[ActType, ...] = (
     ),
     ActType(
         0x0105, "KeyRevoked", "Registry", False,
-        ("HEAD of the key's department, or the key itself",), "key ACTIVE",
+        ("HEAD of the key's department, or the key itself",), "key ACTIVE, SUSPENDED",
         (_word("reason_code", "1 rotated, 2 lost, 3 compromised, 4 left", "uint"),),
         "key is REVOKED; acts it signed before keep their force",
+    ),
+    ActType(
+        0x0106, "KeyRotated", "Registry", False,
+        ("the key itself", "the new key"), "key ACTIVE", _KEY,
+        "key is REVOKED as rotated; the new key of the same person is ACTIVE",
+    ),
+    ActType(
+        0x0107, "KeySuspended", "Registry", False,
+        ("HEAD of the key's department, or the key itself",), "key ACTIVE", (_LOSS,),
+        "key is SUSPENDED and signs nothing",
+    ),
+    ActType(
+        0x0108, "KeyResumed", "Registry", False,
+        ("HEAD of the key's department",), "key SUSPENDED", (), "key is ACTIVE",
+    ),
+    ActType(
+        0x0109, "AuthorityKeyResumed", "Registry", False,
+        ("AUTHORITY*m",), "key of an authority person SUSPENDED", (), "key is ACTIVE",
+    ),
+    ActType(
+        0x010A, "HeadKeyProposed", "Registry", False,
+        ("AUTHORITY*m", "the new key"), "head without a pending proposal", (*_KEY, _LOSS),
+        "the new key is pending for the delay of genesis; it signs nothing",
+    ),
+    ActType(
+        0x010B, "HeadKeyObjected", "Registry", False,
+        ("HEAD of the person's department",), "head with a pending proposal",
+        (_word("key", "key id of the pending key"),),
+        "the proposal is cancelled",
+    ),
+    ActType(
+        0x010C, "HeadKeyReplaced", "Registry", False,
+        ("AUTHORITY",), "head whose proposal's delay is over",
+        (_word("key", "key id of the pending key"),),
+        "all other keys of the head are REVOKED; the pending key is ACTIVE",
+    ),
+    ActType(
+        0x010D, "ThresholdSet", "Registry", False,
+        ("AUTHORITY*m",), "department of the authority",
+        (_word("threshold", "number of authority persons who act together", "uint"),),
+        "so many sign the next AUTHORITY*m",
+    ),
+    ActType(
+        0x010E, "AuthorityPersonAdded", "Registry", True,
+        ("AUTHORITY*m", "the new person's key"), "-", _KEY,
+        "person with the role AUTHORITY exists in the authority's department",
+    ),
+    ActType(
+        0x010F, "AuthorityPersonRemoved", "Registry", False,
+        ("AUTHORITY*m",), "authority person", (_LOSS,), "the person has ended",
+    ),
+    ActType(
+        0x0110, "CertificateBound", "Registry", False,
+        ("HEAD of the key's department; for an authority person's key the key itself",),
+        "key ACTIVE, SUSPENDED",
+        (
+            _word("issuer", "SM3 of the issuer's name in DER"),
+            _word("serial", "serial number of the certificate, 1 to 2^160 - 1", "uint"),
+            _word("certificate", "SM3 of the certificate in DER"),
+            (Field("not_after", 8, "uint", "last second of the certificate, unix time"),),
+        ),
+        "key expires with the certificate, if not before; replaces an earlier binding",
+    ),
+    ActType(
+        0x0111, "SuccessorNamed", "Registry", True,
+        ("AUTHORITY*m",), "-",
+        (
+            (Field("contract", 20, "bytes", "address of a contract of this deployment"),),
+            (Field("successor", 20, "bytes", "address of the contract that follows it"),),
+        ),
+        "the successor is named, once for each contract; nothing else changes",
     ),
     ActType(
         0x0201, "CalendarPublished", "Calendar", True, ("AUTHORITY",), "year not published",

@@ -22,7 +22,7 @@ from protocol.description import Role
 from protocol.documents import InterfaceDocument, filter_items
 from protocol.evidence.decision import MAX_SKEW_S
 from protocol.httpsig import CONTENT_TYPE, ProviderAnswer, parse_answer, sign_forward
-from protocol.model import KeyState, Store
+from protocol.model import Store, key_problem
 from protocol.receipt import Receipt
 
 #: A query longer than this does not pass the servers on the way.
@@ -295,8 +295,8 @@ def _process(
     person = call.store.find_person(key.person) if key is not None else None
     if (
         key is None
-        or key.state is not KeyState.ACTIVE
         or person is None
+        or key_problem(key, person, answer.created) is not None
         or person.department != call.provider
         or not person.roles & Role.PROVIDER
     ):

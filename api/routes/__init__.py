@@ -2,6 +2,7 @@
 
 from api.routes import (
     acts,
+    authority,
     blocks,
     calendar,
     cosignatures,
@@ -23,6 +24,7 @@ ROUTERS = tuple(
     for module in (
         acts,
         deployment,
+        authority,
         departments,
         persons,
         keys,

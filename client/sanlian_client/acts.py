@@ -22,6 +22,7 @@ from protocol.acts import MAX_LIFETIME_S, ZERO_ID, Value, make_act
 from protocol.description import BY_NAME, Role
 from protocol.documents import document_digest, parse_entry_document, parse_interface_document
 from sanlian_client.drafts import Draft, make_draft
+from sanlian_client.key_acts import KeyActs, key_values
 from sanlian_client.platform import Acknowledgement, Platform
 
 SEALED_TYPE = "sanlian/sealed/v1"
@@ -127,7 +128,7 @@ def mask_of(items: Sequence[int]) -> int:
     return sum(1 << item for item in set(items))
 
 
-class Acts:
+class Acts(KeyActs):
     """Builds acts for one platform: nonces and revisions come from it, the rest from the caller.
 
     Args:
@@ -181,7 +182,8 @@ class Acts:
         if nonce is None:
             nonce = self._platform.next_nonce(signers[0], act_type.contract)
         if revision is None:
-            revision = 0 if target == ZERO_ID else self._platform.target_revision(target)
+            kind = act_type.target_kind
+            revision = 0 if target == ZERO_ID else self._platform.target_revision(target, kind)
         act = make_act(
             name,
             chain_id=deployment.chain_id,
@@ -194,6 +196,10 @@ class Acts:
             revision=revision,
         )
         return make_draft(act, signers, documents)
+
+    def contract_addresses(self) -> Mapping[str, bytes]:
+        """Return the 20-byte address of each contract of the deployment by name."""
+        return self._platform.deployment().contracts
 
     def submit(self, draft: Draft) -> Acknowledgement:
         """Send a draft that everybody has signed, see Platform.send_act."""
@@ -227,6 +233,7 @@ class Acts:
         uscc: str = "",
         uscc_override: bool = False,
         parent: bytes = ZERO_ID,
+        valid_until: int = 0,
     ) -> Draft:
         """Draft the registration of a department; its head's new key signs last.
 
@@ -240,6 +247,7 @@ class Acts:
             uscc: unified social credit code, empty if unknown.
             uscc_override: it was issued although its check character fails.
             parent: id of the department above.
+            valid_until: last second of the key's validity, unix time; 0 for no end.
         """
         values: dict[str, Value] = {
             "level": level,
@@ -249,32 +257,25 @@ class Acts:
             "uscc": uscc,
             "uscc_override": int(uscc_override),
             "name": name,
-            **_key_values(head),
+            **key_values(head, valid_until),
         }
         return self.build("DepartmentRegistered", [*authorities, head.key_id], values)
 
-    def enrol_person(self, head: bytes, person: PublicKey, roles: Role) -> Draft:
-        """Draft the enrolment of a person, whose new key signs second."""
-        values: dict[str, Value] = {"roles": int(roles), **_key_values(person)}
+    def enrol_person(
+        self, head: bytes, person: PublicKey, roles: Role, *, valid_until: int = 0
+    ) -> Draft:
+        """Draft the enrolment of a person, whose new key signs second; see key_values."""
+        values: dict[str, Value] = {"roles": int(roles), **key_values(person, valid_until)}
         return self.build("PersonEnrolled", [head, person.key_id], values)
 
     def set_roles(self, head: bytes, person: bytes, roles: Role) -> Draft:
         """Draft new roles of a person; none ends the person."""
         return self.build("PersonRolesSet", [head], {"roles": int(roles)}, target=person)
 
-    def add_key(self, head: bytes, person: bytes, key: PublicKey) -> Draft:
-        """Draft a further key of a person, which signs second."""
-        return self.build("KeyAdded", [head, key.key_id], _key_values(key), target=person)
-
-    def revoke_key(self, signer: bytes, key_id: bytes, reason_code: int) -> Draft:
-        """Draft the revocation of a key, by its head or by itself.
-
-        Args:
-            signer: key id of the head, or the key itself.
-            key_id: the key.
-            reason_code: 1 rotated, 2 lost, 3 compromised, 4 left.
-        """
-        return self.build("KeyRevoked", [signer], {"reason_code": reason_code}, target=key_id)
+    def add_key(self, head: bytes, person: bytes, key: PublicKey, *, valid_until: int = 0) -> Draft:
+        """Draft a further key of a person, which signs second; see key_values."""
+        values = key_values(key, valid_until)
+        return self.build("KeyAdded", [head, key.key_id], values, target=person)
 
     # Directory chain
 
@@ -529,7 +530,3 @@ class Acts:
     ) -> tuple[Draft, Sealed]:
         sealed = seal(reason)
         return self.build(name, [signer], {"reason": sealed.commitment}, target=target), sealed
-
-
-def _key_values(key: PublicKey) -> dict[str, Value]:
-    return {"key_x": key.x, "key_y": key.y}

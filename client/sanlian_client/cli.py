@@ -20,6 +20,7 @@ from sanlian_client import console
 from sanlian_client.acts import MAX_SEALED_SIZE, Acts, seal
 from sanlian_client.ca_commands import ca
 from sanlian_client.calendar_commands import calendar
+from sanlian_client.certificate_commands import act_bind, key_certified, read_certificate
 from sanlian_client.console import (
     DIRECTORY,
     FILE,
@@ -41,7 +42,12 @@ from sanlian_client.console import (
 )
 from sanlian_client.data import Gateway, Purpose, request_data
 from sanlian_client.drafts import MAX_DRAFT_SIZE, Draft
-from sanlian_client.evidence import MAX_EVIDENCE_SIZE, fetch_evidence, verify_own_request
+from sanlian_client.evidence import (
+    MAX_EVIDENCE_SIZE,
+    fetch_evidence,
+    verify_own_request,
+    verify_requester_certificate,
+)
 from sanlian_client.files import read_limited, replace_file, write_new
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.log import LogClient
@@ -68,6 +74,9 @@ def key() -> None:
 key.add_command(key_tokens)
 key.add_command(key_list)
 key.add_command(key_check)
+
+
+key.add_command(key_certified)
 
 
 @key.command("new")
@@ -116,6 +125,9 @@ def seal_text(text: Path, path: Path, *, as_json: bool) -> None:
 @main.group()
 def act() -> None:
     """Acts: draft, read, sign, send. 签署件。"""
+
+
+act.add_command(act_bind)
 
 
 def _values(name: str, text: str) -> dict[str, Value]:
@@ -439,6 +451,9 @@ def _pins(texts: tuple[str, ...]) -> dict[int, bytes]:
     is_flag=True,
     help="Check each SM2 signature with gmssl too. 用第二种实现复核。",
 )
+@click.option(
+    "--certificate", type=FILE, default=None, help="Certificate of who asked. 请求方证书。"
+)
 @json_option
 @verdict_errors
 def evidence_verify(
@@ -448,6 +463,7 @@ def evidence_verify(
     blocks: tuple[str, ...],
     receipt_file: Path | None,
     twice: bool,
+    certificate: Path | None,
     as_json: bool,
 ) -> None:
     """Verify evidence: 0 valid, 1 invalid, 2 undecided. 核验证据。"""
@@ -461,6 +477,8 @@ def evidence_verify(
         if kept is not None:
             verify_own_request(data, kept)
     opinion.require_agreement()
+    if certificate is not None:
+        verify_requester_certificate(verdict.facts, read_certificate(certificate))
     words = {"verdict": verdict.status.name.lower(), "reason": verdict.reason}
     show({**words, **verdict.facts}, as_json=as_json)
     if verdict.status:

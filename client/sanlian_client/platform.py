@@ -152,9 +152,23 @@ class Platform:
         value = self._api.get_json(f"/v1/keys/{key_id.hex()}/nonce", {"contract": contract})
         return _integer(value, "nonce")
 
-    def target_revision(self, target: bytes) -> int:
-        """Return the revision of a target that an act on it must name."""
-        return _integer(self._api.get_json(f"/v1/targets/{target.hex()}"), "revision")
+    def key(self, key_id: bytes) -> Any:
+        """Return what the platform says of a key, as decoded JSON.
+
+        Raises:
+            RequestRefused: NOT_FOUND.
+        """
+        return self._api.get_json(f"/v1/keys/{key_id.hex()}")
+
+    def target_revision(self, target: bytes, kind: str = "") -> int:
+        """Return the revision of a target that an act on it must name.
+
+        Args:
+            target: its id.
+            kind: its noun where the act type says it (protocol.description.ActType.target_kind).
+        """
+        query = {"kind": kind} if kind else {}
+        return _integer(self._api.get_json(f"/v1/targets/{target.hex()}", query), "revision")
 
     def send_act(self, signed: SignedAct, documents: Sequence[bytes] = ()) -> Acknowledgement:
         """Hand an act to the platform; sending it again is harmless.

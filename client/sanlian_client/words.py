@@ -21,6 +21,18 @@ ACT_NAMES: dict[str, tuple[str, str]] = {
     "PersonRolesSet": ("设定人员角色", "Set a person's roles"),
     "KeyAdded": ("增加密钥", "Add a key"),
     "KeyRevoked": ("吊销密钥", "Revoke a key"),
+    "KeyRotated": ("更换密钥", "Rotate a key"),
+    "KeySuspended": ("中止密钥", "Suspend a key"),
+    "KeyResumed": ("恢复密钥", "Resume a key"),
+    "AuthorityKeyResumed": ("恢复主管部门密钥", "Resume a key of the authority"),
+    "HeadKeyProposed": ("提出更换负责人密钥", "Propose a new key of a head"),
+    "HeadKeyObjected": ("反对更换负责人密钥", "Object to a new key of a head"),
+    "HeadKeyReplaced": ("更换负责人密钥", "Replace all keys of a head"),
+    "ThresholdSet": ("设定主管部门门限", "Set the authority's threshold"),
+    "AuthorityPersonAdded": ("增加主管部门人员", "Add a person to the authority"),
+    "AuthorityPersonRemoved": ("撤销主管部门人员", "Remove a person from the authority"),
+    "CertificateBound": ("绑定数字证书", "Bind a certificate to a key"),
+    "SuccessorNamed": ("指定后继合约", "Name a contract's successor"),
     "CalendarPublished": ("公布工作日历", "Publish a year's working days"),
     "CalendarCorrected": ("更正工作日历", "Correct a year's working days"),
     "EntrySubmitted": ("提交目录条目", "Submit a catalogue entry"),
@@ -52,10 +64,18 @@ FIELD_NAMES: dict[str, tuple[str, str]] = {
     "key_x": ("新公钥 x", "new public key x"),
     "key_y": ("新公钥 y", "new public key y"),
     "roles": ("角色", "roles"),
-    "reason_code": ("吊销原因", "reason of revocation"),
     "year": ("年份", "year"),
     "working_days": ("工作日", "working days"),
     "source": ("国务院办公厅通知摘要", "digest of the State Council's notice"),
+    "reason_code": ("原因", "reason"),
+    "key": ("拟启用的密钥", "the proposed key"),
+    "threshold": ("门限人数", "persons who act together"),
+    "issuer": ("证书颁发者摘要", "digest of the certificate's issuer"),
+    "serial": ("证书序列号", "serial number of the certificate"),
+    "certificate": ("证书摘要", "digest of the certificate"),
+    "not_after": ("证书有效期至", "certificate valid until"),
+    "contract": ("原合约", "contract that is followed"),
+    "successor": ("后继合约", "successor"),
     "sharing_class": ("共享类型", "sharing class"),
     "library": ("资源库", "library"),
     "update_cycle": ("更新周期", "update cycle"),
@@ -228,8 +248,12 @@ def _value(field: Field, value: Value, language: Language) -> str:
         return f"{value} {' '.join(role.name or '?' for role in Role if role & value) or '-'}"
     if field.name in ("items", "sensitive"):
         return " ".join(str(i) for i in range(256) if value >> i & 1) or "-"
-    if field.name in ("valid_from", "valid_until"):
+    if field.name == "valid_until" and value == 0:
+        return "0 无期限" if language == "zh" else "0 no end"
+    if field.name in ("valid_from", "valid_until", "not_after"):
         return _time(value)
+    if field.name == "serial":
+        return f"{value:x}"
     if field.name in ("key_x", "key_y"):
         return f"{value:064x}"
     return str(value)

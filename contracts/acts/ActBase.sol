@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {ISm} from "../sm/ISm.sol";
-import {ActBytes, KeyRecord, Sig, Signer, Step} from "./Act.sol";
+import {ActBytes, KeyRecord, KeyState, Sig, Signer, Step} from "./Act.sol";
 import {ActTypes} from "./ActTypes.sol";
 
 /// @title What every contract that accepts acts checks first
@@ -22,6 +22,7 @@ abstract contract ActBase {
     error NonceMismatch(uint64 expected);
     error KeyUnknown(bytes32 keyId);
     error KeyNotActive(bytes32 keyId);
+    error KeyExpired(bytes32 keyId);
     error KeyTaken(bytes32 keyId);
     error SignatureInvalid(bytes32 keyId);
     error SignerRepeated(bytes32 person);
@@ -136,7 +137,7 @@ abstract contract ActBase {
             bytes32 keyId = signatures[i].keyId;
             keys[i] = _keyRecord(keyId);
             if (keys[i].person == 0) revert KeyUnknown(keyId);
-            if (!keys[i].active) revert KeyNotActive(keyId);
+            _requireActive(keyId, keys[i].state);
             step.signers[i] = Signer(keyId, keys[i].person, keys[i].department, keys[i].roles);
         }
         if (keyWord != 0xff) {
@@ -165,6 +166,12 @@ abstract contract ActBase {
                 if (keys[i].person == keys[j].person) revert SignerRepeated(keys[i].person);
             }
         }
+    }
+
+    /// @dev A signature counts by the key's state at the time of the block that records it.
+    function _requireActive(bytes32 keyId, KeyState state) internal pure {
+        if (state == KeyState.EXPIRED) revert KeyExpired(keyId);
+        if (state != KeyState.ACTIVE) revert KeyNotActive(keyId);
     }
 
     /// @dev For an act that creates something: it names no target, and the id is free by its making.

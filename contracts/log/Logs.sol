@@ -74,7 +74,7 @@ contract Logs is RegistryUser {
         }
         bytes32 keyId = entry.gatewayKey;
         KeyRecord memory key = _keyRecord(keyId);
-        if (!key.active) revert KeyNotActive(keyId);
+        _requireActive(keyId, key.state);
         if (key.roles & ActTypes.ROLE_GATEWAY == 0) revert RoleMissing(ActTypes.ROLE_GATEWAY);
         bytes memory text = bytes(checkpointText(entry.origin, size, root));
         (, bool valid) = SM.verifyMessage(keyId, text, r, s, key.x, key.y);

@@ -124,6 +124,9 @@ _NOUNS = (
     "departments",
     "persons",
     "keys",
+    "certificates",
+    "proposals",
+    "successors",
     "calendar_years",
     "entries",
     "interfaces",
@@ -149,6 +152,10 @@ def _compare_index(settings: Settings, audit: Audit) -> list[Finding]:
         return [Finding("index", "it follows another chain", "INDEX_DIFFERS")]
     right = audit.state_at(head.number)
     findings: list[Finding] = []
+    if right.find_authority() != index.find_authority():
+        findings.append(
+            Finding("index, authority", "it is not what the chain says", "INDEX_DIFFERS")
+        )
     for noun in _NOUNS:
         ours, theirs = getattr(right, noun), getattr(index, noun)
         for id_ in sorted(set(ours) | set(theirs)):

@@ -289,6 +289,7 @@ class Indexer(Worker):
                 head=event.head,
                 authority_keys=event.authority_keys,
                 threshold=event.threshold,
+                replacement_delay_s=event.replacement_delay_s,
                 block_number=block.number,
             )
         elif isinstance(event, AnchorEvent):

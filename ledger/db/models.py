@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ForeignKey,
     Index,
     Integer,
@@ -199,12 +200,15 @@ class DocumentPiece(Base):
 
 
 class Authority(Base):
-    """What genesis fixed: one row."""
+    """The authority's department and its persons' threshold: one row."""
 
     __tablename__ = "authority"
 
     department: Mapped[bytes] = mapped_column(primary_key=True)
     threshold: Mapped[int]
+    persons: Mapped[int]
+    active_keys: Mapped[int]
+    replacement_delay_s: Mapped[int]
     block_number: Mapped[int]
 
 
@@ -241,6 +245,8 @@ class Person(Base):
     department: Mapped[bytes]
     roles: Mapped[int]
     revision: Mapped[int]
+    generation: Mapped[int]
+    has_active_key: Mapped[bool] = mapped_column(Boolean)
     block_number: Mapped[int]
     position: Mapped[int]
 
@@ -260,6 +266,9 @@ class Key(Base):
     person: Mapped[bytes]
     state: Mapped[str] = mapped_column(String(16))
     reason_code: Mapped[int] = mapped_column(Uint256)
+    valid_until: Mapped[int] = mapped_column(Uint64)
+    certificate_until: Mapped[int] = mapped_column(Uint64)
+    generation: Mapped[int]
     revision: Mapped[int]
     block_number: Mapped[int]
     position: Mapped[int]
@@ -278,7 +287,56 @@ class CalendarYear(Base):
     reason: Mapped[bytes]
     revision: Mapped[int]
     block_number: Mapped[int]
+
+
+class Certificate(Base):
+    """The certificate that a key is bound to."""
+
+    __tablename__ = "certificates"
+    __table_args__ = (Index(None, "block_number"),)
+
+    key_id: Mapped[bytes] = mapped_column(primary_key=True)
+    issuer: Mapped[bytes]
+    serial: Mapped[int] = mapped_column(Uint256)
+    certificate: Mapped[bytes]
+    not_after: Mapped[int] = mapped_column(Uint64)
+    act_id: Mapped[bytes]
+    block_number: Mapped[int]
+
+
+class Proposal(Base):
+    """A key that is to replace all keys of a head."""
+
+    __tablename__ = "proposals"
+    __table_args__ = (
+        Index(None, "position", "id"),
+        Index(None, "person"),
+        Index(None, "block_number"),
+    )
+
+    id: Mapped[bytes] = mapped_column(primary_key=True)
+    person: Mapped[bytes]
+    public_key: Mapped[bytes]
+    valid_until: Mapped[int] = mapped_column(Uint64)
+    reason_code: Mapped[int]
+    proposed_at: Mapped[int]
+    ready_at: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))
+    generation: Mapped[int]
+    block_number: Mapped[int]
     position: Mapped[int]
+
+
+class Successor(Base):
+    """The contract that follows one of this deployment."""
+
+    __tablename__ = "successors"
+    __table_args__ = (Index(None, "block_number"),)
+
+    contract: Mapped[bytes] = mapped_column(primary_key=True)
+    successor: Mapped[bytes]
+    act_id: Mapped[bytes]
+    block_number: Mapped[int]
 
 
 class Entry(Base):

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from ledger.db import models as table
 from ledger.db import store as rows
-from protocol.model import Authority, MemoryStore
+from protocol.model import MemoryStore
 
 _HEAD_ID = 1
 _BEFORE_ALL = -1
@@ -79,7 +79,7 @@ def load_changes(connection: Connection, store: MemoryStore, after_block: int) -
         for authority in session.scalars(
             select(table.Authority).where(table.Authority.block_number > after_block)
         ):
-            store.put_authority(Authority(authority.department, authority.threshold))
+            store.put_authority(rows.authority_of(authority))
         for department in session.scalars(
             select(table.Department).where(table.Department.block_number > after_block)
         ):
@@ -90,6 +90,7 @@ def load_changes(connection: Connection, store: MemoryStore, after_block: int) -
             store.put_person(rows.person_of(person))
         for key in session.scalars(select(table.Key).where(table.Key.block_number > after_block)):
             store.put_key(rows.key_of(key))
+        _load_keys(session, store, after_block)
         for calendar_year in session.scalars(
             select(table.CalendarYear).where(table.CalendarYear.block_number > after_block)
         ):
@@ -112,6 +113,24 @@ def load_changes(connection: Connection, store: MemoryStore, after_block: int) -
         ):
             store.put_nonce(nonce.contract, nonce.key_id, nonce.nonce)
     return head
+
+
+def _load_keys(session: Session, store: MemoryStore, after_block: int) -> None:
+    """What belongs to keys and contracts; of the proposals of one head the newest comes last."""
+    for certificate in session.scalars(
+        select(table.Certificate).where(table.Certificate.block_number > after_block)
+    ):
+        store.put_certificate(rows.certificate_of(certificate))
+    for proposal in session.scalars(
+        select(table.Proposal)
+        .where(table.Proposal.block_number > after_block)
+        .order_by(table.Proposal.position)
+    ):
+        store.put_proposal(rows.proposal_of(proposal))
+    for successor in session.scalars(
+        select(table.Successor).where(table.Successor.block_number > after_block)
+    ):
+        store.put_successor(rows.successor_of(successor))
 
 
 def _load_catalogue(session: Session, store: MemoryStore, after_block: int) -> None:

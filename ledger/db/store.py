@@ -41,17 +41,20 @@ class SqlStore:
             setattr(row, name, value)
 
     def find_authority(self) -> model.Authority | None:
-        """Return what genesis fixed."""
+        """Return the authority as it stands."""
         row = self._session.scalars(select(table.Authority)).first()
-        return None if row is None else model.Authority(row.department, row.threshold)
+        return None if row is None else authority_of(row)
 
     def put_authority(self, authority: model.Authority) -> None:
-        """Keep what genesis fixed."""
+        """Keep the authority."""
         self._put(
             table.Authority,
             authority.department,
             department=authority.department,
             threshold=authority.threshold,
+            persons=authority.persons,
+            active_keys=authority.active_keys,
+            replacement_delay_s=authority.replacement_delay_s,
             block_number=self._block_number,
         )
 
@@ -92,6 +95,8 @@ class SqlStore:
             department=person.department,
             roles=int(person.roles),
             revision=person.revision,
+            generation=person.generation,
+            has_active_key=person.has_active_key,
             block_number=person.block_number,
         )
 
@@ -110,6 +115,9 @@ class SqlStore:
             person=key.person,
             state=str(key.state),
             reason_code=key.reason_code,
+            valid_until=key.valid_until,
+            certificate_until=key.certificate_until,
+            generation=key.generation,
             revision=key.revision,
             block_number=key.block_number,
         )
@@ -139,6 +147,70 @@ class SqlStore:
             reason=c.reason,
             revision=c.revision,
             block_number=c.block_number,
+        )
+
+    def find_certificate(self, key_id: bytes) -> model.CertificateBinding | None:
+        """Return the certificate that a key is bound to."""
+        row = self._session.get(table.Certificate, key_id)
+        return None if row is None else certificate_of(row)
+
+    def put_certificate(self, binding: model.CertificateBinding) -> None:
+        """Keep the certificate that a key is bound to."""
+        b = binding
+        self._put(
+            table.Certificate,
+            b.key_id,
+            key_id=b.key_id,
+            issuer=b.issuer,
+            serial=b.serial,
+            certificate=b.certificate,
+            not_after=b.not_after,
+            act_id=b.act_id,
+            block_number=b.block_number,
+        )
+
+    def find_proposal(self, person_id: bytes) -> model.HeadKeyProposal | None:
+        """Return the newest proposal of a head's key."""
+        row = self._session.scalars(
+            select(table.Proposal)
+            .where(table.Proposal.person == person_id)
+            .order_by(table.Proposal.position.desc())
+            .limit(1)
+        ).first()
+        return None if row is None else proposal_of(row)
+
+    def put_proposal(self, proposal: model.HeadKeyProposal) -> None:
+        """Keep a proposal."""
+        p = proposal
+        self._put(
+            table.Proposal,
+            p.id,
+            id=p.id,
+            person=p.person,
+            public_key=p.public_key.to_bytes(),
+            valid_until=p.valid_until,
+            reason_code=p.reason_code,
+            proposed_at=p.proposed_at,
+            ready_at=p.ready_at,
+            state=str(p.state),
+            generation=p.generation,
+            block_number=p.block_number,
+        )
+
+    def find_successor(self, contract: bytes) -> model.Successor | None:
+        """Return the successor of the contract with this address."""
+        row = self._session.get(table.Successor, contract)
+        return None if row is None else successor_of(row)
+
+    def put_successor(self, successor: model.Successor) -> None:
+        """Keep a successor."""
+        self._put(
+            table.Successor,
+            successor.contract,
+            contract=successor.contract,
+            successor=successor.successor,
+            act_id=successor.act_id,
+            block_number=successor.block_number,
         )
 
     def find_entry(self, entry_id: bytes) -> model.Entry | None:
@@ -354,6 +426,17 @@ class SqlStore:
         )
 
 
+def authority_of(row: table.Authority) -> model.Authority:
+    """Return the model's authority."""
+    return model.Authority(
+        department=row.department,
+        threshold=row.threshold,
+        persons=row.persons,
+        active_keys=row.active_keys,
+        replacement_delay_s=row.replacement_delay_s,
+    )
+
+
 def department_of(row: table.Department) -> model.Department:
     """Return the model's department."""
     return model.Department(
@@ -372,7 +455,15 @@ def department_of(row: table.Department) -> model.Department:
 
 def person_of(row: table.Person) -> model.Person:
     """Return the model's person."""
-    return model.Person(row.id, row.department, Role(row.roles), row.revision, row.block_number)
+    return model.Person(
+        id=row.id,
+        department=row.department,
+        roles=Role(row.roles),
+        revision=row.revision,
+        generation=row.generation,
+        has_active_key=row.has_active_key,
+        block_number=row.block_number,
+    )
 
 
 def key_of(row: table.Key) -> model.Key:
@@ -383,6 +474,9 @@ def key_of(row: table.Key) -> model.Key:
         person=row.person,
         state=model.KeyState(row.state),
         reason_code=row.reason_code,
+        valid_until=row.valid_until,
+        certificate_until=row.certificate_until,
+        generation=row.generation,
         revision=row.revision,
         block_number=row.block_number,
     )
@@ -399,6 +493,40 @@ def calendar_year_of(row: table.CalendarYear) -> model.CalendarYear:
         revision=row.revision,
         block_number=row.block_number,
     )
+
+
+def certificate_of(row: table.Certificate) -> model.CertificateBinding:
+    """Return the model's binding of a certificate."""
+    return model.CertificateBinding(
+        key_id=row.key_id,
+        issuer=row.issuer,
+        serial=row.serial,
+        certificate=row.certificate,
+        not_after=row.not_after,
+        act_id=row.act_id,
+        block_number=row.block_number,
+    )
+
+
+def proposal_of(row: table.Proposal) -> model.HeadKeyProposal:
+    """Return the model's proposal of a head's key."""
+    return model.HeadKeyProposal(
+        id=row.id,
+        person=row.person,
+        public_key=PublicKey.from_bytes(row.public_key),
+        valid_until=row.valid_until,
+        reason_code=row.reason_code,
+        proposed_at=row.proposed_at,
+        ready_at=row.ready_at,
+        state=model.ProposalState(row.state),
+        generation=row.generation,
+        block_number=row.block_number,
+    )
+
+
+def successor_of(row: table.Successor) -> model.Successor:
+    """Return the model's successor."""
+    return model.Successor(row.contract, row.successor, row.act_id, row.block_number)
 
 
 def entry_version_of(row: table.EntryVersion) -> model.EntryVersion:

@@ -7,9 +7,11 @@ from protocol.model import (
     Anchor,
     Authority,
     CalendarYear,
+    CertificateBinding,
     Department,
     Entry,
     EntryVersion,
+    HeadKeyProposal,
     Interface,
     InterfaceVersion,
     Key,
@@ -18,6 +20,7 @@ from protocol.model import (
     Person,
     Request,
     Store,
+    Successor,
 )
 
 _Value = TypeVar("_Value")
@@ -41,7 +44,7 @@ class OverlayStore(MemoryStore):
         self._counted: dict[tuple[str, bytes], int] = {}
 
     def find_authority(self) -> Authority | None:
-        """Return what genesis fixed."""
+        """Return the authority as it stands."""
         return _first(super().find_authority(), self.base.find_authority)
 
     def find_department(self, department_id: bytes) -> Department | None:
@@ -66,6 +69,21 @@ class OverlayStore(MemoryStore):
         """Return the year that this act published."""
         own = super().find_calendar_publication(publication_id)
         return _first(own, lambda: self.base.find_calendar_publication(publication_id))
+
+    def find_certificate(self, key_id: bytes) -> CertificateBinding | None:
+        """Return the certificate that a key is bound to."""
+        own = super().find_certificate(key_id)
+        return _first(own, lambda: self.base.find_certificate(key_id))
+
+    def find_proposal(self, person_id: bytes) -> HeadKeyProposal | None:
+        """Return the newest proposal of a head's key."""
+        own = super().find_proposal(person_id)
+        return _first(own, lambda: self.base.find_proposal(person_id))
+
+    def find_successor(self, contract: bytes) -> Successor | None:
+        """Return the successor of the contract with this address."""
+        own = super().find_successor(contract)
+        return _first(own, lambda: self.base.find_successor(contract))
 
     def find_entry(self, entry_id: bytes) -> Entry | None:
         """Return an entry."""

@@ -334,20 +334,26 @@ class Outbox:
         with read_transaction(self._engine) as connection, Session(connection) as session:
             return _next_nonce(session, contract, key_id)
 
-    def get_target(self, target: bytes) -> Target:
+    def get_target(self, target: bytes, kind: str | None = None) -> Target:
         """Return kind and revision of what an act may name.
+
+        Args:
+            target: its id.
+            kind: its noun; needed where a founder's department, person and key have one id.
 
         Raises:
             RequestRefused: TARGET_UNKNOWN.
         """
         with read_transaction(self._engine) as connection, Session(connection) as session:
-            for kind, model in _TARGETS:
+            for noun, model in _TARGETS:
+                if kind not in (None, noun):
+                    continue
                 columns = model.__table__.columns
                 revision = session.scalar(
                     select(columns["revision"]).where(columns["id"] == target)
                 )
                 if revision is not None:
-                    return Target(target, kind, revision)
+                    return Target(target, noun, revision)
         raise RequestRefused("TARGET_UNKNOWN", "nothing with this id is recorded")
 
 

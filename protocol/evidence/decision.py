@@ -8,7 +8,7 @@ from crypto.sm2 import PublicKey, Signature
 from protocol.acts import ZERO_ID
 from protocol.description import Role
 from protocol.httpsig import DATA_PATH, ProviderAnswer, SignedRequest
-from protocol.model import GRANT_PROBLEMS, KeyState, Store, effective_items, grant_problem
+from protocol.model import GRANT_PROBLEMS, Store, effective_items, grant_problem, key_problem
 
 #: A gateway's clock may be set to allow so much; beyond it no setting goes.
 MAX_SKEW_S = 300
@@ -163,7 +163,7 @@ def verify_end(
         "the answer is not signed by a key of the provider",
         ok=key is not None
         and person is not None
-        and key.state is KeyState.ACTIVE
+        and key_problem(key, person, answer["created"]) is None
         and bool(person.roles & Role.PROVIDER)
         and person.department.hex() == intent["provider"],
     )

@@ -3,7 +3,13 @@
 The indexer, the gateway, the verifier and the audit all stand on this one model.
 """
 
-from protocol.model.apply import Applied, apply_act, apply_anchor, apply_genesis
+from protocol.model.apply import (
+    MAX_REPLACEMENT_DELAY_S,
+    Applied,
+    apply_act,
+    apply_anchor,
+    apply_genesis,
+)
 from protocol.model.calendar import CalendarYear
 from protocol.model.decision import (
     GRANT_PROBLEMS,
@@ -15,22 +21,40 @@ from protocol.model.decision import (
 )
 from protocol.model.entries import Entry, EntryState, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceState, InterfaceVersion, Side
+from protocol.model.keys import key_problem
 from protocol.model.logs import Anchor, Log
 from protocol.model.published_years import PublishedYears
-from protocol.model.registry import Authority, Department, Key, KeyState, Person
+from protocol.model.registry import (
+    REPLACEMENT_WINDOW_S,
+    Authority,
+    CertificateBinding,
+    Department,
+    HeadKeyProposal,
+    Key,
+    KeyState,
+    Person,
+    ProposalState,
+    Successor,
+    proposal_state,
+    state_of,
+)
 from protocol.model.requests import Request, RequestState, Term
 from protocol.model.store import MemoryStore, Store
 
 __all__ = [
     "GRANT_PROBLEMS",
+    "MAX_REPLACEMENT_DELAY_S",
+    "REPLACEMENT_WINDOW_S",
     "Anchor",
     "Applied",
     "Authority",
     "CalendarYear",
+    "CertificateBinding",
     "Department",
     "Entry",
     "EntryState",
     "EntryVersion",
+    "HeadKeyProposal",
     "Interface",
     "InterfaceState",
     "InterfaceVersion",
@@ -39,11 +63,13 @@ __all__ = [
     "Log",
     "MemoryStore",
     "Person",
+    "ProposalState",
     "PublishedYears",
     "Request",
     "RequestState",
     "Side",
     "Store",
+    "Successor",
     "Term",
     "apply_act",
     "apply_anchor",
@@ -53,4 +79,7 @@ __all__ = [
     "is_entry_live",
     "is_grant_live",
     "is_interface_live",
+    "key_problem",
+    "proposal_state",
+    "state_of",
 ]

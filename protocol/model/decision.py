@@ -5,7 +5,7 @@ from urllib.parse import unquote
 from protocol.description import Role
 from protocol.model.entries import Entry, EntryState
 from protocol.model.interfaces import InterfaceState
-from protocol.model.registry import KeyState
+from protocol.model.keys import key_problem
 from protocol.model.requests import RequestState
 from protocol.model.store import Store
 
@@ -17,6 +17,7 @@ GRANT_PROBLEMS = frozenset(
     {
         "KEY_UNKNOWN",
         "KEY_NOT_ACTIVE",
+        "KEY_EXPIRED",
         "ROLE_MISSING",
         "GRANT_UNKNOWN",
         "GRANT_NOT_YOURS",
@@ -108,9 +109,9 @@ def grant_problem(
 ) -> str | None:
     """Return the code that refuses a data request at this state, or None when it may pass.
 
-    The checks have this order: KEY_UNKNOWN, KEY_NOT_ACTIVE, ROLE_MISSING, GRANT_UNKNOWN,
-    GRANT_NOT_YOURS, GRANT_NOT_LIVE, GRANT_SUSPENDED, GRANT_REVOKED, GRANT_NOT_YET_VALID,
-    GRANT_EXPIRED, INTERFACE_NOT_LIVE, PURPOSE_MISMATCH, NO_ITEMS.
+    The checks have this order: KEY_UNKNOWN, KEY_NOT_ACTIVE (suspended or revoked), KEY_EXPIRED,
+    ROLE_MISSING, GRANT_UNKNOWN, GRANT_NOT_YOURS, GRANT_NOT_LIVE, GRANT_SUSPENDED, GRANT_REVOKED,
+    GRANT_NOT_YET_VALID, GRANT_EXPIRED, INTERFACE_NOT_LIVE, PURPOSE_MISMATCH, NO_ITEMS.
 
     Args:
         store: the state.
@@ -124,8 +125,9 @@ def grant_problem(
     person = store.find_person(key.person) if key is not None else None
     if key is None or person is None:
         return "KEY_UNKNOWN"
-    if key.state is not KeyState.ACTIVE:
-        return "KEY_NOT_ACTIVE"
+    problem = key_problem(key, person, at_s)
+    if problem is not None:
+        return problem
     if not person.roles & (Role.SYSTEM | Role.OPERATOR):
         return "ROLE_MISSING"
     request = store.find_request(grant)

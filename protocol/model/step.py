@@ -26,7 +26,7 @@ class Step:
 
     Attributes:
         store: the state.
-        authority: what genesis fixed.
+        authority: the authority as it stands before the act.
         act: the decoded act.
         act_id: its id, and the id of what it creates.
         persons: the persons who signed, in order, without the owner of a new key.

@@ -6,7 +6,15 @@ from protocol.model.calendar import CalendarYear
 from protocol.model.entries import Entry, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceVersion
 from protocol.model.logs import Anchor, Log
-from protocol.model.registry import Authority, Department, Key, Person
+from protocol.model.registry import (
+    Authority,
+    CertificateBinding,
+    Department,
+    HeadKeyProposal,
+    Key,
+    Person,
+    Successor,
+)
 from protocol.model.requests import Request
 
 
@@ -18,10 +26,10 @@ class Store(Protocol):
     """
 
     def find_authority(self) -> Authority | None:
-        """Return what genesis fixed."""
+        """Return the authority as it stands."""
 
     def put_authority(self, authority: Authority) -> None:
-        """Keep what genesis fixed."""
+        """Keep the authority."""
 
     def find_department(self, department_id: bytes) -> Department | None:
         """Return a department."""
@@ -49,6 +57,24 @@ class Store(Protocol):
 
     def put_calendar_year(self, calendar_year: CalendarYear) -> None:
         """Keep a year's working days."""
+
+    def find_certificate(self, key_id: bytes) -> CertificateBinding | None:
+        """Return the certificate that a key is bound to."""
+
+    def put_certificate(self, binding: CertificateBinding) -> None:
+        """Keep the certificate that a key is bound to."""
+
+    def find_proposal(self, person_id: bytes) -> HeadKeyProposal | None:
+        """Return the newest proposal of a head's key."""
+
+    def put_proposal(self, proposal: HeadKeyProposal) -> None:
+        """Keep a proposal; it becomes its head's newest."""
+
+    def find_successor(self, contract: bytes) -> Successor | None:
+        """Return the successor of the contract with this address."""
+
+    def put_successor(self, successor: Successor) -> None:
+        """Keep a successor."""
 
     def find_entry(self, entry_id: bytes) -> Entry | None:
         """Return an entry with its current and pending version."""
@@ -110,6 +136,9 @@ class MemoryStore:
         self.departments: dict[bytes, Department] = {}
         self.persons: dict[bytes, Person] = {}
         self.keys: dict[bytes, Key] = {}
+        self.certificates: dict[bytes, CertificateBinding] = {}
+        self.proposals: dict[bytes, HeadKeyProposal] = {}
+        self.successors: dict[bytes, Successor] = {}
         self.entries: dict[bytes, Entry] = {}
         self.interfaces: dict[bytes, Interface] = {}
         self.requests: dict[bytes, Request] = {}
@@ -118,16 +147,17 @@ class MemoryStore:
         self._publications: dict[int, bytes] = {}
         self._entry_versions: dict[tuple[bytes, int], EntryVersion] = {}
         self._interface_versions: dict[tuple[bytes, int], InterfaceVersion] = {}
+        self._newest_proposals: dict[bytes, HeadKeyProposal] = {}
         self._origins: dict[str, Log] = {}
         self._anchors: dict[bytes, Anchor] = {}
         self._nonces: dict[tuple[str, bytes], int] = {}
 
     def find_authority(self) -> Authority | None:
-        """Return what genesis fixed."""
+        """Return the authority as it stands."""
         return self._authority
 
     def put_authority(self, authority: Authority) -> None:
-        """Keep what genesis fixed."""
+        """Keep the authority."""
         self._authority = authority
 
     def find_department(self, department_id: bytes) -> Department | None:
@@ -166,6 +196,31 @@ class MemoryStore:
         """Keep a year's working days."""
         self.calendar_years[calendar_year.id] = calendar_year
         self._publications[calendar_year.year] = calendar_year.id
+
+    def find_certificate(self, key_id: bytes) -> CertificateBinding | None:
+        """Return the certificate that a key is bound to."""
+        return self.certificates.get(key_id)
+
+    def put_certificate(self, binding: CertificateBinding) -> None:
+        """Keep the certificate that a key is bound to."""
+        self.certificates[binding.key_id] = binding
+
+    def find_proposal(self, person_id: bytes) -> HeadKeyProposal | None:
+        """Return the newest proposal of a head's key."""
+        return self._newest_proposals.get(person_id)
+
+    def put_proposal(self, proposal: HeadKeyProposal) -> None:
+        """Keep a proposal."""
+        self.proposals[proposal.id] = proposal
+        self._newest_proposals[proposal.person] = proposal
+
+    def find_successor(self, contract: bytes) -> Successor | None:
+        """Return the successor of the contract with this address."""
+        return self.successors.get(contract)
+
+    def put_successor(self, successor: Successor) -> None:
+        """Keep a successor."""
+        self.successors[successor.contract] = successor
 
     def find_entry(self, entry_id: bytes) -> Entry | None:
         """Return an entry."""

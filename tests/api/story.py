@@ -83,7 +83,7 @@ def key_id(name: str) -> str:
 def key_words(signer: Signer) -> dict[str, int]:
     """Return the values with which an act brings a new key."""
     public = (signer if isinstance(signer, PrivateKey) else key(signer)).public_key
-    return {"key_x": public.x, "key_y": public.y}
+    return {"key_x": public.x, "key_y": public.y, "valid_until": 0}
 
 
 class Story:
@@ -147,7 +147,7 @@ class Story:
         keys = [one if isinstance(one, PrivateKey) else key(one) for one in signers]
         actor = keys[0].public_key.key_id
         nonce = self.get(f"/v1/keys/{actor.hex()}/nonce", contract=contract)["nonce"]
-        revision = 0 if target is None else self.get(f"/v1/targets/{target}")["revision"]
+        revision = 0 if target is None else self.revision(name, target)
         fields: dict[str, Any] = {
             "chain_id": self.deployment["chain_id"],
             "contract": bytes.fromhex(self.deployment["contracts"][contract][2:]),
@@ -159,6 +159,12 @@ class Story:
             **(header or {}),
         }
         return sign_act(make_act(name, values=values, **fields), keys)
+
+    def revision(self, name: str, target: str) -> int:
+        """Return the revision of what an act of that name changes."""
+        kind = BY_NAME[name].target_kind
+        query = {"kind": kind} if kind else {}
+        return int(self.get(f"/v1/targets/{target}", **query)["revision"])
 
     def post(self, signed: SignedAct, *documents: bytes) -> httpx.Response:
         """Hand an act in."""

@@ -28,7 +28,9 @@ OTHERS = {
     "EVIDENCE_TAG",
     "GENESIS_TOPIC",
     "GRANT_PROBLEMS",
+    "MAX_REPLACEMENT_DELAY_S",
     "PIECE_TOPIC",
+    "REPLACEMENT_WINDOW_S",
     "RUST_BACKTRACE",  # environment
     *(one.name for one in DEADLINES),
 }

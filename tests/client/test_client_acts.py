@@ -27,6 +27,7 @@ from protocol.description import ACT_TYPES, CONTRACTS, Role
 from protocol.documents import document_digest
 from sanlian_client.acts import Acts, Sealed, Term, mask_of, seal
 from sanlian_client.cli import main
+from sanlian_client.dev_ca import DevelopmentCa
 from sanlian_client.drafts import Draft
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.platform import Platform
@@ -155,7 +156,9 @@ def test_key_files(tmp_path: Path) -> None:
         load_key(path, "correct horse")
 
 
-def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey]) -> None:
+def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey], tmp_path: Path) -> None:
+    ca = DevelopmentCa.new(tmp_path / "ca", "passphrase", name="根", days=9, crl_days=9)
+    certificate = ca.issue(keys[3].public_key, name="张三", unit=None, days=5)
     assert set(ACT_NAMES) == {kind.name for kind in ACT_TYPES}
     fields = {field.name for kind in ACT_TYPES for word in kind.words for field in word}
     assert set(FIELD_NAMES) == fields
@@ -193,6 +196,18 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey]) -> N
             acts.set_roles(a, target, Role(0)),
             acts.add_key(a, target, public),
             acts.revoke_key(a, target, 2),
+            acts.rotate_key(a, public, valid_until=2_000_000_000),
+            acts.suspend_key(a, target, 3),
+            acts.resume_key(a, target),
+            acts.resume_authority_key([a, b], target),
+            acts.propose_head_key([a, b], target, public, 2),
+            acts.object_head_key(a, target, d),
+            acts.replace_head_key(a, target, d),
+            acts.set_threshold([a, b], target, 3),
+            acts.add_authority_person([a, b], public),
+            acts.remove_authority_person([a, b], target, 4),
+            acts.bind_certificate(a, certificate),
+            acts.name_successor([a, b], "Entries", b"\x07" * 20),
             acts.publish_entry(a, target, document_digest(ENTRY)),
             acts.retire_entry(a, target, b"r")[0],
             acts.register_interface(

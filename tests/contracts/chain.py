@@ -12,7 +12,7 @@ from ledger.chain.artifacts import encode_call
 from ledger.chain.deploy import Deployed, deploy_contracts
 from ledger.chain.engines.embedded.anvil import find_anvil
 from ledger.chain.rpc import Rpc
-from tests.contracts.city import AUTHORITY, CHAIN_ID, CITY_HEAD, key, wait_until
+from tests.contracts.city import AUTHORITY, CHAIN_ID, CITY_HEAD, DELAY_S, key, wait_until
 
 SENDER_KEY = sm3(b"contracts tests: sender")
 START_S = 1_790_000_000
@@ -59,6 +59,7 @@ def deploy_city(rpc: Rpc) -> Deployed:
         head_key=key(CITY_HEAD).public_key,
         authority_keys=[key(name).public_key for name in AUTHORITY],
         threshold=2,
+        replacement_delay_s=DELAY_S,
     )
 
 

@@ -4,13 +4,15 @@ A new act type gets its step here; `missing` names those that have none.
 """
 
 from protocol.description import ACT_TYPES, Role
-from tests.contracts.city import AUTHORITY, City, digest, key
+from tests.contracts.city import AUTHORITY, CITY_HEAD, DELAY_S, City, digest, key, key_words
 
 
 def record_every_act(city: City) -> None:
     """Build the city and record what `City.build` does not."""
     city.build()
     _record_the_registry(city)
+    _record_the_keys(city)
+    _record_the_authority(city)
     _record_the_calendar(city)
     _record_the_requests(city)
     # Last, as what depends on an entry or interface needs it live.
@@ -24,23 +26,45 @@ def missing(city: City) -> set[str]:
 
 def signers(city: City) -> list[tuple[int, int]]:
     """Return the keys that signed, as points, in the order of their first signature."""
-    ids = dict.fromkeys(s.key_id for signed, _ in city.sent for s in signed.signatures)
-    return [
-        (
-            int(city.field("Registry", "keys", key_id, "x")),
-            int(city.field("Registry", "keys", key_id, "y")),
-        )
-        for key_id in ids
-    ]
+    keys = dict.fromkeys(key(name).public_key for name in city.signers)
+    return [(one.x, one.y) for one in keys]
 
 
 def _record_the_registry(city: City) -> None:
     head, spare = "housing head", "housing spare"
     public = key(spare).public_key
-    words = {"key_x": public.x, "key_y": public.y}
-    city.do("KeyAdded", (head, spare), city.ids["housing operator"], **words)
+    city.do("KeyAdded", (head, spare), city.ids["housing operator"], **key_words(spare))
     city.do("KeyRevoked", (head,), public.key_id, reason_code=1)
     city.do("PersonRolesSet", (head,), city.ids["housing both"], roles=int(Role.OPERATOR))
+
+
+def _record_the_keys(city: City) -> None:
+    head, both, new = ("housing head",), "housing both", "housing both's next"
+    old, next_ = key(both).public_key.key_id, key(new).public_key.key_id
+    city.do("KeyRotated", (both, new), old, **key_words(new))
+    city.do("KeySuspended", head, next_, reason_code=2)
+    city.do("KeyResumed", head, next_)
+    words = {"issuer": digest("issuer"), "serial": 7, "certificate": digest("certificate")}
+    city.do("CertificateBound", head, next_, **words, not_after=city.now() + 10 * DELAY_S)
+    for name, asked, code in (("refused", "HeadKeyObjected", 2), ("taken", "HeadKeyReplaced", 3)):
+        person, signers = city.ids["housing"], (*AUTHORITY[:2], name)
+        city.do("HeadKeyProposed", signers, person, **key_words(name), reason_code=code)
+        if asked == "HeadKeyReplaced":
+            city.rpc.call("evm_increaseTime", DELAY_S + 1)
+            city.rpc.call("evm_mine")
+        actor = head if asked == "HeadKeyObjected" else AUTHORITY[:1]
+        city.do(asked, actor, person, key=key(name).public_key.key_id)
+
+
+def _record_the_authority(city: City) -> None:
+    two, third = AUTHORITY[:2], AUTHORITY[2]
+    added = city.do("AuthorityPersonAdded", (*two, "authority 4"), **key_words("authority 4"))
+    city.do("AuthorityPersonRemoved", two, added, reason_code=4)
+    city.do("ThresholdSet", two, key(CITY_HEAD).public_key.key_id, threshold=2)
+    suspended = key(third).public_key.key_id
+    city.do("KeySuspended", (third,), suspended, reason_code=2)
+    city.do("AuthorityKeyResumed", two, suspended)
+    city.do("SuccessorNamed", two, contract=city.contracts["Entries"], successor=b"\x11" * 20)
 
 
 def _record_the_calendar(city: City) -> None:

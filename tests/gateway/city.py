@@ -58,6 +58,7 @@ class City:
             head=self.head.public_key,
             authority_keys=[key.public_key for key in self.authority],
             threshold=2,
+            replacement_delay_s=3600,
             block_number=1,
         )
         self.gateway = self.enrol(self.head, Role.GATEWAY)
@@ -117,7 +118,9 @@ class City:
         key = PrivateKey.generate()
         point = key.public_key
         self.act(
-            "PersonEnrolled", [head, key], {"roles": int(roles), "key_x": point.x, "key_y": point.y}
+            "PersonEnrolled",
+            [head, key],
+            {"roles": int(roles), "key_x": point.x, "key_y": point.y, "valid_until": 0},
         )
         return key
 
@@ -134,6 +137,7 @@ class City:
             "name": name,
             "key_x": key.public_key.x,
             "key_y": key.public_key.y,
+            "valid_until": 0,
         }
         applied = self.act("DepartmentRegistered", [*self.authority[:2], key], values)
         return applied.target, key

@@ -29,6 +29,8 @@ from protocol.description import BY_NAME, Role
 
 RELAY_KEY = sm3(b"relay of these tests")
 ORIGIN = "test.city/log"
+#: How long a head can object here; the clock is the real one.
+DELAY_S = 2
 
 
 def key(name: str) -> PrivateKey:
@@ -203,7 +205,7 @@ class City:
 
 def _person_values(new: PrivateKey, roles: Role) -> dict[str, Value]:
     public = new.public_key
-    return {"roles": int(roles), "key_x": public.x, "key_y": public.y}
+    return {"roles": int(roles), "key_x": public.x, "key_y": public.y, "valid_until": 0}
 
 
 def calendar_values(year: int) -> dict[str, Value]:
@@ -223,6 +225,7 @@ def department_values(head: PrivateKey, name: str) -> dict[str, Value]:
         "name": name,
         "key_x": head.public_key.x,
         "key_y": head.public_key.y,
+        "valid_until": 0,
     }
 
 
@@ -301,6 +304,7 @@ def deploy(rpc: Rpc) -> Deployment:
         head_key=key("authority head").public_key,
         authority_keys=[key(f"authority {n}").public_key for n in (0, 1, 2)],
         threshold=2,
+        replacement_delay_s=DELAY_S,
     )
     return Deployment(
         chain_id=int(rpc.call("eth_chainId"), 16),

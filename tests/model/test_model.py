@@ -42,6 +42,7 @@ class Town:
             head=KEYS["city"].public_key,
             authority_keys=[KEYS["a1"].public_key, KEYS["a2"].public_key],
             threshold=2,
+            replacement_delay_s=3600,
             block_number=1,
         )
 
@@ -91,7 +92,7 @@ class Town:
 def point(name: str) -> dict[str, int]:
     """Return the words of a new key."""
     public = KEYS[name].public_key
-    return {"key_x": public.x, "key_y": public.y}
+    return {"key_x": public.x, "key_y": public.y, "valid_until": 0}
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from sm2_textbook import Case, G, add, find_y, make_case, multiply, multiply_generator, negate
 from sm_node import Node, Refused
+from tests.crypto.gmssl_opinion import is_valid_for_gmssl
 
 from crypto import sm2
 from crypto.keccak import keccak256
 from crypto.sm2 import N, P, PrivateKey, PublicKey, Signature, digest_e, z_a
 from crypto.sm3 import sm3
-from tests.crypto.gmssl_opinion import is_valid_for_gmssl
 
 VERIFY = "verify(bytes32,uint256,uint256,uint256,uint256)"
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "sm.json").read_bytes())

@@ -36,6 +36,9 @@ def upgrade() -> None:
         "authority",
         sa.Column("department", sa.LargeBinary(), nullable=False),
         sa.Column("threshold", sa.BigInteger(), nullable=False),
+        sa.Column("persons", sa.BigInteger(), nullable=False),
+        sa.Column("active_keys", sa.BigInteger(), nullable=False),
+        sa.Column("replacement_delay_s", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("department", name=op.f("pk_authority")),
     )
@@ -76,6 +79,21 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             batch_op.f("ix_calendar_years_position_id"), ["position", "id"], unique=False
+        )
+    op.create_table(
+        "certificates",
+        sa.Column("key_id", sa.LargeBinary(), nullable=False),
+        sa.Column("issuer", sa.LargeBinary(), nullable=False),
+        sa.Column("serial", ledger.db.types.Uint256(), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("not_after", ledger.db.types.Uint64(), nullable=False),
+        sa.Column("act_id", sa.LargeBinary(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", name=op.f("pk_certificates")),
+    )
+    with op.batch_alter_table("certificates", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_certificates_block_number"), ["block_number"], unique=False
         )
 
     op.create_table(
@@ -238,6 +256,9 @@ def upgrade() -> None:
         sa.Column("person", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("reason_code", ledger.db.types.Uint256(), nullable=False),
+        sa.Column("valid_until", ledger.db.types.Uint64(), nullable=False),
+        sa.Column("certificate_until", ledger.db.types.Uint64(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
@@ -310,6 +331,8 @@ def upgrade() -> None:
         sa.Column("department", sa.LargeBinary(), nullable=False),
         sa.Column("roles", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("has_active_key", sa.Boolean(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_persons")),
@@ -319,6 +342,30 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_persons_department"), ["department"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_persons_position_id"), ["position", "id"], unique=False
+        )
+
+    op.create_table(
+        "proposals",
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("person", sa.LargeBinary(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("valid_until", ledger.db.types.Uint64(), nullable=False),
+        sa.Column("reason_code", sa.BigInteger(), nullable=False),
+        sa.Column("proposed_at", sa.BigInteger(), nullable=False),
+        sa.Column("ready_at", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_proposals")),
+    )
+    with op.batch_alter_table("proposals", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_proposals_block_number"), ["block_number"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_proposals_person"), ["person"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_proposals_position_id"), ["position", "id"], unique=False
         )
 
     op.create_table(
@@ -356,6 +403,19 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_requests_provider"), ["provider"], unique=False)
         batch_op.create_index(batch_op.f("ix_requests_requester"), ["requester"], unique=False)
+
+    op.create_table(
+        "successors",
+        sa.Column("contract", sa.LargeBinary(), nullable=False),
+        sa.Column("successor", sa.LargeBinary(), nullable=False),
+        sa.Column("act_id", sa.LargeBinary(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("contract", name=op.f("pk_successors")),
+    )
+    with op.batch_alter_table("successors", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_successors_block_number"), ["block_number"], unique=False
+        )
 
     op.create_table(
         "transactions",
@@ -431,6 +491,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_transactions_act_id"))
 
     op.drop_table("transactions")
+    with op.batch_alter_table("successors", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_successors_block_number"))
+
+    op.drop_table("successors")
     with op.batch_alter_table("requests", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_requests_requester"))
         batch_op.drop_index(batch_op.f("ix_requests_provider"))
@@ -439,6 +503,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_requests_block_number"))
 
     op.drop_table("requests")
+    with op.batch_alter_table("proposals", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_proposals_position_id"))
+        batch_op.drop_index(batch_op.f("ix_proposals_person"))
+        batch_op.drop_index(batch_op.f("ix_proposals_block_number"))
+
+    op.drop_table("proposals")
     with op.batch_alter_table("persons", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_persons_position_id"))
         batch_op.drop_index(batch_op.f("ix_persons_department"))
@@ -498,6 +568,10 @@ def downgrade() -> None:
 
     op.drop_table("departments")
     op.drop_table("checkpoint_cosignatures")
+    with op.batch_alter_table("certificates", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_certificates_block_number"))
+
+    op.drop_table("certificates")
     with op.batch_alter_table("calendar_years", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_calendar_years_position_id"))
         batch_op.drop_index(batch_op.f("ix_calendar_years_block_number"))
