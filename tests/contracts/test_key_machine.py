@@ -90,6 +90,11 @@ class KeyMachine(RuleBasedStateMachine):
             and state_of(found, person, self.city.now()) is KeyState.ACTIVE
         )
 
+    def stored(self, name: str) -> KeyState | None:
+        """Return the state that acts left a key in."""
+        found = self.store.find_key(key(name).public_key.key_id)
+        return None if found is None else found.state
+
     def new(self) -> str:
         """Return the name of a new key."""
         return f"machine {next(self.numbers)}"
@@ -156,11 +161,16 @@ class KeyMachine(RuleBasedStateMachine):
 
     @rule(who=WHO, other=WHO)
     def resume(self, who: int, other: int) -> None:
-        self.act("KeyResumed", (self.one(who),), self.id_of(self.one(other)))
+        suspended = [n for n in self.names if self.stored(n) is KeyState.SUSPENDED]
+        target = suspended[other % len(suspended)] if suspended else self.one(other)
+        signer = (CITY_HEAD, HEAD, self.one(who))[who % 3]
+        self.act("KeyResumed", (signer,), self.id_of(target))
 
     @rule(who=WHO, other=WHO)
     def resume_authority(self, who: int, other: int) -> None:
-        self.act("AuthorityKeyResumed", self.some(who), self.id_of(self.one(other)))
+        suspended = [n for n in self.names if self.stored(n) is KeyState.SUSPENDED]
+        target = suspended[other % len(suspended)] if suspended else self.one(other)
+        self.act("AuthorityKeyResumed", self.some(who), self.id_of(target))
 
     @rule(who=WHO, other=WHO, until=st.sampled_from(ENDS))
     def add(self, who: int, other: int, until: int) -> None:
@@ -206,7 +216,13 @@ class KeyMachine(RuleBasedStateMachine):
     def decide(self, who: int, other: int, act: str) -> None:
         proposals = sorted(self.store.proposals.values(), key=lambda x: x.id)
         one = proposals[other % len(proposals)]
-        signer = self.some(who)[0] if act == "HeadKeyReplaced" and who % 4 else self.one(who)
+        if act == "HeadKeyReplaced" and who % 4:
+            signer = self.some(who)[0]
+        else:
+            heads = [n for n in self.names if self.person_of(n) == one.person and who % 3]
+            signer = heads[who % len(heads)] if heads else self.one(who)
+        if act == "HeadKeyReplaced" and other % 3:
+            self.wait(DELAY_S)
         self.act(act, (signer,), one.person, key=one.public_key.key_id)
 
     # what always holds
@@ -277,7 +293,7 @@ def _run(machine: type[KeyMachine], examples: int, steps: int) -> None:
 def test_keys_over_time(machine: type[KeyMachine]) -> None:
     _run(machine, 12, 25)
     # A machine whose acts were all refused would have shown nothing.
-    assert len(machine.accepted) >= 8, machine.accepted
+    assert len(machine.accepted) >= 9, machine.accepted
 
 
 @pytest.mark.full
