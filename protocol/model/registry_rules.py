@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from crypto.errors import ProtocolError
 from crypto.sm2 import PublicKey
+from protocol.credit_code import is_credit_code
 from protocol.description import ROLE_GROUPS, Role
 from protocol.model.registry import Department, Key, KeyState, Person
 from protocol.model.step import Step, refuse, state_invalid
@@ -12,23 +13,6 @@ from protocol.model.step import Step, refuse, state_invalid
 Rule = Callable[[Step], tuple[bytes, int]]
 
 _ENDED = Role(0)
-_USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-
-
-def is_credit_code(code: str, *, overridden: bool) -> bool:
-    """Return whether code is a unified social credit code.
-
-    Args:
-        code: 18 characters.
-        overridden: True accepts any last character of the alphabet.
-
-    Standard: GB 32100-2015 clause 5.
-    """
-    values = [_USCC_ALPHABET.find(character) for character in code]
-    if len(values) != 18 or min(values) < 0:
-        return False
-    total = sum(value * pow(3, place, 31) for place, value in enumerate(values[:17]))
-    return overridden or values[17] == -total % 31
 
 
 def _put_key(step: Step, person: bytes) -> None:
