@@ -3,6 +3,7 @@
 from api.routes import (
     acts,
     blocks,
+    catalogue,
     cosignatures,
     departments,
     deployment,
@@ -26,6 +27,7 @@ ROUTERS = tuple(
         persons,
         keys,
         entries,
+        catalogue,
         interfaces,
         requests,
         logs,

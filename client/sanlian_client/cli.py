@@ -16,6 +16,7 @@ from protocol.trust import TrustRoot
 from sanlian_client import console
 from sanlian_client.acts import MAX_SEALED_SIZE, Acts, seal
 from sanlian_client.ca_commands import ca
+from sanlian_client.catalogue_commands import catalogue
 from sanlian_client.console import (
     DIRECTORY,
     FILE,
@@ -38,6 +39,7 @@ from sanlian_client.data import Gateway, Purpose, request_data
 from sanlian_client.drafts import MAX_DRAFT_SIZE, Draft
 from sanlian_client.evidence import MAX_EVIDENCE_SIZE, fetch_evidence, verify_own_request
 from sanlian_client.files import read_limited, replace_file, write_new
+from sanlian_client.interface_commands import interface
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.log import LogClient
 from sanlian_client.receipts import KeptReceipt, ReceiptStore, verify_receipts
@@ -51,6 +53,8 @@ def main() -> None:
 
 
 main.add_command(ca)
+main.add_command(catalogue)
+main.add_command(interface)
 
 
 @main.group()

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from crypto.errors import ProtocolError, RequestRefused
 from ledger.db import models as table
+from ledger.search import index_document
 from protocol.acts import Act
 from protocol.documents import (
     MAX_DOCUMENT_SIZE,
@@ -49,6 +50,28 @@ def describe(data: bytes) -> Described:
         return Described(digest, "interface", _title(parse_interface_document(data).title), data)
     except ProtocolError:
         return Described(digest, "other", "", data)
+
+
+def keep_document(session: Session, document: Described, block_number: int | None) -> None:
+    """Store a document with its place in the search index.
+
+    Args:
+        session: session of a write transaction.
+        document: the document.
+        block_number: block from which on all of it stands on the chain; None before.
+    """
+    session.merge(
+        table.Document(
+            digest=document.digest,
+            kind=document.kind,
+            title=document.title,
+            data=document.data,
+            block_number=block_number,
+        )
+    )
+    session.flush()
+    if document.kind == "entry":
+        index_document(session.connection(), document.digest, document.data)
 
 
 def _title(text: str) -> str:

@@ -64,10 +64,9 @@ def verify_coverage(
     for index, patterns in items.items():
         for pattern in patterns:
             if not walk.leads(schema, pattern):
+                at = join_pointer(pattern)
                 raise _not_covering(
-                    f"the response schema does not describe item {index} at {join_pointer(pattern)}",
-                    join_pointer(pattern),
-                    index,
+                    f"the response schema does not describe item {index} at {at}", at, index
                 )
 
 

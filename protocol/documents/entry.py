@@ -1,8 +1,9 @@
 """Entry documents: the text of a catalogue entry, with every field of the national guide.
 
 Source: docs/protocol.md 5.1; 《政务信息资源目录编制指南（试行）》（发改高技〔2017〕1272号）; Order
-809 Art 13. What a rule depends on (sharing class, library, update cycle, openness, mode) is a word of
-the act and stands there alone; what both must know of the other is compared by verify_entry_words.
+809 Art 13. What a rule depends on (sharing class, library, update cycle, openness, mode) is a word
+of the act and stands there alone; what both must know of the other is compared by
+verify_entry_words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -201,10 +202,22 @@ def find_word_conflicts(
         "the document marks other items as sensitive",
         ok=words["sensitive"] == document.sensitive_mask,
     )
-    for name, its_class in (("conditions", _CONDITIONAL), ("citation", _NOT_SHARED)):
-        stated = bool(members[name].strip())
-        require(name, f"is for class {its_class}, and needed there",
-                ok=stated == (sharing_class == its_class))  # fmt: skip
+    stated = {name: bool(members[name].strip()) for name in ("conditions", "citation")}
+    require(
+        "conditions",
+        "is needed for class 2",
+        ok=stated["conditions"] or sharing_class != _CONDITIONAL,
+    )
+    require(
+        "conditions",
+        "is not for class 3",
+        ok=not stated["conditions"] or sharing_class != _NOT_SHARED,
+    )
+    require(
+        "citation",
+        "is for class 3, and needed there",
+        ok=stated["citation"] == (sharing_class == _NOT_SHARED),
+    )
     require(
         "basis",
         "is SM3 of the document's conditions or citation",

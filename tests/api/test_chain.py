@@ -348,8 +348,8 @@ def test_entry_interface_and_request(story: Story) -> None:
 
 
 def test_filters(story: Story) -> None:
-    assert story.get("/v1/entries", text="低保")["items"]
-    assert not story.get("/v1/entries", text="%")["items"]
+    assert story.get("/v1/entries", q="低保")["items"]
+    assert not story.get("/v1/entries", q="%")["items"]
     assert not story.get("/v1/entries", state="RETIRED")["items"]
     assert story.get("/v1/departments", text="hous")["items"][0]["id"] == story.ids["housing"]
     for name, department in (("requester", "housing"), ("provider", "civil affairs")):

@@ -210,6 +210,7 @@ def words(**others: Any) -> dict[str, Any]:
 def test_words_agree() -> None:
     document = parse_entry_document(canonical_json(entry()))
     verify_entry_words(document, words())
+    verify_entry_words(document, words(sharing_class=1, basis=bytes(32)))  # how to use it
     closed = parse_entry_document(canonical_json(entry(conditions="", citation="某法第一条")))
     basis = basis_of(closed.members, 3)
     assert basis == sm3("某法第一条".encode())
@@ -223,7 +224,7 @@ def test_words_agree() -> None:
         ("sensitive", {}, {"sensitive": 0}),
         ("basis", {}, {"basis": bytes(32)}),
         ("basis", {}, {"basis": sm3(b"other")}),
-        ("conditions", {}, {"sharing_class": 1, "basis": bytes(32)}),
+        ("conditions", {"citation": "某法"}, {"sharing_class": 3, "basis": sm3("某法".encode())}),
         ("conditions", {"conditions": ""}, {"basis": sm3(b"")}),
         ("citation", {"conditions": ""}, {"sharing_class": 3, "basis": sm3(b"")}),
         ("citation", {"citation": "某法"}, {}),
