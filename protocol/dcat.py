@@ -43,6 +43,7 @@ CONTEXT: Final[Mapping[str, Any]] = {
     "dcat": "http://www.w3.org/ns/dcat#",
     "dct": "http://purl.org/dc/terms/",
     "foaf": "http://xmlns.com/foaf/0.1/",
+    "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
     "skos": "http://www.w3.org/2004/02/skos/core#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
     "sanlian": "urn:sanlian:vocabulary:",
@@ -153,7 +154,11 @@ def _dataset(record: CatalogueRecord, urn: str, known: Mapping[str, str]) -> dic
             dataset[f"sanlian:{its_name}"] = _chinese(members[name])
     if members["published"]:
         dataset["dct:issued"] = members["published"]
-    related = [{"@id": known[code]} for code in members["related"] if code in known]
+    related = [
+        {"@id": known[code], "@type": "rdfs:Resource"}
+        for code in members["related"]
+        if code in known
+    ]
     if related:
         dataset["dct:relation"] = related
     return dataset

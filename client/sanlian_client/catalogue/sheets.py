@@ -25,6 +25,7 @@ MAX_ROWS = 50_000
 MAX_COLUMNS = 200
 MAX_CELL_LENGTH = 32_767
 _MAX_MERGED = 100_000
+_MAX_WIDE = 1000
 #: Spreadsheets hold 15 digits of a number exactly.
 _EXACT = 10**15
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
@@ -202,17 +203,22 @@ def _read_xlsx(data: bytes, problems: Problems) -> list[Sheet]:
 def _read_sheet(book: Any, sheet: Any, problems: Problems) -> Sheet:
     sheet.reset_dimensions()  # the file's own word about its size is not believed
     rows: list[list[str]] = []
-    for number, cells in enumerate(
-        sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS + 1), 1
-    ):
-        row = [_cell_text(cell, Place(sheet.title, number, c), problems)
-               for c, cell in enumerate(cells, 1)]  # fmt: skip
+    wide = 0
+    for number, cells in enumerate(sheet.iter_rows(), 1):
+        if len(cells) > MAX_COLUMNS:  # blank cells may reach far: formats do
+            wide += 1
+            if wide > _MAX_WIDE or any(cell.value is not None for cell in cells[MAX_COLUMNS:]):
+                raise too_large(f"more than {MAX_COLUMNS} columns")
+        if number > MAX_ROWS:
+            if any(cell.value is not None for cell in cells):
+                raise too_large(f"more than {MAX_ROWS} rows")
+            continue
+        row = [
+            _cell_text(cell, Place(sheet.title, number, column), problems)
+            for column, cell in enumerate(cells[:MAX_COLUMNS], 1)
+        ]
         while row and not row[-1]:
             row.pop()
-        if row and number > MAX_ROWS:
-            raise too_large(f"more than {MAX_ROWS} rows")
-        if len(row) > MAX_COLUMNS:
-            raise too_large(f"more than {MAX_COLUMNS} columns")
         rows.append(row)
     while rows and not rows[-1]:
         rows.pop()

@@ -192,13 +192,16 @@ def mode(kind: str, its_type: str) -> tuple[int, str]:
         CellUnclear: they name none.
     """
     texts = [compact(text) for text in (kind, its_type) if text]
-    for text in texts:
-        if text in _MEDIA:
-            return 4, _MEDIA[text]
-    for text in reversed(texts):
-        for part in (text, *(text.removeprefix(word) for word in _PLATFORM)):
-            if part.strip("-—()") in _MODES:
-                return _MODES[part.strip("-—()")], ""
+    if texts and texts[0] in _MEDIA:
+        return 4, _MEDIA[texts[0]]
+    if len(texts) > 1 and texts[0] in _PLATFORM:
+        texts = texts[1:]
+    if len(texts) == 1 or (len(texts) > 1 and texts[0] == texts[1]):
+        # The longest first: one name of the platform is the beginning of another.
+        for word in ("", *sorted(_PLATFORM, key=len, reverse=True)):
+            part = texts[0].removeprefix(word).strip("-—()")
+            if part in _MODES:
+                return _MODES[part], ""
     raise CellUnclear(
         "应为共享平台方式（接口、数据库、文件）、邮件、拷盘或介质交换",
         "must be the platform (接口 interface, 数据库 database, 文件 file), 邮件, 拷盘 or 介质交换",
