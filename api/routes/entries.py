@@ -13,7 +13,7 @@ from api.strict import StrictRoute
 from ledger.reads import entries, search
 from ledger.reads.search import MAX_TEXT, EntryFilter
 
-router = APIRouter(prefix="/v1/entries", tags=["directory"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1", tags=["directory"], route_class=StrictRoute)
 
 VersionNumber = Annotated[int, Query(ge=1, le=2**31 - 1)]
 
@@ -51,7 +51,7 @@ def _filter(
 Filter = Annotated[EntryFilter, Depends(_filter)]
 
 
-@router.get("", summary="目录条目列表与检索 / Catalogue entries and search")
+@router.get("/entries", summary="目录条目列表与检索 / Catalogue entries and search")
 def list_entries(
     *,
     services: ServicesDep,
@@ -66,19 +66,23 @@ def list_entries(
     return PageOut[EntryOut].model_validate(page, from_attributes=True)
 
 
-@router.get("/facets", summary="目录条目分面统计 / Numbers of entries by what one may filter by")
+@router.get(
+    "/entry-facets", summary="目录条目分面统计 / Numbers of entries by what one may filter by"
+)
 def count_entries(services: ServicesDep, wanted: Filter) -> FacetsOut:
     """Return how many entries match, and how many by class, library, cycle and provider."""
     return FacetsOut.model_validate(services.read(search.count_entries, wanted))
 
 
-@router.get("/{entry_id}", summary="目录条目 / An entry with all its versions")
+@router.get("/entries/{entry_id}", summary="目录条目 / An entry with all its versions")
 def get_entry(entry_id: Hex32, services: ServicesDep) -> EntryDetail:
     """Return an entry with all versions and their documents."""
     return EntryDetail.model_validate(services.read(entries.get_entry, bytes.fromhex(entry_id)))
 
 
-@router.get("/{entry_id}/differences", summary="版本差异 / What changed between two versions")
+@router.get(
+    "/entries/{entry_id}/differences", summary="版本差异 / What changed between two versions"
+)
 def get_differences(
     entry_id: Hex32,
     services: ServicesDep,

@@ -3,6 +3,7 @@
 An entry is searched by its current version, or by its pending one while it has no other.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,13 @@ from crypto.errors import RequestRefused
 from ledger.db import models as table
 from ledger.reads.page import decode_cursor, encode_cursor, require_limit
 from ledger.search import grams_of, normalise
-from protocol.documents.terms import CATEGORY_CLASSES, WORD_CHOICES, Term
+from protocol.documents.terms import CATEGORY_CLASSES, WORD_CHOICES
 
 MAX_TEXT = 64
 MAX_WORDS = 8
 MAX_GRAMS = 64
 MAX_PROVIDERS = 100
+_COUNTED = ("sharing_class", "library", "update_cycle")
 #: Entries that have all words in their names stand first; positions are smaller than this.
 _RANK = 1 << 58
 
@@ -127,10 +129,10 @@ def find_entries(
     limit = require_limit(limit)
     entry = table.Entry
     words = wanted.words()
-    rank: ColumnElement[int] = literal(0)
+    place: Any = entry.position
     if words:
         rank = case((_has(table.DocumentText.name, words), literal(0)), else_=literal(_RANK))
-    place = entry.position + rank
+        place = entry.position + rank
     query = _joined(entry.id, place.label("place")).where(*_conditions(wanted, words))
     if cursor is not None:
         number, after = decode_cursor(cursor)
@@ -150,44 +152,47 @@ def count_entries(connection: Connection, wanted: EntryFilter) -> dict[str, Any]
     Raises:
         RequestRefused: QUERY_MALFORMED.
     """
-    conditions = _conditions(wanted, wanted.words())
-    version = table.EntryVersion
-
-    def counted(column: InstrumentedAttribute[int], terms: dict[int, Term]) -> list[dict[str, Any]]:
-        rows = connection.execute(
-            _joined(column, func.count()).where(*conditions).group_by(column).order_by(column)
-        ).all()
-        return [
-            {
-                "value": value,
-                "label_zh": terms[value][0],
-                "label_en": terms[value][1],
-                "count": count,
-            }
-            for value, count in rows
-            if value in terms
-        ]
-
-    total = connection.scalar(_joined(func.count()).where(*conditions))
-    department = table.Department
-    number = func.count().label("number")
-    providers = connection.execute(
-        _joined(table.Entry.department, department.name, number)
+    version, department = table.EntryVersion, table.Department
+    columns = (
+        table.DocumentText.category,
+        version.sharing_class,
+        version.library,
+        version.update_cycle,
+        table.Entry.department,
+        department.name,
+    )
+    rows = connection.execute(
+        _joined(*columns, func.count())
         .join(department, department.id == table.Entry.department)
-        .where(*conditions)
-        .group_by(table.Entry.department, department.name)
-        .order_by(number.desc(), table.Entry.department)
-        .limit(MAX_PROVIDERS)
+        .where(*_conditions(wanted, wanted.words()))
+        .group_by(*columns)
     ).all()
+    choices = {"category": CATEGORY_CLASSES, **{name: WORD_CHOICES[name] for name in _COUNTED}}
+    counts: dict[str, Counter[int]] = {name: Counter() for name in choices}
+    providers: Counter[tuple[bytes, str]] = Counter()
+    for *values, provider, name, count in rows:
+        for facet, value in zip(choices, values, strict=True):
+            counts[facet][value] += count
+        providers[provider, name] += count
     return {
-        "total": total or 0,
-        "category": counted(table.DocumentText.category, dict(CATEGORY_CLASSES)),
+        "total": sum(providers.values()),
         **{
-            name: counted(getattr(version, name), dict(WORD_CHOICES[name]))
-            for name in ("sharing_class", "library", "update_cycle")
+            facet: [
+                {
+                    "value": value,
+                    "label_zh": terms[value][0],
+                    "label_en": terms[value][1],
+                    "count": counts[facet][value],
+                }
+                for value in terms
+                if counts[facet][value]
+            ]
+            for facet, terms in choices.items()
         },
         "provider": [
             {"value": one.hex(), "label_zh": name, "label_en": name, "count": count}
-            for one, name, count in providers
+            for (one, name), count in sorted(
+                providers.items(), key=lambda found: (-found[1], found[0][0])
+            )[:MAX_PROVIDERS]
         ],
     }
