@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from api.catalogue_codes import CATALOGUE_CODES
 from api.codes import (
     API_CODES,
     BYTES_CODES,
@@ -54,6 +55,7 @@ def _joined() -> dict[str, Row]:
         LEDGER_CODES,
         CLIENT_CODES,
         API_CODES,
+        CATALOGUE_CODES,
         GATEWAY_CODES,
         TOKEN_CODES,
     )

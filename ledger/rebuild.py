@@ -23,6 +23,7 @@ from ledger.db.engine import make_engine, read_transaction, write_transaction
 from ledger.db.migrate import upgrade
 from ledger.db.state import find_head
 from ledger.deployment import load_deployment
+from ledger.search import index_document
 from ledger.settings import Settings
 from protocol.deployment import Deployment
 
@@ -33,6 +34,7 @@ DERIVED: tuple[type[models.Base], ...] = (
     models.Block,
     models.Event,
     models.DocumentPiece,
+    models.DocumentText,
     models.Authority,
     models.Department,
     models.Person,
@@ -253,6 +255,9 @@ def _carry_over(old: Engine, new: Engine) -> int:
                 rows.append(row)
             for start in range(0, len(rows), _BATCH):
                 target.execute(insert(kind), rows[start : start + _BATCH])
+            if kind is models.Document:
+                for row in rows:
+                    index_document(target, row["digest"], row["data"])
         return carried
 
 

@@ -20,7 +20,13 @@ from crypto.sm2 import PublicKey, Signer
 from crypto.sm3 import sm3
 from protocol.acts import MAX_LIFETIME_S, ZERO_ID, Value, make_act
 from protocol.description import BY_NAME, Role
-from protocol.documents import document_digest, parse_entry_document, parse_interface_document
+from protocol.documents import (
+    basis_of,
+    document_digest,
+    parse_entry_document,
+    parse_interface_document,
+    verify_entry_words,
+)
 from sanlian_client.drafts import Draft, make_draft
 from sanlian_client.key_acts import KeyActs, key_values
 from sanlian_client.platform import Acknowledgement, Platform
@@ -292,15 +298,16 @@ class Acts(KeyActs):
         mode: int,
         secrecy_assessment: bytes,
         privacy_assessment: bytes,
-        basis: bytes = ZERO_ID,
         entry: bytes = ZERO_ID,
+        nonce: int | None = None,
     ) -> tuple[Draft, dict[str, Sealed]]:
         """Draft the submission of an entry, or of a new version of one.
 
         Args:
             operator: key id of the operator.
             head: key id of the head of the same department.
-            document: the entry document; its items and sensitive items become words of the act.
+            document: the entry document; its items and sensitive items, and the digest of its
+                conditions or citation, become words of the act.
             sharing_class: 1 unconditional, 2 conditional, 3 not shared.
             library: 1 base, 2 shared, 3 theme, 4 special, 5 model.
             update_cycle: 1 real time to 7 year.
@@ -308,14 +315,15 @@ class Acts(KeyActs):
             mode: 1 platform interface, 2 database, 3 file, 4 medium.
             secrecy_assessment: text of the secrecy-risk assessment, which gets sealed.
             privacy_assessment: text of the personal-information assessment, which gets sealed.
-            basis: class 2: digest of the conditions, class 3: of the citation.
             entry: the entry of which this is a new version.
+            nonce: the operator's nonce; asked for when absent.
 
         Returns:
             The draft, and the sealed assessments by field name, for the department to keep.
 
         Raises:
             ProtocolError: DOCUMENT_MALFORMED, SEALED_MALFORMED, ACT_MALFORMED.
+            RequestRefused: DOCUMENT_DIFFERS.
         """
         parsed = parse_entry_document(document)
         sealed = {
@@ -331,11 +339,17 @@ class Acts(KeyActs):
             "items": parsed.mask,
             "sensitive": parsed.sensitive_mask,
             "document": document_digest(document),
-            "basis": basis,
+            "basis": basis_of(parsed.members, sharing_class),
             **{name: one.commitment for name, one in sealed.items()},
         }
+        verify_entry_words(parsed, values)
         draft = self.build(
-            "EntrySubmitted", [operator, head], values, target=entry, documents=[document]
+            "EntrySubmitted",
+            [operator, head],
+            values,
+            target=entry,
+            documents=[document],
+            nonce=nonce,
         )
         return draft, sealed
 
@@ -374,7 +388,7 @@ class Acts(KeyActs):
             interface: the interface of which this is a new version.
 
         Raises:
-            ProtocolError: DOCUMENT_MALFORMED, ACT_MALFORMED.
+            ProtocolError: DOCUMENT_MALFORMED, SCHEMA_NOT_COVERING, ACT_MALFORMED.
         """
         values: dict[str, Value] = {
             "entry": entry,

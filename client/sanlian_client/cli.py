@@ -20,6 +20,7 @@ from sanlian_client import console
 from sanlian_client.acts import MAX_SEALED_SIZE, Acts, seal
 from sanlian_client.ca_commands import ca
 from sanlian_client.calendar_commands import calendar
+from sanlian_client.catalogue_commands import catalogue
 from sanlian_client.certificate_commands import act_bind, key_certified, read_certificate
 from sanlian_client.console import (
     DIRECTORY,
@@ -49,6 +50,7 @@ from sanlian_client.evidence import (
     verify_requester_certificate,
 )
 from sanlian_client.files import read_limited, replace_file, write_new
+from sanlian_client.interface_commands import interface
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.log import LogClient
 from sanlian_client.receipts import KeptReceipt, ReceiptStore, verify_receipts
@@ -64,6 +66,8 @@ def main() -> None:
 
 main.add_command(ca)
 main.add_command(calendar)
+main.add_command(catalogue)
+main.add_command(interface)
 
 
 @main.group()

@@ -355,6 +355,19 @@ class Platform:
                 return None
             raise
 
+    def entry_differences(self, entry: bytes, *, old: int, new: int) -> dict[str, Any]:
+        """Return what changed between two versions of an entry.
+
+        Raises:
+            RequestRefused: there is no such version.
+        """
+        value = self._api.get_json(
+            f"/v1/entries/{entry.hex()}/differences", {"from": str(old), "to": str(new)}
+        )
+        if not isinstance(value, dict) or not isinstance(value.get("differences"), list):
+            raise _malformed()
+        return value
+
     def document(self, digest: bytes) -> bytes:
         """Return a public document, checked against its digest.
 

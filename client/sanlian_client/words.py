@@ -8,7 +8,12 @@ from crypto.errors import ProtocolError
 from protocol.acts import ZERO_ID, Act, Value
 from protocol.calendar import FIRST_YEAR, LAST_YEAR, days_in, days_of, plain_weekdays
 from protocol.description import Field, Role
-from protocol.documents import document_digest, parse_entry_document, parse_interface_document
+from protocol.documents import (
+    WORD_CHOICES,
+    document_digest,
+    parse_entry_document,
+    parse_interface_document,
+)
 
 Language = Literal["zh", "en"]
 
@@ -105,7 +110,7 @@ FIELD_NAMES: dict[str, tuple[str, str]] = {
     "origin": ("日志名称", "origin of the log"),
 }
 
-_CHOICES: dict[str, dict[int, tuple[str, str]]] = {
+_CHOICES: dict[str, Mapping[int, tuple[str, str]]] = {
     "level": {
         1: ("国家", "state"),
         2: ("省", "province"),
@@ -127,38 +132,7 @@ _CHOICES: dict[str, dict[int, tuple[str, str]]] = {
         3: ("泄露", "compromised"),
         4: ("离岗", "left"),
     },
-    "sharing_class": {
-        1: ("无条件共享", "unconditional"),
-        2: ("有条件共享", "conditional"),
-        3: ("不予共享", "not shared"),
-    },
-    "library": {
-        1: ("基础库", "base"),
-        2: ("共享库", "shared"),
-        3: ("主题库", "theme"),
-        4: ("专题库", "special"),
-        5: ("模型库", "model"),
-    },
-    "update_cycle": {
-        1: ("实时", "real time"),
-        2: ("每日", "day"),
-        3: ("每周", "week"),
-        4: ("每旬", "ten days"),
-        5: ("每月", "month"),
-        6: ("每季度", "quarter"),
-        7: ("每年", "year"),
-    },
-    "openness": {
-        0: ("不开放", "closed"),
-        1: ("有条件开放", "conditional"),
-        2: ("无条件开放", "open to the public"),
-    },
-    "mode": {
-        1: ("平台接口", "platform interface"),
-        2: ("数据库", "database"),
-        3: ("文件", "file"),
-        4: ("介质", "medium"),
-    },
+    **WORD_CHOICES,
     "uscc_override": {0: ("否", "no"), 1: ("是", "yes")},
 }
 

@@ -196,6 +196,27 @@ class DocumentPiece(Base):
     block_number: Mapped[int]
 
 
+class DocumentText(Base):
+    """What a search compares of an entry document; it follows from the document alone."""
+
+    __tablename__ = "document_texts"
+
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    category: Mapped[int] = mapped_column(Integer)
+    name: Mapped[str]
+    text: Mapped[str]
+
+
+class DocumentGram(Base):
+    """Two adjacent characters of an entry document's text, or one of its characters."""
+
+    __tablename__ = "document_grams"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    gram: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+
+
 # --- the state that follows ------------------------------------------------------------------
 
 

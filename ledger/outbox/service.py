@@ -15,7 +15,7 @@ from ledger.db import models as table
 from ledger.db.engine import read_transaction, write_transaction
 from ledger.db.packing import pack_signatures, unpack_signatures
 from ledger.db.store import SqlStore
-from ledger.outbox.documents import Described, check_documents
+from ledger.outbox.documents import Described, check_documents, keep_document
 from ledger.outbox.overlay import OverlayStore
 from protocol.acknowledgement import sign_acknowledgement
 from protocol.acts import MAX_SIGNATURES, ZERO_ID, Act, ActSignature, SignedAct
@@ -197,15 +197,7 @@ class Outbox:
                         self._overlay = None
                         continue  # the chain moved on meanwhile: look again
                     if document is not None:
-                        session.merge(
-                            table.Document(
-                                digest=document.digest,
-                                kind=document.kind,
-                                title=document.title,
-                                data=document.data,
-                                block_number=None,
-                            )
-                        )
+                        keep_document(session, document, None)
                     row = _new_row(signed, act, received_at)
                     if event is not None:
                         row.status = "recorded"

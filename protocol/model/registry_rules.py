@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from crypto.sm2 import PublicKey
+from protocol.credit_code import is_credit_code
 from protocol.description import ROLE_GROUPS, Role
 from protocol.model.keys import Rule as Rule  # noqa: PLC0414 - the other nouns' rules ask here
 from protocol.model.keys import protected, put_new_key, read_new_end, require_authority
@@ -11,23 +12,6 @@ from protocol.model.registry import Department, Person
 from protocol.model.step import Step, refuse, state_invalid
 
 _ENDED = Role(0)
-_USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-
-
-def is_credit_code(code: str, *, overridden: bool) -> bool:
-    """Return whether code is a unified social credit code.
-
-    Args:
-        code: 18 characters.
-        overridden: True accepts any last character of the alphabet.
-
-    Standard: GB 32100-2015 clause 5.
-    """
-    values = [_USCC_ALPHABET.find(character) for character in code]
-    if len(values) != 18 or min(values) < 0:
-        return False
-    total = sum(value * pow(3, place, 31) for place, value in enumerate(values[:17]))
-    return overridden or values[17] == -total % 31
 
 
 def is_role_set(roles: int) -> bool:

@@ -1,5 +1,6 @@
 """The api process as it is run: real engine, real contracts, real database, acts over HTTP."""
 
+import json
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from api_waiting import wait_until
+from click.testing import CliRunner
 from eth_account import Account
 from story import AUTHORITY, ENTRY, INTERFACE, Story, key, key_id, key_words
 
@@ -34,7 +36,11 @@ from protocol.checkpoint import (
     sign_checkpoint,
 )
 from protocol.description import Role
+from sanlian_client.acts import Acts
 from sanlian_client.calendar import read_package
+from sanlian_client.cli import main as sanlian_client
+from sanlian_client.drafts import Draft
+from sanlian_client.platform import Platform
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAIN_ID = 880_001
@@ -427,8 +433,8 @@ def test_a_correction_shows(story: Story) -> None:
 
 
 def test_filters(story: Story) -> None:
-    assert story.get("/v1/entries", text="低保")["items"]
-    assert not story.get("/v1/entries", text="%")["items"]
+    assert story.get("/v1/entries", q="低保")["items"]
+    assert not story.get("/v1/entries", q="%")["items"]
     assert not story.get("/v1/entries", state="RETIRED")["items"]
     assert story.get("/v1/departments", text="hous")["items"][0]["id"] == story.ids["housing"]
     for name, department in (("requester", "housing"), ("provider", "civil affairs")):
@@ -589,6 +595,110 @@ def test_the_authority_as_it_stands(story: Story) -> None:
     story.do("ThresholdSet", (*signers, "authority 3"), department, threshold=2)
     kinds = {kind: story.get(f"/v1/targets/{department}", kind=kind) for kind in ("person", "key")}
     assert {one["kind"] for one in kinds.values()} == {"person", "key"}
+
+
+def test_search_and_counts(story: Story) -> None:
+    entry = story.ids["entry"]
+    for text in ("低保", "救助", "证号", "subsistence ALLOWANCES", "3300000001", "民政"):
+        assert [one["id"] for one in story.get("/v1/entries", q=text)["items"]] == [entry], text
+    for text in ("养老", "allowances zz", "' OR 1=1", "低保_"):
+        assert story.get("/v1/entries", q=text)["items"] == []
+    assert story.get("/v1/entries", q="低保", sharing_class=1)["items"] == []
+    assert story.get("/v1/entries", category=3, library=2, update_cycle=5)["items"]
+    for text in ("x" * 65, ""):
+        assert story.get("/v1/entries", 400, q=text)["code"] == "REQUEST_MALFORMED"
+    assert story.get("/v1/entries", 400, q=" ")["code"] == "QUERY_MALFORMED"
+    assert story.get("/v1/entries", 400, text="低保")["code"] == "REQUEST_MALFORMED"
+    counts = story.get("/v1/entry-facets", q="低保")
+    assert counts["total"] == 1
+    assert counts["category"] == [
+        {"value": 3, "label_zh": "部门信息资源", "label_en": "department", "count": 1}
+    ]
+    assert counts["provider"][0]["value"] == story.ids["civil affairs"]
+
+
+def test_documents_that_disagree_with_their_act(story: Story) -> None:
+    who = ("civil affairs operator", "civil affairs head")
+    for changes in ({"basis": sm3(b"other")}, {"openness": 1}, {"mode": 4}, {"sensitive": 0}):
+        signed = story.sign("EntrySubmitted", who, **story.entry_values(**changes))
+        refused(story, signed, "DOCUMENT_DIFFERS", 422, ENTRY)
+    uncovering = INTERFACE.replace(b'"/rows/*/state"', b'"/rows/*/stats"')
+    signed = story.sign(
+        "InterfaceRegistered",
+        ("civil affairs operator",),
+        entry=bytes.fromhex(story.ids["entry"]),
+        entry_version=1,
+        rate_per_minute=0,
+        max_rows=0,
+        items=0b011,
+        document=sm3(uncovering),
+        node="n",
+    )
+    found = refused(story, signed, "SCHEMA_NOT_COVERING", 422, uncovering)
+    assert found["details"] == {"pattern": "/rows/*/stats", "item": 1}
+
+
+def test_catalogue_as_files_and_back(story: Story, tmp_path: Path) -> None:
+    """Export, change in the file, import as a new version, sign, send, publish, compare."""
+    api = ["--api", str(story.http.base_url)]
+
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(sanlian_client, [*words, *api])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    file, out = tmp_path / "catalogue.csv", tmp_path / "drafts"
+    run("catalogue", "export", str(file), "--format", "csv")
+    text = file.read_text("utf-8-sig")
+    lines = text.replace("最低生活保障对象名单", "低保家庭名单").splitlines()
+    assert len(lines) == 4
+    lines.append(lines[3].replace("证号", "住址").replace(",id,", ",place,"))
+    file.write_text("\r\n".join(lines), "utf-8-sig", newline="")
+    for name in ("secrecy", "privacy"):
+        (tmp_path / name).write_text(f"{name} assessment")
+    people = ("civil affairs operator", "civil affairs head")
+    words = [
+        "catalogue", "import", str(file), "--out", str(out), "--lang", "en",
+        "--operator", key_id(people[0]), "--head", key_id(people[1]),
+        "--secrecy-assessment", str(tmp_path / "secrecy"),
+        "--privacy-assessment", str(tmp_path / "privacy"),
+    ]  # fmt: skip
+    assert "to sign 1, unchanged 0" in run(*words)
+    assert sorted(one.name for one in out.iterdir()) == [
+        "3300000001_0001.act",
+        "3300000001_0001.entry.json",
+        "3300000001_0001.privacy_assessment.sealed",
+        "3300000001_0001.secrecy_assessment.sealed",
+    ]
+    draft = Draft.from_bytes((out / "3300000001_0001.act").read_bytes())
+    assert draft.act.target.hex() == story.ids["entry"]
+    assert draft.act.values["items"] == 0b1111
+    with Platform(api[1]) as platform:
+        acts = Acts(platform)
+        acts.submit_and_wait(draft, [key(name) for name in people])
+    digest = sm3((out / "3300000001_0001.entry.json").read_bytes())
+    story.do("EntryPublished", ("authority 1",), story.ids["entry"], document=digest)
+    path = f"/v1/entries/{story.ids['entry']}/differences"
+    found = story.get(path, **{"from": 1, "to": 2})
+    assert found["complete"] is True
+    assert [(one["kind"], one["field"]) for one in found["differences"]] == [
+        ("changed", "/summary"),
+        ("added", "/items/3"),
+    ]
+    assert story.get(path, 404, **{"from": 1, "to": 9})["code"] == "NOT_FOUND"
+    assert story.get(path, 400, **{"from": 1})["code"] == "REQUEST_MALFORMED"
+    said = run("catalogue", "differences", story.ids["entry"], "--from", "1", "--to", "2")
+    assert "新增 信息项 3 “住址” (place)" in said
+    assert story.ids["entry"] in run("catalogue", "search", "低保家庭")
+    assert "to sign 0, unchanged 1" in run(*words[:4], str(tmp_path / "again"), *words[5:])
+    exported = tmp_path / "dcat.jsonld"
+    run("catalogue", "export", str(exported), "--format", "dcat")
+    served = story.get("/v1/catalogue.jsonld")
+    assert json.loads(exported.read_bytes()) == served
+    (dataset,) = served["dcat:dataset"]
+    assert dataset["@id"] == f"urn:sanlian:{CHAIN_ID}:entry:{story.ids['entry']}"
+    assert dataset["dcat:version"] == "2"
+    run("catalogue", "export", str(tmp_path / "c.xlsx"))
 
 
 def test_sigterm_ends_it_cleanly(running: Running, story: Story) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from api import codes
+from api.catalogue_codes import CATALOGUE_CODES
 from api.gateway.codes import CODES as GATEWAY_CODES
 from api.problems import CODES, make_problem
 from protocol.deadlines import DEADLINES
@@ -25,12 +26,22 @@ OTHERS = {
     "CONTENT_TYPE",
     "DATA_PATH",
     "DATA_TAG",
+    "ENTRY_TERMS",
+    "ENTRY_TYPE",
     "EVIDENCE_TAG",
     "GENESIS_TOPIC",
     "GRANT_PROBLEMS",
+    "ITEM_TYPES",
+    "MAX_DOCUMENT_SIZE",
+    "MAX_FILE_SIZE",
+    "MAX_PATTERNS",
     "MAX_REPLACEMENT_DELAY_S",
+    "MONTHLY_3",  # frequencies and access rights of the EU's Publications Office
+    "NON_PUBLIC",
     "PIECE_TOPIC",
     "REPLACEMENT_WINDOW_S",
+    "UPDATE_CONT",
+    "WORD_CHOICES",
     "RUST_BACKTRACE",  # environment
     *(one.name for one in DEADLINES),
 }
@@ -41,6 +52,7 @@ TABLES = {
     "ledger": codes.LEDGER_CODES,
     "client": codes.CLIENT_CODES,
     "api": codes.API_CODES,
+    "catalogue": CATALOGUE_CODES,
     "gateway": GATEWAY_CODES,
     "tokens": codes.TOKEN_CODES,
 }

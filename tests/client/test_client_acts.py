@@ -24,7 +24,7 @@ from crypto.sm2 import PrivateKey, PublicKey, Signature, verify
 from protocol.acknowledgement import sign_acknowledgement
 from protocol.acts import Act, ActSignature, SignedAct
 from protocol.description import ACT_TYPES, CONTRACTS, Role
-from protocol.documents import document_digest
+from protocol.documents import document_digest, make_entry_document
 from sanlian_client.acts import Acts, Sealed, Term, mask_of, seal
 from sanlian_client.cli import main
 from sanlian_client.dev_ca import DevelopmentCa
@@ -33,32 +33,24 @@ from sanlian_client.keys import load_key, make_key
 from sanlian_client.platform import Platform
 from sanlian_client.words import ACT_NAMES, FIELD_NAMES
 
-ENTRY = canonical_json(
-    {
-        "type": "sanlian/entry/v1",
-        "name": "企业登记",
-        "code": "E1",
-        "summary": "",
-        "provider": "市场监管局",
-        "format": "JSON",
-        "items": [
-            {
-                "index": i,
-                "name": f"项{i}",
-                "code": f"I{i}",
-                "type": "C",
-                "length": 10,
-                "sensitive": i == 2,
-            }
-            for i in (0, 2)
-        ],
-        "conditions": "",
-        "citation": "",
-        "duty": "登记",
-        "related": [],
-        "grading": "",
-        "source_department": "",
-    }
+CONDITIONS = "仅用于核验"
+ENTRY = make_entry_document(
+    name="企业登记",
+    code="1020010001/1",
+    provider="市场监管局",
+    items=[
+        {
+            "index": i,
+            "name": f"项{i}",
+            "code": f"I{i}",
+            "type": "C",
+            "length": 10,
+            "sensitive": i == 2,
+        }
+        for i in (0, 2)
+    ],
+    conditions=CONDITIONS,
+    duty="登记",
 )
 
 
@@ -172,7 +164,7 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey], tmp_
             a,
             b,
             document=ENTRY,
-            sharing_class=1,
+            sharing_class=2,
             library=1,
             update_cycle=1,
             openness=0,
@@ -180,11 +172,17 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey], tmp_
             secrecy_assessment=b"s",
             privacy_assessment=b"p",
         )
+        content = {"application/json": {"schema": {"properties": {"a": {"type": "string"}}}}}
+        operation = {
+            "parameters": [],
+            "responses": {"200": {"description": "rows", "content": content}},
+            "x-sanlian-items": {"0": ["/a"]},
+        }
         interface = canonical_json(
             {
                 "openapi": "3.0.3",
                 "info": {"title": "t", "version": "1"},
-                "paths": {"/rows": {"get": {"parameters": [], "x-sanlian-items": {"0": ["/a"]}}}},
+                "paths": {"/rows": {"get": operation}},
             }
         )
         drafts: list[Draft] = [

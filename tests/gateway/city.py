@@ -18,12 +18,18 @@ BASIS, SCENARIO = "law-1", "scene-1"
 NODE, OTHER_NODE = "node-a", "node-b"
 
 
+_PERSON = {"properties": {"name": {"type": "string"}, "address": {"type": "string"}}}
+_ANSWER = {
+    "application/json": {"schema": {"properties": {"records": {"type": "array", "items": _PERSON}}}}
+}
+
+
 def openapi(method: str = "get", path: str = "/persons") -> bytes:
     """Return an interface document: item 0 is the name, 1 the address; the id is never mapped."""
     operation: dict[str, Any] = {
         "x-sanlian-records": "/records",
         "x-sanlian-items": {"0": ["/records/*/name"], "1": ["/records/*/address"]},
-        "responses": {},
+        "responses": {"200": {"description": "records", "content": _ANSWER}},
     }
     if method == "get":
         operation["parameters"] = [

@@ -14,6 +14,7 @@ from ledger_city import (
 from crypto.sm3 import sm3
 from ledger.db.engine import read_transaction
 from ledger.reads import acts, departments, entries, interfaces, requests
+from ledger.reads.search import EntryFilter
 from protocol.acknowledgement import verify_acknowledgement
 
 
@@ -91,10 +92,9 @@ def test_everything_from_department_to_grant(city: City) -> None:
         found = entries.get_entry(connection, entry)
         assert found["state"] == "PUBLISHED"
         assert found["current"]["document_text"]["name"] == "婚姻登记信息"
-        assert [one["id"] for one in entries.list_entries(connection, text="婚姻").items] == [
-            entry.hex()
-        ]
-        assert not entries.list_entries(connection, text="_%").items
+        named = entries.list_entries(connection, wanted=EntryFilter(text="婚姻"))
+        assert [one["id"] for one in named.items] == [entry.hex()]
+        assert not entries.list_entries(connection, wanted=EntryFilter(text="_%")).items
         shown = interfaces.get_interface(connection, interface)
         assert shown["state"] == "ONLINE"
         assert shown["current"]["document_text"]["info"]["title"] == "婚姻登记查询"

@@ -139,6 +139,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", "count", "index", name=op.f("pk_document_pieces")),
     )
     op.create_table(
+        "document_grams",
+        sa.Column("gram", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("gram", "digest", name=op.f("pk_document_grams")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "document_texts",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("category", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_document_texts")),
+    )
+    op.create_table(
         "documents",
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -561,6 +576,8 @@ def downgrade() -> None:
 
     op.drop_table("entries")
     op.drop_table("documents")
+    op.drop_table("document_texts")
+    op.drop_table("document_grams")
     op.drop_table("document_pieces")
     with op.batch_alter_table("departments", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_departments_position_id"))
