@@ -308,6 +308,7 @@ class CalendarYear(Base):
     reason: Mapped[bytes]
     revision: Mapped[int]
     block_number: Mapped[int]
+    position: Mapped[int]
 
 
 class Certificate(Base):

