@@ -14,6 +14,7 @@ _TAGS: Final = [
     {"name": "acts", "description": "签署件 / signed acts: the only way to change anything"},
     {"name": "deployment", "description": "部署信息 / chain, contracts, keys"},
     {"name": "registry", "description": "部门、人员、密钥 / departments, persons, keys"},
+    {"name": "calendar", "description": "工作日历 / working days and due days"},
     {"name": "directory", "description": "目录链 / directory chain: entries"},
     {"name": "interfaces", "description": "接口链 / interface chain"},
     {"name": "sharing", "description": "共享链 / sharing chain: requests and grants"},

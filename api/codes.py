@@ -53,6 +53,17 @@ CONTRACT_CODES: Final[dict[str, Row]] = {
     "INTERFACE_NOT_LIVE": (409, "接口未上线", "The interface is not live"),
     "OWN_DATA": (422, "不能申请本部门的数据", "A department cannot request its own data"),
     "SUSPENDED_BY_OTHER": (403, "须由中止方恢复", "Only the side that suspended may resume"),
+    "CALENDAR_UNKNOWN": (
+        404,
+        "该年份的工作日历尚未公布",
+        "The working days of the year are not published",
+    ),
+    "YEAR_TAKEN": (
+        409,
+        "该年份的工作日历已公布，只能更正",
+        "The year is published; it can only be corrected",
+    ),
+    "COUNT_INVALID": (422, "工作日数超出范围", "The number of working days is out of range"),
     "ORIGIN_TAKEN": (409, "日志名称已被使用", "The log's origin is used already"),
     "LOG_UNKNOWN": (404, "日志未登记", "The log is not registered"),
     "SIZE_SHRINKS": (409, "日志长度小于已锚定的长度", "The log is shorter than its last anchor"),

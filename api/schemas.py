@@ -112,7 +112,9 @@ class TargetOut(Strict):
     """What an act may name as its target / 可作为目标的对象."""
 
     id: Hex32
-    kind: Literal["department", "person", "key", "entry", "interface", "request", "log"]
+    kind: Literal[
+        "department", "person", "key", "calendar_year", "entry", "interface", "request", "log"
+    ]
     revision: int = Field(ge=0, description="revision that the next act must name / 当前版次")
 
 

@@ -67,6 +67,40 @@ class KeyOut(Strict):
     block_number: Natural
 
 
+class CalendarYearOut(Strict):
+    """The working days of a year / 工作日历."""
+
+    id: Hex32
+    year: Natural
+    working_days: Hex64 = Field(
+        description="bit i is day i of the year, 0 is 1 January / 第 i 位为该年第 i 天"
+    )
+    working_day_count: Natural
+    weekdays_off: list[str] = Field(description="Mondays to Fridays that are off / 放假的平日")
+    weekend_days_worked: list[str] = Field(description="weekend days that are worked / 调休上班")
+    source: Hex32 = Field(description="SM3 of the State Council's notice / 国务院办公厅通知摘要")
+    reason: Hex32 = Field(description="commitment of the last correction, or zeros / 更正理由")
+    revision: Natural = Field(description="above 1 the year was corrected / 大于 1 即经更正")
+    block_number: Natural
+
+
+class CalendarYearUsed(Strict):
+    """A year that an answer rests on / 所依据的年份."""
+
+    year: Natural
+    revision: Natural
+
+
+class DueDayOut(Strict):
+    """A due day / 到期日."""
+
+    start: str = Field(description="day of receipt, not counted / 收到之日，不计入")
+    working_days: Natural
+    due: str = Field(description="last day in time / 最后一日")
+    late_from: Natural = Field(description="unix seconds: 24:00 of that day / 当日 24 时")
+    years: list[CalendarYearUsed]
+
+
 class VersionOut(Strict):
     """What versions of entries and interfaces share / 版本."""
 

@@ -37,6 +37,7 @@ DERIVED: tuple[type[models.Base], ...] = (
     models.Department,
     models.Person,
     models.Key,
+    models.CalendarYear,
     models.Entry,
     models.EntryVersion,
     models.Interface,

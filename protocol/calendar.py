@@ -152,6 +152,18 @@ def working_days_late(years: Years, day: int, at_s: int) -> int:
     return working_days(years, day, day_at(at_s))
 
 
+def plain_weekdays(year: int) -> int:
+    """Return a year's Mondays to Fridays as bits: what no notice has changed."""
+    first = date(year, 1, 1)
+    return sum(1 << i for i in range(days_in(year)) if (first.weekday() + i) % 7 < 5)
+
+
+def days_of(year: int, bits: int) -> list[date]:
+    """Return the calendar days whose bits are set."""
+    first = first_day(year)
+    return [date_of(first + i) for i in range(days_in(year)) if bits >> i & 1]
+
+
 def calendar_problem(year: int, bits: int) -> str:
     """Return what forbids these working days, in words; empty when nothing does.
 

@@ -3,6 +3,7 @@
 from api.routes import (
     acts,
     blocks,
+    calendar,
     cosignatures,
     departments,
     deployment,
@@ -25,6 +26,7 @@ ROUTERS = tuple(
         departments,
         persons,
         keys,
+        calendar,
         entries,
         interfaces,
         requests,

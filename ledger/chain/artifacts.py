@@ -31,6 +31,8 @@ _MESSAGES = {
     "ACTOR_MISMATCH": "the first signature is not the actor's",
     "ALREADY_ANCHORED": "this checkpoint is anchored already",
     "AUTHORITY_KEY_PROTECTED": "the authority must not lose this key or role",
+    "CALENDAR_UNKNOWN": "the working days of this year are not published",
+    "COUNT_INVALID": "working days are counted up to 400",
     "DEPARTMENT_MISMATCH": "a signer belongs to another department",
     "ENTRY_NOT_LIVE": "the entry is not live",
     "ENTRY_NOT_SHARED": "the entry is not shared",
@@ -61,6 +63,7 @@ _MESSAGES = {
     "VERSION_NOT_CURRENT": "the version is not the current one",
     "WRONG_CHAIN": "the act is for another chain",
     "WRONG_CONTRACT": "the act is for another contract",
+    "YEAR_TAKEN": "the working days of this year are published already",
 }
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from ledger.db.types import Uint64, Uint256
+from ledger.db.types import Uint64, Uint256, Uint512
 
 #: Position of a created row: block number times this, plus the index of the event in its block.
 EVENTS_PER_BLOCK = 1 << 20
@@ -260,6 +260,22 @@ class Key(Base):
     person: Mapped[bytes]
     state: Mapped[str] = mapped_column(String(16))
     reason_code: Mapped[int] = mapped_column(Uint256)
+    revision: Mapped[int]
+    block_number: Mapped[int]
+    position: Mapped[int]
+
+
+class CalendarYear(Base):
+    """The working days of a year."""
+
+    __tablename__ = "calendar_years"
+    __table_args__ = (Index(None, "position", "id"), Index(None, "block_number"))
+
+    id: Mapped[bytes] = mapped_column(primary_key=True)
+    year: Mapped[int] = mapped_column(unique=True)
+    working_days: Mapped[int] = mapped_column(Uint512)
+    source: Mapped[bytes]
+    reason: Mapped[bytes]
     revision: Mapped[int]
     block_number: Mapped[int]
     position: Mapped[int]

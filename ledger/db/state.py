@@ -90,6 +90,10 @@ def load_changes(connection: Connection, store: MemoryStore, after_block: int) -
             store.put_person(rows.person_of(person))
         for key in session.scalars(select(table.Key).where(table.Key.block_number > after_block)):
             store.put_key(rows.key_of(key))
+        for calendar_year in session.scalars(
+            select(table.CalendarYear).where(table.CalendarYear.block_number > after_block)
+        ):
+            store.put_calendar_year(rows.calendar_year_of(calendar_year))
         _load_catalogue(session, store, after_block)
         for request in session.scalars(
             select(table.Request).where(table.Request.block_number > after_block)

@@ -44,6 +44,13 @@ class Uint64(_Unsigned):
     cache_ok = True
 
 
+class Uint512(_Unsigned):
+    """Two words, such as the days of a year."""
+
+    size = 64
+    cache_ok = True
+
+
 class Uint256(_Unsigned):
     """A word, such as a mask of items."""
 

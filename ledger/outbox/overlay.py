@@ -6,6 +6,7 @@ from typing import TypeVar
 from protocol.model import (
     Anchor,
     Authority,
+    CalendarYear,
     Department,
     Entry,
     EntryVersion,
@@ -55,6 +56,16 @@ class OverlayStore(MemoryStore):
     def find_key(self, key_id: bytes) -> Key | None:
         """Return a key."""
         return _first(super().find_key(key_id), lambda: self.base.find_key(key_id))
+
+    def find_calendar_year(self, year: int) -> CalendarYear | None:
+        """Return the published working days of a year."""
+        own = super().find_calendar_year(year)
+        return _first(own, lambda: self.base.find_calendar_year(year))
+
+    def find_calendar_publication(self, publication_id: bytes) -> CalendarYear | None:
+        """Return the year that this act published."""
+        own = super().find_calendar_publication(publication_id)
+        return _first(own, lambda: self.base.find_calendar_publication(publication_id))
 
     def find_entry(self, entry_id: bytes) -> Entry | None:
         """Return an entry."""

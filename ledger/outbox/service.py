@@ -34,6 +34,7 @@ _TARGETS: tuple[tuple[str, type[table.Base]], ...] = (
     ("department", table.Department),
     ("person", table.Person),
     ("key", table.Key),
+    ("calendar_year", table.CalendarYear),
     ("entry", table.Entry),
     ("interface", table.Interface),
     ("request", table.Request),
@@ -101,7 +102,7 @@ class Target:
 
     Attributes:
         id: its id.
-        kind: department, person, key, entry, interface, request or log.
+        kind: department, person, key, calendar_year, entry, interface, request or log.
         revision: revision that the next act must name.
     """
 

@@ -9,8 +9,8 @@ from ledger.db import models as table
 from ledger.db.packing import unpack_signatures
 from ledger.reads.page import Page, cut_page, require_limit
 from ledger.reads.rows import behind
-from protocol.acts import Act
-from protocol.description import BY_CODE
+from protocol.acts import Act, Value
+from protocol.description import BY_CODE, Field
 
 
 def list_acts(
@@ -62,8 +62,9 @@ def _to_json(row: table.Event, block_time: int) -> dict[str, Any]:
         "nonce": act.nonce,
         "expires_at": act.expires_at,
         "values": {
-            name: value.hex() if isinstance(value, bytes) else _number_or_text(value)
-            for name, value in act.values.items()
+            field.name: _to_text(field, act.values[field.name])
+            for word in act.type.words
+            for field in word
         },
         "act": row.data.hex(),
         "signatures": [
@@ -80,6 +81,10 @@ def _to_json(row: table.Event, block_time: int) -> dict[str, Any]:
     }
 
 
-def _number_or_text(value: int | str) -> int | str:
-    """Return large numbers, such as masks and keys, as 64 hex digits."""
-    return f"{value:064x}" if isinstance(value, int) and value >= 1 << 53 else value
+def _to_text(field: Field, value: Value) -> int | str:
+    """Return bytes and large numbers, such as masks and keys, as hex; 64 digits or the field's."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, int) and value >= 1 << 53:
+        return f"{value:0{max(64, 2 * field.size)}x}"
+    return value

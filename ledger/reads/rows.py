@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ledger.db import models as table
-from ledger.db.types import Uint256
+from ledger.db.types import Uint256, Uint512
 from ledger.reads.page import Page, cut_page, decode_cursor, require_limit
 
 _HIDDEN = frozenset({"position"})
@@ -27,6 +27,8 @@ def to_json(row: table.Base) -> dict[str, Any]:
         elif isinstance(value, int) and not isinstance(value, bool):
             if isinstance(column.type, Uint256):
                 value = f"{value:064x}"
+            elif isinstance(column.type, Uint512):
+                value = f"{value:0128x}"
             elif value > _MAX_JSON_INT:
                 value = str(value)
         result[column.key] = value

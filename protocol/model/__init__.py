@@ -4,6 +4,7 @@ The indexer, the gateway, the verifier and the audit all stand on this one model
 """
 
 from protocol.model.apply import Applied, apply_act, apply_anchor, apply_genesis
+from protocol.model.calendar import CalendarYear
 from protocol.model.decision import (
     GRANT_PROBLEMS,
     effective_items,
@@ -15,6 +16,7 @@ from protocol.model.decision import (
 from protocol.model.entries import Entry, EntryState, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceState, InterfaceVersion, Side
 from protocol.model.logs import Anchor, Log
+from protocol.model.published_years import PublishedYears
 from protocol.model.registry import Authority, Department, Key, KeyState, Person
 from protocol.model.requests import Request, RequestState, Term
 from protocol.model.store import MemoryStore, Store
@@ -24,6 +26,7 @@ __all__ = [
     "Anchor",
     "Applied",
     "Authority",
+    "CalendarYear",
     "Department",
     "Entry",
     "EntryState",
@@ -36,6 +39,7 @@ __all__ = [
     "Log",
     "MemoryStore",
     "Person",
+    "PublishedYears",
     "Request",
     "RequestState",
     "Side",

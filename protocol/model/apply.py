@@ -21,6 +21,7 @@ from protocol.acts import (
 )
 from protocol.checkpoint import MAX_SIZE, Checkpoint
 from protocol.description import BY_CODE, WORD, ActType, Role
+from protocol.model.calendar_rules import CALENDAR_RULES
 from protocol.model.entry_rules import ENTRY_RULES
 from protocol.model.interface_rules import INTERFACE_RULES
 from protocol.model.log_rules import LOG_RULES
@@ -37,6 +38,7 @@ RULES: dict[str, Rule] = {
     **INTERFACE_RULES,
     **REQUEST_RULES,
     **LOG_RULES,
+    **CALENDAR_RULES,
 }
 #: Acts whose last signer is a key that the act itself brings.
 KEY_BRINGING = frozenset({"DepartmentRegistered", "PersonEnrolled", "KeyAdded"})

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from protocol.model.calendar import CalendarYear
 from protocol.model.entries import Entry, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceVersion
 from protocol.model.logs import Anchor, Log
@@ -39,6 +40,15 @@ class Store(Protocol):
 
     def put_key(self, key: Key) -> None:
         """Keep a key."""
+
+    def find_calendar_year(self, year: int) -> CalendarYear | None:
+        """Return the published working days of a year."""
+
+    def find_calendar_publication(self, publication_id: bytes) -> CalendarYear | None:
+        """Return the year that this act published."""
+
+    def put_calendar_year(self, calendar_year: CalendarYear) -> None:
+        """Keep a year's working days."""
 
     def find_entry(self, entry_id: bytes) -> Entry | None:
         """Return an entry with its current and pending version."""
@@ -104,6 +114,8 @@ class MemoryStore:
         self.interfaces: dict[bytes, Interface] = {}
         self.requests: dict[bytes, Request] = {}
         self.logs: dict[bytes, Log] = {}
+        self.calendar_years: dict[int, CalendarYear] = {}
+        self._publications: dict[bytes, int] = {}
         self._entry_versions: dict[tuple[bytes, int], EntryVersion] = {}
         self._interface_versions: dict[tuple[bytes, int], InterfaceVersion] = {}
         self._origins: dict[str, Log] = {}
@@ -141,6 +153,19 @@ class MemoryStore:
     def put_key(self, key: Key) -> None:
         """Keep a key."""
         self.keys[key.id] = key
+
+    def find_calendar_year(self, year: int) -> CalendarYear | None:
+        """Return the published working days of a year."""
+        return self.calendar_years.get(year)
+
+    def find_calendar_publication(self, publication_id: bytes) -> CalendarYear | None:
+        """Return the year that this act published."""
+        return self.calendar_years.get(self._publications.get(publication_id, 0))
+
+    def put_calendar_year(self, calendar_year: CalendarYear) -> None:
+        """Keep a year's working days."""
+        self.calendar_years[calendar_year.year] = calendar_year
+        self._publications[calendar_year.id] = calendar_year.year
 
     def find_entry(self, entry_id: bytes) -> Entry | None:
         """Return an entry."""

@@ -58,6 +58,27 @@ def upgrade() -> None:
         sa.UniqueConstraint("hash", name=op.f("uq_blocks_hash")),
     )
     op.create_table(
+        "calendar_years",
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("year", sa.BigInteger(), nullable=False),
+        sa.Column("working_days", ledger.db.types.Uint512(), nullable=False),
+        sa.Column("source", sa.LargeBinary(), nullable=False),
+        sa.Column("reason", sa.LargeBinary(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_calendar_years")),
+        sa.UniqueConstraint("year", name=op.f("uq_calendar_years_year")),
+    )
+    with op.batch_alter_table("calendar_years", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_calendar_years_block_number"), ["block_number"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_calendar_years_position_id"), ["position", "id"], unique=False
+        )
+
+    op.create_table(
         "checkpoint_cosignatures",
         sa.Column("log", sa.LargeBinary(), nullable=False),
         sa.Column("size", ledger.db.types.Uint64(), nullable=False),
@@ -477,6 +498,11 @@ def downgrade() -> None:
 
     op.drop_table("departments")
     op.drop_table("checkpoint_cosignatures")
+    with op.batch_alter_table("calendar_years", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_calendar_years_position_id"))
+        batch_op.drop_index(batch_op.f("ix_calendar_years_block_number"))
+
+    op.drop_table("calendar_years")
     op.drop_table("blocks")
     op.drop_table("block_cosignatures")
     op.drop_table("authority")
