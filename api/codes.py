@@ -208,6 +208,7 @@ LEDGER_CODES: Final[dict[str, Row]] = {
         "缺少签署件所载的公开文件",
         "A document that the act names is missing",
     ),
+    "DEPLOYMENT_DIFFERS": (500, "部署文件与合约不符", "deployment.json differs from the contracts"),
     "DOCUMENT_UNEXPECTED": (422, "签署件未载明该公开文件", "The act does not name this document"),
     "DOCUMENT_UNKNOWN": (404, "没有该公开文件", "The document is not known"),
     "ENGINE_BUSY": (503, "链引擎繁忙，请稍后再试", "The chain's engine is busy; try again"),

@@ -16,7 +16,18 @@ Item = TypeVar("Item")
 
 EntryState = Literal["SUBMITTED", "PUBLISHED", "RETIRED"]
 InterfaceState = Literal["REGISTERED", "ONLINE", "SUSPENDED", "RETIRED"]
-RequestState = Literal["FILED", "AGREED", "REFUSED", "SUSPENDED", "REVOKED"]
+RequestState = Literal[
+    "FILED",
+    "SUPPLEMENT",
+    "AGREED",
+    "REFUSED",
+    "WITHDRAWN",
+    "PROVIDED",
+    "SUSPENDED",
+    "REVOKED",
+    "DISPOSED",
+]
+Day = Annotated[str, StringConstraints(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 Side = Literal["PROVIDER", "AUTHORITY"]
 
 
@@ -195,6 +206,30 @@ class InterfaceDetail(InterfaceOut):
     versions: list[InterfaceVersionWithText]
 
 
+class RequestClockOut(Strict):
+    """Statutory clocks of a request, Order 809 Art 21 and 22 / 办理时限.
+
+    Days are those of Asia/Shanghai; null: not yet. Due days need the published calendar.
+    """
+
+    answer_days: Natural = Field(description="working days for the answer / 答复工作日数")
+    extension_days: Natural = Field(description="working days of the extension / 延长工作日数")
+    filed_day: Day
+    asked_day: Day | None = Field(description="notice of what is missing / 补正告知日")
+    supplemented_day: Day | None = Field(description="day of the supplement / 补正日")
+    extended_day: Day | None = Field(description="day of the extension / 延期日")
+    answered_day: Day | None = Field(description="agreed, refused or withdrawn / 答复日")
+    provision_day: Day | None = Field(description="provided, or ended before / 提供日")
+    as_of_day: Day = Field(description="day as of which it is said what is late / 计算日")
+    answer_due: Day | None = Field(description="null while the clock stands still / 答复到期日")
+    answer_late: bool | None = Field(description="null without the calendar / 答复是否逾期")
+    provide_due: Day | None = Field(description="null unless agreed / 提供到期日")
+    provision_late: bool | None = Field(description="null without the calendar / 提供是否逾期")
+    calendar_missing: Natural | None = Field(
+        description="year whose working days are not published / 未发布工作日历的年份"
+    )
+
+
 class RequestOut(Strict):
     """A share request and the grant that it became / 共享申请与授权."""
 
@@ -216,6 +251,10 @@ class RequestOut(Strict):
     granted_valid_until: U64 | None
     granted_quota: U64 | None
     suspended_by: Side | None
+    clock: RequestClockOut
+    reported_day: Day | None = Field(description="last day a use report covers / 使用报告截至日")
+    live: bool = Field(description="the grant releases data now / 授权现时可用")
+    expired: bool = Field(description="the grant's term is over / 授权已到期")
     revision: Natural
     block_number: Natural
 

@@ -107,6 +107,12 @@ def _read_public_key(path: Path) -> PublicKey:
     help="How many witnesses must vouch for a block. 见证门限。",
 )
 @click.option("--origin", required=True, help="Origin of the access log, a-z 0-9 . / -")
+@click.option(
+    "--supplement-stops-clock/--supplement-clock-runs-on",
+    default=True,
+    show_default=True,
+    help="Whether the clock of an answer waits for a supplement, for ever. 补正期间是否停止计时。",
+)
 @plain_errors()
 def init(
     *,
@@ -117,6 +123,7 @@ def init(
     witness: tuple[Path, ...],
     witness_threshold: int,
     origin: str,
+    supplement_stops_clock: bool,
 ) -> None:
     """Deploy a new ledger (public keys as PEM files). 部署新账本。"""
     settings = load_settings(home.absolute())
@@ -127,6 +134,7 @@ def init(
         threshold=threshold,
         witnesses=tuple(map(_read_public_key, witness)),
         witness_threshold=witness_threshold,
+        supplement_stops_clock=supplement_stops_clock,
     )
     supervisor = Supervisor(settings.home / "processes", say=_say)
     try:

@@ -34,6 +34,7 @@ class Founders:
         threshold: how many of them sign acts of weight.
         witnesses: keys of the witnesses that verifiers pin.
         witness_threshold: how many of them must vouch for a block.
+        supplement_stops_clock: whether a notice of what is missing stops the answer's clock.
     """
 
     head: PublicKey
@@ -41,6 +42,7 @@ class Founders:
     threshold: int
     witnesses: tuple[PublicKey, ...]
     witness_threshold: int
+    supplement_stops_clock: bool = True
 
 
 def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -166,6 +168,7 @@ def initialise(
             head_key=founders.head,
             authority_keys=founders.authority,
             threshold=founders.threshold,
+            supplement_stops_clock=founders.supplement_stops_clock,
         )
     finally:
         rpc.close()
@@ -184,6 +187,7 @@ def initialise(
         platform_key=load_key(settings, "platform").public_key,
         gateway_key=load_key(settings, "gateway").public_key,
         origin=origin,
+        supplement_stops_clock=founders.supplement_stops_clock,
     )
     write_file(path, deployment.to_bytes())
     return deployment

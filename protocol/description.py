@@ -285,7 +285,7 @@ ACT_TYPES: tuple[ActType, ...] = (
         0x3009, "RequestExtended", "Requests", False,
         ("OFFICER of the provider", "AUTHORITY"), "FILED, not extended before",
         (
-            (Field("working_days", 1, "uint", "working days that the answer may take longer"),),
+            (Field("extension_days", 1, "uint", "working days that the answer may take longer"),),
             _REASON,
         ),
         "the answer is due later",

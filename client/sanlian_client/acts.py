@@ -436,16 +436,9 @@ class Acts:
             scenario: code of the scenario, the same.
             case: the scenario document, which gets sealed.
         """
-        sealed = seal(case)
-        values: dict[str, Value] = {
-            "interface": interface,
-            **term.values(),
-            "interface_version": interface_version,
-            "items": items,
-            "legal_basis": legal_basis,
-            "scenario": scenario,
-            "case": sealed.commitment,
-        }
+        values, sealed = _asked(
+            interface, interface_version, items, term, legal_basis, scenario, case
+        )
         return self.build("RequestFiled", [operator, officer], values), sealed
 
     def agree(self, officer: bytes, request: bytes, *, items: int, term: Term) -> Draft:
@@ -457,17 +450,149 @@ class Acts:
         """Draft the refusal of a request for a sealed reason."""
         return self._reasoned("RequestRefused", officer, request, reason)
 
-    def suspend_grant(self, signer: bytes, grant: bytes, reason: bytes) -> tuple[Draft, Sealed]:
-        """Draft a grant's suspension by the provider's officer or the authority."""
-        return self._reasoned("GrantSuspended", signer, grant, reason)
+    def ask_supplement(
+        self, officer: bytes, request: bytes, missing: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft the one notice of everything that a request lacks; the list gets sealed."""
+        sealed = seal(missing)
+        values: dict[str, Value] = {"missing": sealed.commitment}
+        return self.build("SupplementAsked", [officer], values, target=request), sealed
+
+    def supplement_request(
+        self,
+        operator: bytes,
+        officer: bytes,
+        request: bytes,
+        *,
+        interface: bytes,
+        interface_version: int,
+        items: int,
+        term: Term,
+        legal_basis: str,
+        scenario: str,
+        case: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft the supplement of a request: it states everything anew, see file_request."""
+        values, sealed = _asked(
+            interface, interface_version, items, term, legal_basis, scenario, case
+        )
+        draft = self.build("RequestSupplemented", [operator, officer], values, target=request)
+        return draft, sealed
+
+    def extend_answer(
+        self,
+        officer: bytes,
+        authority: bytes,
+        request: bytes,
+        *,
+        extension_days: int,
+        reason: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft that the answer takes 1 to 10 working days longer, with the authority's consent."""
+        sealed = seal(reason)
+        values: dict[str, Value] = {"extension_days": extension_days, "reason": sealed.commitment}
+        draft = self.build("RequestExtended", [officer, authority], values, target=request)
+        return draft, sealed
+
+    def withdraw_request(self, officer: bytes, request: bytes) -> Draft:
+        """Draft that the requester no longer asks; before the answer only."""
+        return self.build("RequestWithdrawn", [officer], {}, target=request)
+
+    def provide(self, officer: bytes, grant: bytes, way: int) -> Draft:
+        """Draft that the data can be had.
+
+        Args:
+            officer: key id of the provider's officer.
+            grant: the grant.
+            way: 1 service interface, 2 batch exchange, 3 file download.
+        """
+        return self.build("DataProvided", [officer], {"way": way}, target=grant)
+
+    def renew_grant(
+        self,
+        requester: bytes,
+        provider: bytes,
+        grant: bytes,
+        *,
+        valid_until: int,
+        quota: int,
+        case: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft that a grant goes on.
+
+        Args:
+            requester: key id of the requester's officer.
+            provider: key id of the provider's officer.
+            grant: the grant.
+            valid_until: last second of validity, unix time; not before the present one.
+            quota: number of data requests since the grant began; not less than now.
+            case: why it goes on, which gets sealed.
+        """
+        sealed = seal(case)
+        values: dict[str, Value] = {
+            "valid_until": valid_until,
+            "quota": quota,
+            "case": sealed.commitment,
+        }
+        draft = self.build("GrantRenewed", [requester, provider], values, target=grant)
+        return draft, sealed
+
+    def report_use(
+        self,
+        operator: bytes,
+        grant: bytes,
+        *,
+        from_day: int,
+        until_day: int,
+        uses: int,
+        report: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft a use report; days as in protocol.calendar, the report gets sealed."""
+        sealed = seal(report)
+        values: dict[str, Value] = {
+            "from_day": from_day,
+            "until_day": until_day,
+            "uses": uses,
+            "report": sealed.commitment,
+        }
+        return self.build("UseReported", [operator], values, target=grant), sealed
+
+    def dispose(self, officer: bytes, grant: bytes, record: bytes) -> tuple[Draft, Sealed]:
+        """Draft that the requester has disposed of the data; the record of it gets sealed."""
+        sealed = seal(record)
+        values: dict[str, Value] = {"disposal": sealed.commitment}
+        return self.build("DataDisposed", [officer], values, target=grant), sealed
+
+    def suspend_grant(
+        self, signer: bytes, grant: bytes, reason: bytes, cause: int
+    ) -> tuple[Draft, Sealed]:
+        """Draft a grant's suspension by the provider's officer or the authority.
+
+        Args:
+            signer: key id of the officer or authority person.
+            grant: the grant.
+            reason: the reason, which gets sealed.
+            cause: 1 misuse, 2 security risk, 3 legal basis gone.
+        """
+        return self._ended("GrantSuspended", signer, grant, reason, cause)
 
     def resume_grant(self, signer: bytes, grant: bytes) -> Draft:
         """Draft the end of a suspension, by the side that suspended."""
         return self.build("GrantResumed", [signer], {}, target=grant)
 
-    def revoke_grant(self, officer: bytes, grant: bytes, reason: bytes) -> tuple[Draft, Sealed]:
-        """Draft a grant's end, by an officer of the provider or of the requester."""
-        return self._reasoned("GrantRevoked", officer, grant, reason)
+    def revoke_grant(
+        self, officer: bytes, grant: bytes, reason: bytes, cause: int
+    ) -> tuple[Draft, Sealed]:
+        """Draft a grant's end, by an officer of the provider or of the requester.
+
+        Args:
+            officer: key id of the officer.
+            grant: the grant.
+            reason: the reason, which gets sealed.
+            cause: by the provider 1 misuse, 2 security risk, 3 legal basis gone; by the requester
+                4 purpose ended.
+        """
+        return self._ended("GrantRevoked", officer, grant, reason, cause)
 
     def register_log(self, authority: bytes, gateway: bytes, *, origin: str) -> Draft:
         """Draft the registration of a gateway's log; the gateway's key signs second."""
@@ -479,6 +604,35 @@ class Acts:
     ) -> tuple[Draft, Sealed]:
         sealed = seal(reason)
         return self.build(name, [signer], {"reason": sealed.commitment}, target=target), sealed
+
+    def _ended(
+        self, name: str, signer: bytes, grant: bytes, reason: bytes, cause: int
+    ) -> tuple[Draft, Sealed]:
+        sealed = seal(reason)
+        values: dict[str, Value] = {"reason": sealed.commitment, "cause": cause}
+        return self.build(name, [signer], values, target=grant), sealed
+
+
+def _asked(
+    interface: bytes,
+    interface_version: int,
+    items: int,
+    term: Term,
+    legal_basis: str,
+    scenario: str,
+    case: bytes,
+) -> tuple[dict[str, Value], Sealed]:
+    sealed = seal(case)
+    values: dict[str, Value] = {
+        "interface": interface,
+        **term.values(),
+        "interface_version": interface_version,
+        "items": items,
+        "legal_basis": legal_basis,
+        "scenario": scenario,
+        "case": sealed.commitment,
+    }
+    return values, sealed
 
 
 def _key_values(key: PublicKey) -> dict[str, Value]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from crypto.errors import ProtocolError
 from protocol.acts import ZERO_ID, Act, Value
+from protocol.calendar import date_of
 from protocol.description import Field, Role
 from protocol.documents import document_digest, parse_entry_document, parse_interface_document
 
@@ -34,6 +35,14 @@ ACT_NAMES: dict[str, tuple[str, str]] = {
     "GrantSuspended": ("暂停授权", "Suspend a grant"),
     "GrantResumed": ("恢复授权", "Resume a grant"),
     "GrantRevoked": ("撤销授权", "Revoke a grant"),
+    "SupplementAsked": ("一次性告知补正", "Ask once for what a request lacks"),
+    "RequestSupplemented": ("补正共享申请", "Supplement a share request"),
+    "RequestExtended": ("延长答复期限", "Extend the time for the answer"),
+    "RequestWithdrawn": ("撤回共享申请", "Withdraw a share request"),
+    "DataProvided": ("提供数据", "Say that the data are provided"),
+    "GrantRenewed": ("授权续期", "Renew a grant"),
+    "UseReported": ("报告使用情况", "Report the use of data"),
+    "DataDisposed": ("报告数据销毁", "Say that the data are disposed of"),
     "LogRegistered": ("登记访问日志", "Register an access log"),
 }
 
@@ -75,6 +84,15 @@ FIELD_NAMES: dict[str, tuple[str, str]] = {
     "legal_basis": ("法律依据代码", "legal basis"),
     "scenario": ("应用场景代码", "scenario"),
     "case": ("办件材料承诺值", "case, sealed"),
+    "cause": ("事由", "cause"),
+    "missing": ("补正清单承诺值", "list of what is missing, sealed"),
+    "extension_days": ("延长工作日数", "working days of the extension"),
+    "way": ("提供方式", "way of provision"),
+    "from_day": ("起始日", "from day"),
+    "until_day": ("截止日", "until day"),
+    "uses": ("使用次数", "number of uses"),
+    "report": ("报告承诺值", "report, sealed"),
+    "disposal": ("销毁记录承诺值", "record of the disposal, sealed"),
     "gateway_key": ("网关密钥", "gateway key"),
     "origin": ("日志名称", "origin of the log"),
 }
@@ -134,6 +152,17 @@ _CHOICES: dict[str, dict[int, tuple[str, str]]] = {
         4: ("介质", "medium"),
     },
     "uscc_override": {0: ("否", "no"), 1: ("是", "yes")},
+    "cause": {
+        1: ("滥用数据", "misuse"),
+        2: ("安全风险", "security risk"),
+        3: ("法律依据消失", "legal basis gone"),
+        4: ("使用目的终止", "purpose ended"),
+    },
+    "way": {
+        1: ("服务接口", "service interface"),
+        2: ("批量交换", "batch exchange"),
+        3: ("文件下载", "file download"),
+    },
 }
 
 _HEADER = {
@@ -207,6 +236,13 @@ def _time(seconds: int) -> str:
         return str(seconds)
 
 
+def _day(number: int) -> str:
+    try:
+        return f"{date_of(number):%Y-%m-%d}"
+    except (OverflowError, ValueError):
+        return f"{number} (?)"
+
+
 def _value(field: Field, value: Value, language: Language) -> str:
     if isinstance(value, bytes):
         return "-" if not any(value) else value.hex()
@@ -222,6 +258,8 @@ def _value(field: Field, value: Value, language: Language) -> str:
         return " ".join(str(i) for i in range(256) if value >> i & 1) or "-"
     if field.name in ("valid_from", "valid_until"):
         return _time(value)
+    if field.name in ("from_day", "until_day"):
+        return _day(value)
     if field.name in ("key_x", "key_y"):
         return f"{value:064x}"
     return str(value)

@@ -476,12 +476,12 @@ contract Requests is RegistryUser, IRequests {
         }
         _requireRange(
             m,
-            ActTypes.REQUEST_EXTENDED_WORKING_DAYS,
+            ActTypes.REQUEST_EXTENDED_EXTENSION_DAYS,
             1,
             Deadlines.ANSWER_EXTENSION
         );
         _requireNonzero(m, ActTypes.REQUEST_EXTENDED_REASON);
-        request.extensionDays = uint8(m.get(ActTypes.REQUEST_EXTENDED_WORKING_DAYS));
+        request.extensionDays = uint8(m.get(ActTypes.REQUEST_EXTENDED_EXTENSION_DAYS));
         request.extendedDay = Deadlines.today();
         return RequestExtended.selector;
     }

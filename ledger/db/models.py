@@ -395,6 +395,15 @@ class Request(Base):
     granted_valid_until: Mapped[int | None] = mapped_column(Uint64)
     granted_quota: Mapped[int | None] = mapped_column(Uint64)
     suspended_by: Mapped[str | None] = mapped_column(String(16))
+    answer_days: Mapped[int]
+    extension_days: Mapped[int]
+    filed_day: Mapped[int]
+    asked_day: Mapped[int]
+    supplemented_day: Mapped[int]
+    extended_day: Mapped[int]
+    answered_day: Mapped[int]
+    provision_day: Mapped[int]
+    reported_day: Mapped[int]
     revision: Mapped[int]
     block_number: Mapped[int]
     position: Mapped[int]

@@ -18,7 +18,7 @@ from protocol.model.interfaces import Interface, InterfaceState, InterfaceVersio
 from protocol.model.logs import Anchor, Log
 from protocol.model.published_years import PublishedYears
 from protocol.model.registry import Authority, Department, Key, KeyState, Person
-from protocol.model.requests import Request, RequestState, Term
+from protocol.model.requests import Clock, Request, RequestState, Term
 from protocol.model.store import MemoryStore, Store
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Applied",
     "Authority",
     "CalendarYear",
+    "Clock",
     "Department",
     "Entry",
     "EntryState",

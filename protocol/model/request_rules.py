@@ -229,11 +229,11 @@ def request_extended(step: Step) -> tuple[bytes, int]:
     _require_state(request, RequestState.FILED)
     if request.clock.extension_days:
         raise state_invalid("the answer was extended already")
-    step.require_range("working_days", 1, deadlines.ANSWER_EXTENSION.working_days)
+    step.require_range("extension_days", 1, deadlines.ANSWER_EXTENSION.working_days)
     step.require_nonzero("reason")
     clock = replace(
         request.clock,
-        extension_days=step.act.number("working_days"),
+        extension_days=step.act.number("extension_days"),
         extended_day=day_at(step.block_time),
     )
     return _put(step, replace(request, clock=clock))

@@ -100,6 +100,7 @@ class Api:
             "platform_key": key,
             "gateway_key": key,
             "origin": ORIGIN,
+            "supplement_stops_clock": True,
         }
         return 200, {}, canonical_json(info)
 
