@@ -284,6 +284,7 @@ EVIDENCE_CODES: Final[dict[str, Row]] = {
 
 #: client/: the caller's own side, and the provider's answers to the gateway.
 CLIENT_CODES: Final[dict[str, Row]] = {
+    "CALENDAR_FILE_INVALID": (422, "日历文件有误", "The calendar file has errors"),
     "CERTIFICATE_UNKNOWN": (404, "该 CA 未签发此证书", "This CA issued no such certificate"),
     "DEPLOYMENT_CHANGED": (502, "节点已换为另一条链", "The node serves another chain"),
     "DEV_CA_DAMAGED": (500, "开发测试 CA 已损坏", "The development CA cannot be used"),

@@ -67,6 +67,8 @@ NUMBERS = {
     "roles": 3,
     "rate_per_minute": 600,
     "max_rows": 2**32 - 1,
+    "year": 2026,
+    "working_days": (1 << 364) | (1 << 256) | (1 << 255) | 0b1011,
 }
 TEXTS = {
     "uscc": "11330100MB0000001X",
@@ -127,7 +129,8 @@ def as_json(value: Value) -> str:
 
 def act_vector(number: int, act_type: ActType, sign: Sign) -> dict[str, Any]:
     signers = [ACTOR, *([SECOND, THIRD] if "*" in act_type.signers[0] else [])]
-    signers += [SECOND, NEW_KEY][: len(act_type.signers) - 1] if len(signers) == 1 else [NEW_KEY]
+    others = [SECOND, NEW_KEY] if len(signers) == 1 else [NEW_KEY]
+    signers += others[: len(act_type.signers) - 1]
     values = {f.name: value_of(act_type, f) for word in act_type.words for f in word}
     act: Act = make_act(
         act_type.name,

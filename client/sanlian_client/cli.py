@@ -1,4 +1,4 @@
-"""Command line `sanlian-client`: keys, acts, data, receipts, evidence, witness, log, CA."""
+"""Command line `sanlian-client`: keys, acts, calendar, data, receipts, evidence, witness…"""
 
 import json
 import signal
@@ -16,6 +16,7 @@ from protocol.trust import TrustRoot
 from sanlian_client import console
 from sanlian_client.acts import MAX_SEALED_SIZE, Acts, seal
 from sanlian_client.ca_commands import ca
+from sanlian_client.calendar_commands import calendar
 from sanlian_client.console import (
     DIRECTORY,
     FILE,
@@ -51,6 +52,7 @@ def main() -> None:
 
 
 main.add_command(ca)
+main.add_command(calendar)
 
 
 @main.group()

@@ -18,15 +18,45 @@ from crypto.errors import (
 from crypto.sm2 import PublicKey, Signature
 from protocol.acknowledgement import verify_acknowledgement
 from protocol.acts import SignedAct
+from protocol.calendar import FIRST_YEAR, LAST_YEAR, calendar_problem
 from protocol.deployment import Deployment
 from protocol.documents import document_digest
 from sanlian_client.transport import Transport
 
 PAGE_SIZE = 200
-NOUNS = ("departments", "persons", "keys", "entries", "interfaces", "requests", "logs", "blocks")
+NOUNS = (
+    "departments",
+    "persons",
+    "keys",
+    "calendar",
+    "entries",
+    "interfaces",
+    "requests",
+    "logs",
+    "blocks",
+)
 #: Statuses of an act that will not change any more.
 FINAL = ("recorded", "refused", "sign_again")
 _POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarYear:
+    """The published working days of a year, as the platform tells them.
+
+    Attributes:
+        id: id of the act that published it.
+        year: the year.
+        working_days: bit i is day i of the year.
+        source: SM3 of the State Council's notice.
+        revision: above 1 it was corrected.
+    """
+
+    id: bytes
+    year: int
+    working_days: int
+    source: bytes
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +313,34 @@ class Platform:
             raise _malformed()
         return value
 
+    def calendar_years(self) -> list[CalendarYear]:
+        """Return all published years.
+
+        Raises:
+            LedgerError: RESPONSE_MALFORMED, SERVER_UNREACHABLE, …
+        """
+        return [_calendar_year(value) for value in self.read_all("calendar")]
+
+    def get_calendar_year(self, year: int) -> CalendarYear:
+        """Return a published year.
+
+        Raises:
+            RequestRefused: CALENDAR_UNKNOWN.
+        """
+        found = _calendar_year(self.read("calendar", str(year)))
+        if found.year != year:
+            raise _malformed()
+        return found
+
+    def find_calendar_year(self, year: int) -> CalendarYear | None:
+        """Return a published year, None where it is not published."""
+        try:
+            return self.get_calendar_year(year)
+        except RequestRefused as error:
+            if error.code == "CALENDAR_UNKNOWN":
+                return None
+            raise
+
     def document(self, digest: bytes) -> bytes:
         """Return a public document, checked against its digest.
 
@@ -314,6 +372,28 @@ def _integer(value: object, name: str) -> int:
     if not isinstance(number, int) or isinstance(number, bool) or number < 0:
         raise _malformed()
     return number
+
+
+def _calendar_year(value: dict[str, Any]) -> CalendarYear:
+    year = _integer(value, "year")
+    try:
+        bits = bytes.fromhex(value["working_days"])
+        found = CalendarYear(
+            id=bytes.fromhex(value["id"]),
+            year=year,
+            working_days=int.from_bytes(bits, "big"),
+            source=bytes.fromhex(value["source"]),
+            revision=_integer(value, "revision"),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _malformed() from error
+    if (
+        not FIRST_YEAR <= year <= LAST_YEAR
+        or calendar_problem(year, found.working_days)
+        or len(found.id) != 32
+    ):
+        raise _malformed()
+    return found
 
 
 def _text_or_none(value: object) -> str | None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from crypto.errors import ProtocolError
 from protocol.acts import ZERO_ID, Act, Value
-from protocol.calendar import date_of
+from protocol.calendar import FIRST_YEAR, LAST_YEAR, date_of, days_in, days_of, plain_weekdays
 from protocol.description import Field, Role
 from protocol.documents import document_digest, parse_entry_document, parse_interface_document
 
@@ -21,6 +21,8 @@ ACT_NAMES: dict[str, tuple[str, str]] = {
     "PersonRolesSet": ("设定人员角色", "Set a person's roles"),
     "KeyAdded": ("增加密钥", "Add a key"),
     "KeyRevoked": ("吊销密钥", "Revoke a key"),
+    "CalendarPublished": ("公布工作日历", "Publish a year's working days"),
+    "CalendarCorrected": ("更正工作日历", "Correct a year's working days"),
     "EntrySubmitted": ("提交目录条目", "Submit a catalogue entry"),
     "EntryPublished": ("发布目录条目", "Publish a catalogue entry"),
     "EntryRetired": ("撤销目录条目", "Retire a catalogue entry"),
@@ -59,6 +61,9 @@ FIELD_NAMES: dict[str, tuple[str, str]] = {
     "key_y": ("新公钥 y", "new public key y"),
     "roles": ("角色", "roles"),
     "reason_code": ("吊销原因", "reason of revocation"),
+    "year": ("年份", "year"),
+    "working_days": ("工作日", "working days"),
+    "source": ("国务院办公厅通知摘要", "digest of the State Council's notice"),
     "sharing_class": ("共享类型", "sharing class"),
     "library": ("资源库", "library"),
     "update_cycle": ("更新周期", "update cycle"),
@@ -218,6 +223,8 @@ def describe_act(
     for word in act.type.words:
         for field in word:
             text = _value(field, act.values[field.name], language)
+            if field.name == "working_days":
+                text = _working_days(act.number("year"), act.number("working_days"), language)
             lines.append(f"{FIELD_NAMES[field.name][at]}: {text}")
     for document in documents:
         lines.append(_line("document", _document(act, document), at))
@@ -263,6 +270,19 @@ def _value(field: Field, value: Value, language: Language) -> str:
     if field.name in ("key_x", "key_y"):
         return f"{value:064x}"
     return str(value)
+
+
+def _working_days(year: int, bits: int, language: Language) -> str:
+    """Say what differs from Monday to Friday: with the year it says every bit."""
+    if not FIRST_YEAR <= year <= LAST_YEAR or bits >> days_in(year):
+        return f"{bits:0128x} (?)"
+    plain = plain_weekdays(year)
+    off = " ".join(day.strftime("%m-%d") for day in days_of(year, plain & ~bits)) or "-"
+    worked = " ".join(day.strftime("%m-%d") for day in days_of(year, bits & ~plain)) or "-"
+    count = bits.bit_count()
+    if language == "zh":
+        return f"{count} 天；周一至周五中放假 {off}；周末中上班 {worked}"
+    return f"{count}; Mondays to Fridays off {off}; weekend days worked {worked}"
 
 
 def _document(act: Act, document: bytes) -> str:

@@ -25,6 +25,7 @@ from ledger.chain.rpc import Rpc
 from protocol.acts import ZERO_ID, ActSignature, SignedAct, make_act, sign_act
 from protocol.checkpoint import Checkpoint, parse_note, sign_checkpoint
 from protocol.description import BY_NAME, Role
+from sanlian_client.calendar import read_package
 
 CHAIN_ID = 770_002
 CITY_HEAD = "city head"
@@ -34,6 +35,8 @@ ITEMS = 0b1111
 ORIGIN = "log.city/gateway-1"
 GAS = 5_000_000
 NO_BODIES = False
+#: Years of working days that the city knows.
+YEARS = (2025, 2026)
 
 VIEWS = {
     "Registry": "persons",
@@ -63,6 +66,12 @@ def key(name: str) -> PrivateKey:
 def digest(text: str) -> bytes:
     """Return a digest for where an act names a document or a commitment."""
     return sm3(text.encode())
+
+
+@cache
+def year_bits(year: int) -> int:
+    """Return a year's working days as the State Council's notice sets them."""
+    return read_package(year)
 
 
 def key_words(name: str) -> dict[str, int]:
@@ -120,7 +129,7 @@ class City:
         """Return the next nonce of a key at a contract."""
         return int(self.read(contract, "nonces", key(name).public_key.key_id)[0])
 
-    def field(self, contract: str, function: str, id_: bytes, name: str) -> Any:
+    def field(self, contract: str, function: str, id_: bytes | int, name: str) -> Any:
         """Return one value of a record by name."""
         outputs = load_artifact(contract).entry("function", function)["outputs"]
         names = [output["name"] for output in outputs]
@@ -129,6 +138,9 @@ class City:
     def revision(self, name: str, target: bytes) -> int:
         """Return the current revision of what an act of that name changes; 0 if unknown."""
         contract = BY_NAME[name].contract
+        if contract == "Calendar":
+            year = int(self.read("Calendar", "publications", target)[0])
+            return int(self.field("Calendar", "calendarYears", year, "revision"))
         # A founder's person and key have one id.
         view = "keys" if name == "KeyRevoked" else VIEWS[contract]
         return int(self.field(contract, view, target, "revision"))
@@ -280,6 +292,21 @@ class City:
         )
         return self.ids[person]
 
+    def calendar_values(self, year: int = 2026, **changes: Any) -> dict[str, Any]:
+        """Return the words of a year's working days."""
+        return {
+            "year": year,
+            "working_days": year_bits(year),
+            "source": digest(f"notice {year}"),
+            **changes,
+        }
+
+    def publish_calendar(self, year: int) -> bytes:
+        """Publish a year's working days."""
+        name = f"calendar {year}"
+        self.ids[name] = self.do("CalendarPublished", AUTHORITY[:1], **self.calendar_values(year))
+        return self.ids[name]
+
     def entry_values(self, **changes: Any) -> dict[str, Any]:
         """Return the words of an entry's version."""
         return {
@@ -339,6 +366,8 @@ class City:
 
     def build(self) -> None:
         """Register two departments and go the whole way to a grant and a log."""
+        for year in YEARS:
+            self.publish_calendar(year)
         for name in ("civil affairs", "housing"):
             self.register(name)
             head = f"{name} head"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from crypto.errors import ProtocolError
 from protocol.acts import ZERO_ID, SignedAct
+from protocol.calendar import plain_weekdays
 from protocol.description import ACT_TYPES, ActType, Field
 from protocol.model import (
     MemoryStore,
@@ -79,6 +80,11 @@ def value_of(draw: st.DataObject, city: City, field: Field, ids: list[bytes]) ->
             return city.now() + draw.draw(st.integers(100, 200_000))
         if field.name in ("items", "sensitive"):
             return draw.draw(st.sampled_from((0b0001, 0b0011, 0b0111, 0b1111, 0b10000, 0)))
+        if field.name == "year":
+            return draw.draw(st.sampled_from((2025, 2026, 2027, 2024, 2028, 1999)))
+        if field.name == "working_days":
+            plain = [plain_weekdays(year) for year in (2024, 2025, 2026, 2027)]
+            return draw.draw(st.sampled_from((*plain, 0, plain[0] | 1 << 366)))
         if field.name == "roles":
             return draw.draw(st.sampled_from((1, 2, 3, 4, 17, 128, 256, 0)))
         return draw.draw(st.integers(0, 3))
@@ -119,6 +125,7 @@ def draw_act(draw: st.DataObject, city: City, ids: list[bytes]) -> SignedAct:
             "Entries": [city.ids["entry"]],
             "Interfaces": [city.ids["interface"]],
             "Requests": [city.ids["filed"], city.ids["grant"]],
+            "Calendar": [city.ids["calendar 2025"], city.ids["calendar 2026"]],
             "Registry": [city.ids[p] for p in PEOPLE if p in city.ids],
         }.get(act_type.contract, [])
         if act_type.name == "KeyRevoked":

@@ -15,6 +15,7 @@ import pytest
 from crypto.errors import LedgerError, ProtocolError
 from ledger.chain.artifacts import decode_revert, encode_act_call
 from protocol.acts import MAX_LIFETIME_S, ZERO_ID, SignedAct
+from protocol.calendar import plain_weekdays
 from protocol.description import ACT_TYPES, BY_CODE, BY_NAME, ActType, Field
 from protocol.model import MemoryStore, apply_act
 from tests.contracts.city import AUTHORITY, CHAIN_ID, CITY_HEAD, City, digest, key, resigned
@@ -93,6 +94,10 @@ def value_of(field: Field, city: City, act_type: ActType, source: random.Random)
         "InterfaceRegistered": city.interface_values,
         "RequestFiled": city.request_values,
         "RequestAgreed": city.agreed_values,
+        "CalendarPublished": lambda: city.calendar_values(
+            source.choice((2024, 2026)), working_days=plain_weekdays(2024)
+        ),
+        "CalendarCorrected": lambda: city.calendar_values(reason=digest("reason")),
     }.get(act_type.name)
     if usual is not None and source.random() < 0.9:
         return usual()[field.name]
@@ -109,6 +114,7 @@ def target_of(act_type: ActType, city: City, source: random.Random) -> bytes:
     """Return what the act may change, or now and then something else."""
     ids = city.ids
     usual = {
+        "CalendarCorrected": ids["calendar 2026"],
         "PersonRolesSet": ids[f"{PROVIDER} officer"],
         "KeyAdded": ids[PROVIDER],
         "KeyRevoked": key(f"{PROVIDER} operator").public_key.key_id,
