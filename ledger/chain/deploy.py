@@ -139,7 +139,9 @@ def _genesis_immutables(rpc: JsonRpc, contracts: Mapping[str, bytes]) -> set[byt
 def does_supplement_stop_clock(rpc: JsonRpc, contracts: Mapping[str, bytes]) -> bool:
     """Return what the contract Requests fixed: whether an answer's clock waits for a supplement."""
     data = "0x" + keccak256(b"SUPPLEMENT_STOPS_CLOCK()")[:4].hex()
-    answer = rpc.call("eth_call", {"to": "0x" + contracts["Requests"].hex(), "data": data}, "latest")
+    answer = rpc.call(
+        "eth_call", {"to": "0x" + contracts["Requests"].hex(), "data": data}, "latest"
+    )
     return int(str(answer), 16) == 1
 
 

@@ -78,9 +78,7 @@ def provide_due(years: Years, request: Request) -> int | None:
     return due_day(years, request.clock.answered_day, deadlines.PROVISION.working_days)
 
 
-def lateness(
-    years: Years, request: Request, day: int, *, supplement_stops_clock: bool
-) -> Lateness:
+def lateness(years: Years, request: Request, day: int, *, supplement_stops_clock: bool) -> Lateness:
     """Return whether the provider is or was late, as seen from a day.
 
     Args:
