@@ -52,6 +52,13 @@ CONTRACT_CODES: Final[dict[str, Row]] = {
     "VERSION_NOT_CURRENT": (409, "所引用的版本不是现行版本", "The version is not the current one"),
     "INTERFACE_NOT_LIVE": (409, "接口未上线", "The interface is not live"),
     "OWN_DATA": (422, "不能申请本部门的数据", "A department cannot request its own data"),
+    "DISPUTE_PENDING": (409, "该申请已有未决争议", "A dispute over this request is open"),
+    "OWN_DISPUTE": (403, "不得裁处本部门的争议", "Nobody judges the own department's dispute"),
+    "SUPERIOR_WRONG": (
+        422,
+        "所指部门不是双方最近的共同上级",
+        "It is not the lowest department above both parties",
+    ),
     "SUSPENDED_BY_OTHER": (403, "须由中止方恢复", "Only the side that suspended may resume"),
     "CALENDAR_UNKNOWN": (
         404,

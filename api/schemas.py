@@ -113,7 +113,17 @@ class TargetOut(Strict):
 
     id: Hex32
     kind: Literal[
-        "department", "person", "key", "calendar_year", "entry", "interface", "request", "log"
+        "department",
+        "person",
+        "key",
+        "calendar_year",
+        "entry",
+        "interface",
+        "request",
+        "log",
+        "correction",
+        "dispute",
+        "consent",
     ]
     revision: int = Field(ge=0, description="revision that the next act must name / 当前版次")
 

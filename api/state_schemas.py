@@ -27,6 +27,9 @@ RequestState = Literal[
     "REVOKED",
     "DISPOSED",
 ]
+CorrectionState = Literal["FILED", "VERIFIED", "CORRECTED", "REJECTED"]
+DisputeState = Literal["NEGOTIATION", "AUTHORITY", "GOVERNMENT", "DECIDED"]
+ConsentState = Literal["CONSENTED", "REVOKED"]
 Day = Annotated[str, StringConstraints(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 Side = Literal["PROVIDER", "AUTHORITY"]
 
@@ -255,6 +258,63 @@ class RequestOut(Strict):
     reported_day: Day | None = Field(description="last day a use report covers / 使用报告截至日")
     live: bool = Field(description="the grant releases data now / 授权现时可用")
     expired: bool = Field(description="the grant's term is over / 授权已到期")
+    revision: Natural
+    block_number: Natural
+
+
+class CorrectionOut(Strict):
+    """Errors that a department found in data of another one / 校核."""
+
+    id: Hex32
+    requester: Hex32
+    provider: Hex32
+    subject: Hex32 = Field(description="grant or entry / 授权或目录条目")
+    subject_kind: Literal[1, 2] = Field(description="1 grant, 2 entry / 对象类别")
+    items: Hex32 = Field(description="mask of the items in error / 有误的信息项")
+    errors: Hex32 = Field(description="commitment to the sealed description / 错误说明承诺值")
+    state: CorrectionState
+    filed_day: Day
+    closed_day: Day | None = Field(description="null before the report / 办结日")
+    as_of_day: Day = Field(description="day as of which it is said what is late / 计算日")
+    due: Day | None = Field(description="null without the calendar / 到期日")
+    late: bool | None = Field(description="null without the calendar / 是否逾期")
+    calendar_missing: Natural | None = Field(
+        description="year whose working days are not published / 未发布工作日历的年份"
+    )
+    revision: Natural
+    block_number: Natural
+
+
+class DisputeOut(Strict):
+    """A dispute over a request or grant / 争议."""
+
+    id: Hex32
+    request: Hex32
+    requester: Hex32
+    provider: Hex32
+    state: DisputeState
+    superior: Hex32 = Field(description="department above both; zeros if none / 共同上级")
+    ruling: Literal["REQUESTER", "PROVIDER", "IN_PART", "SETTLED"] | None = Field(
+        description="how it ended / 处理结果"
+    )
+    revision: Natural
+    block_number: Natural
+
+
+class ConsentOut(Strict):
+    """A provider's consent that data are passed on / 同意向第三方提供."""
+
+    id: Hex32
+    grant: Hex32
+    provider: Hex32
+    third_party: Hex32 = Field(description="department, or commitment to who it is / 第三方")
+    third_party_kind: Literal[1, 2] = Field(description="1 department, 2 outside / 第三方类别")
+    items: Hex32
+    effective_items: Hex32 = Field(description="what may be passed on now / 现时可提供的信息项")
+    valid_until: U64
+    purpose: Hex32 = Field(description="commitment to the sealed purpose / 目的承诺值")
+    state: ConsentState
+    live: bool = Field(description="it holds now / 现时有效")
     revision: Natural
     block_number: Natural
 

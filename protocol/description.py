@@ -344,6 +344,90 @@ ACT_TYPES: tuple[ActType, ...] = (
         ),
         "log exists",
     ),
+    ActType(
+        0x3101, "CorrectionFiled", "Corrections", True, ("OPERATOR",), "-",
+        (
+            _word("subject", "id of the grant or entry whose data are in error"),
+            (Field("subject_kind", 1, "uint", "1 grant, 2 entry"),),
+            _word("items", "mask of the items in error, within the subject's", "uint"),
+            _word("errors", "commitment to the sealed description of the errors, not zero"),
+        ),
+        "FILED",
+    ),
+    ActType(
+        0x3102, "CorrectionVerified", "Corrections", False,
+        ("OPERATOR of the provider",), "FILED",
+        (_word("finding", "commitment to the sealed result of the verification, not zero"),),
+        "VERIFIED",
+    ),
+    ActType(
+        0x3103, "CorrectionClosed", "Corrections", False,
+        ("OFFICER of the provider",), "VERIFIED",
+        (
+            (Field("result", 1, "uint", "1 corrected, 2 rejected"),),
+            _word("report", "commitment to the sealed report to the requester, not zero"),
+        ),
+        "CORRECTED or REJECTED",
+    ),
+    ActType(
+        0x3201, "DisputeOpened", "Disputes", True, ("OFFICER of the requester",), "-",
+        (
+            _word("request", "id of the request or grant in dispute"),
+            _word("statement", "commitment to the sealed statement of the party, not zero"),
+        ),
+        "NEGOTIATION",
+    ),
+    ActType(
+        0x3202, "DisputeSettled", "Disputes", False,
+        ("OFFICER of the requester", "OFFICER of the provider"),
+        "NEGOTIATION, AUTHORITY, GOVERNMENT",
+        (_word("terms", "commitment to the sealed terms, not zero"),), "DECIDED",
+    ),
+    ActType(
+        0x3203, "DisputeEscalated", "Disputes", False,
+        ("OFFICER of the requester or of the provider",), "NEGOTIATION",
+        (
+            _word("superior", "lowest department above both parties, zero if none"),
+            (
+                Field("requester_steps", 1, "uint", "parents from the requester to it, 1 to 8"),
+                Field("provider_steps", 1, "uint", "parents from the provider to it, 1 to 8"),
+            ),
+            _word("statement", "commitment to the sealed statement of the party, not zero"),
+        ),
+        "AUTHORITY",
+    ),
+    ActType(
+        0x3204, "DisputeMediated", "Disputes", False, ("the mediator",), "AUTHORITY",
+        (_word("proposal", "commitment to the sealed report of the mediation, not zero"),),
+        "GOVERNMENT: the parties did not agree",
+    ),
+    ActType(
+        0x3205, "DisputeDecided", "Disputes", False,
+        ("HEAD of the superior, or AUTHORITY where there is none",), "GOVERNMENT",
+        (
+            (Field("ruling", 1, "uint", "1 for the requester, 2 for the provider, 3 in part"),),
+            _word("decision", "commitment to the sealed decision, not zero"),
+        ),
+        "DECIDED",
+    ),
+    ActType(
+        0x3301, "ThirdPartyConsented", "ThirdParties", True, ("OFFICER of the provider",), "-",
+        (
+            _word("grant", "id of the grant whose data are passed on"),
+            _word("third_party", "id of a department, or commitment to who it is; not zero"),
+            (
+                Field("third_party_kind", 1, "uint", "1 department, 2 outside the ledger"),
+                Field("valid_until", 8, "uint", "last second of validity, unix time"),
+            ),
+            _word("items", "mask of the items passed on, within the grant's", "uint"),
+            _word("purpose", "commitment to the sealed purpose, not zero"),
+        ),
+        "CONSENTED",
+    ),
+    ActType(
+        0x3302, "ThirdPartyRevoked", "ThirdParties", False,
+        ("OFFICER of the provider",), "CONSENTED", (_REASON,), "REVOKED",
+    ),
 )  # fmt: skip  # a table reads better in rows
 
 BY_CODE: dict[int, ActType] = {a.code: a for a in ACT_TYPES}
@@ -352,4 +436,5 @@ BY_NAME: dict[str, ActType] = {a.name: a for a in ACT_TYPES}
 #: Contracts of one deployment, in the order in which they are created.
 CONTRACTS: tuple[str, ...] = (
     "Sm", "Registry", "Calendar", "Documents", "Entries", "Interfaces", "Requests", "Logs",
+    "Corrections", "Disputes", "ThirdParties",
 )  # fmt: skip  # a table reads better in rows

@@ -232,6 +232,70 @@ library ActTypes {
     uint256 internal constant LOG_REGISTERED_GATEWAY_KEY = 0x400100008020;
     uint256 internal constant LOG_REGISTERED_ORIGIN = 0x40010100a020;
 
+    uint32 internal constant CORRECTION_FILED = 0x3101;
+    uint256 internal constant CORRECTION_FILED_LAYOUT =
+        0x040100ff001f0000000000000000000000000000000000000000000000000000;
+    uint256 internal constant CORRECTION_FILED_SUBJECT = 0x310100008020;
+    uint256 internal constant CORRECTION_FILED_SUBJECT_KIND = 0x31010100a001;
+    uint256 internal constant CORRECTION_FILED_ITEMS = 0x31010200c020;
+    uint256 internal constant CORRECTION_FILED_ERRORS = 0x31010300e020;
+
+    uint32 internal constant CORRECTION_VERIFIED = 0x3102;
+    uint256 internal constant CORRECTION_VERIFIED_LAYOUT =
+        0x010100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant CORRECTION_VERIFIED_FINDING = 0x310200008020;
+
+    uint32 internal constant CORRECTION_CLOSED = 0x3103;
+    uint256 internal constant CORRECTION_CLOSED_LAYOUT =
+        0x020100ff1f000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant CORRECTION_CLOSED_RESULT = 0x310300008001;
+    uint256 internal constant CORRECTION_CLOSED_REPORT = 0x31030100a020;
+
+    uint32 internal constant DISPUTE_OPENED = 0x3201;
+    uint256 internal constant DISPUTE_OPENED_LAYOUT =
+        0x020100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant DISPUTE_OPENED_REQUEST = 0x320100008020;
+    uint256 internal constant DISPUTE_OPENED_STATEMENT = 0x32010100a020;
+
+    uint32 internal constant DISPUTE_SETTLED = 0x3202;
+    uint256 internal constant DISPUTE_SETTLED_LAYOUT =
+        0x010200ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant DISPUTE_SETTLED_TERMS = 0x320200008020;
+
+    uint32 internal constant DISPUTE_ESCALATED = 0x3203;
+    uint256 internal constant DISPUTE_ESCALATED_LAYOUT =
+        0x030100ff001e0000000000000000000000000000000000000000000000000000;
+    uint256 internal constant DISPUTE_ESCALATED_SUPERIOR = 0x320300008020;
+    uint256 internal constant DISPUTE_ESCALATED_REQUESTER_STEPS = 0x32030100a001;
+    uint256 internal constant DISPUTE_ESCALATED_PROVIDER_STEPS = 0x32030200a101;
+    uint256 internal constant DISPUTE_ESCALATED_STATEMENT = 0x32030300c020;
+
+    uint32 internal constant DISPUTE_MEDIATED = 0x3204;
+    uint256 internal constant DISPUTE_MEDIATED_LAYOUT =
+        0x010100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant DISPUTE_MEDIATED_PROPOSAL = 0x320400008020;
+
+    uint32 internal constant DISPUTE_DECIDED = 0x3205;
+    uint256 internal constant DISPUTE_DECIDED_LAYOUT =
+        0x020100ff1f000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant DISPUTE_DECIDED_RULING = 0x320500008001;
+    uint256 internal constant DISPUTE_DECIDED_DECISION = 0x32050100a020;
+
+    uint32 internal constant THIRD_PARTY_CONSENTED = 0x3301;
+    uint256 internal constant THIRD_PARTY_CONSENTED_LAYOUT =
+        0x050100ff00001700000000000000000000000000000000000000000000000000;
+    uint256 internal constant THIRD_PARTY_CONSENTED_GRANT = 0x330100008020;
+    uint256 internal constant THIRD_PARTY_CONSENTED_THIRD_PARTY = 0x33010100a020;
+    uint256 internal constant THIRD_PARTY_CONSENTED_THIRD_PARTY_KIND = 0x33010200c001;
+    uint256 internal constant THIRD_PARTY_CONSENTED_VALID_UNTIL = 0x33010300c108;
+    uint256 internal constant THIRD_PARTY_CONSENTED_ITEMS = 0x33010400e020;
+    uint256 internal constant THIRD_PARTY_CONSENTED_PURPOSE = 0x330105010020;
+
+    uint32 internal constant THIRD_PARTY_REVOKED = 0x3302;
+    uint256 internal constant THIRD_PARTY_REVOKED_LAYOUT =
+        0x010100ff00000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant THIRD_PARTY_REVOKED_REASON = 0x330200008020;
+
     /// @notice The layout of an act type that Registry accepts
     /// @param code Code of the act type
     /// @return layout Zero for any other code
@@ -301,6 +365,37 @@ library ActTypes {
     /// @return layout Zero for any other code
     function logsLayout(uint32 code) internal pure returns (uint256 layout) {
         if (code == LOG_REGISTERED) return LOG_REGISTERED_LAYOUT;
+        return 0;
+    }
+
+    /// @notice The layout of an act type that Corrections accepts
+    /// @param code Code of the act type
+    /// @return layout Zero for any other code
+    function correctionsLayout(uint32 code) internal pure returns (uint256 layout) {
+        if (code == CORRECTION_FILED) return CORRECTION_FILED_LAYOUT;
+        if (code == CORRECTION_VERIFIED) return CORRECTION_VERIFIED_LAYOUT;
+        if (code == CORRECTION_CLOSED) return CORRECTION_CLOSED_LAYOUT;
+        return 0;
+    }
+
+    /// @notice The layout of an act type that Disputes accepts
+    /// @param code Code of the act type
+    /// @return layout Zero for any other code
+    function disputesLayout(uint32 code) internal pure returns (uint256 layout) {
+        if (code == DISPUTE_OPENED) return DISPUTE_OPENED_LAYOUT;
+        if (code == DISPUTE_SETTLED) return DISPUTE_SETTLED_LAYOUT;
+        if (code == DISPUTE_ESCALATED) return DISPUTE_ESCALATED_LAYOUT;
+        if (code == DISPUTE_MEDIATED) return DISPUTE_MEDIATED_LAYOUT;
+        if (code == DISPUTE_DECIDED) return DISPUTE_DECIDED_LAYOUT;
+        return 0;
+    }
+
+    /// @notice The layout of an act type that ThirdParties accepts
+    /// @param code Code of the act type
+    /// @return layout Zero for any other code
+    function thirdpartiesLayout(uint32 code) internal pure returns (uint256 layout) {
+        if (code == THIRD_PARTY_CONSENTED) return THIRD_PARTY_CONSENTED_LAYOUT;
+        if (code == THIRD_PARTY_REVOKED) return THIRD_PARTY_REVOKED_LAYOUT;
         return 0;
     }
 }

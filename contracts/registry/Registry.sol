@@ -5,7 +5,7 @@ import {ActBytes, KeyRecord, Sig, Step} from "../acts/Act.sol";
 import {ActBase} from "../acts/ActBase.sol";
 import {ActTypes} from "../acts/ActTypes.sol";
 import {ISm} from "../sm/ISm.sol";
-import {IRegistry} from "./IRegistry.sol";
+import {DepartmentView, IRegistry} from "./IRegistry.sol";
 
 /// @title Departments, persons, roles and keys
 /// @notice The authority registers a department with its head; only the head enrols the
@@ -81,6 +81,8 @@ contract Registry is ActBase, IRegistry {
     }
 
     uint256 private constant MAX_AUTHORITY_KEYS = 7;
+    // The authority is a city's.
+    uint8 private constant AUTHORITY_LEVEL = 3;
     bytes31 private constant USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY";
 
     uint256 private immutable THRESHOLD;
@@ -91,6 +93,8 @@ contract Registry is ActBase, IRegistry {
 
     /// @notice Revision of a department, zero for an unknown one
     mapping(bytes32 id => uint64 revision) public departments;
+    mapping(bytes32 id => bytes32 parent) private _parents;
+    mapping(bytes32 id => uint8 level) private _levels;
     /// @notice Persons by id
     mapping(bytes32 id => Person person) public persons;
     /// @notice Keys by key id
@@ -116,6 +120,7 @@ contract Registry is ActBase, IRegistry {
         THRESHOLD = threshold_;
         AUTHORITY = department;
         departments[department] = 1;
+        _levels[department] = AUTHORITY_LEVEL;
         _addFounder(department, department, headKey, ActTypes.ROLE_HEAD);
         for (uint256 i = 0; i < authorityKeys.length; i++) {
             uint256[2] memory key = authorityKeys[i];
@@ -138,6 +143,13 @@ contract Registry is ActBase, IRegistry {
     /// @inheritdoc IRegistry
     function keyRecord(bytes32 keyId) external view override returns (KeyRecord memory) {
         return _keyRecord(keyId);
+    }
+
+    /// @inheritdoc IRegistry
+    function departmentView(
+        bytes32 id
+    ) external view override returns (DepartmentView memory department) {
+        return DepartmentView(_parents[id], _levels[id], departments[id] != 0);
     }
 
     /// @inheritdoc IRegistry
@@ -210,6 +222,8 @@ contract Registry is ActBase, IRegistry {
             ActTypes.DEPARTMENT_REGISTERED_NAME
         );
         departments[step.actId] = 1;
+        if (parent != 0) _parents[step.actId] = parent;
+        _levels[step.actId] = uint8(m.get(ActTypes.DEPARTMENT_REGISTERED_LEVEL));
         persons[step.actId] = Person(step.actId, 1, uint32(ActTypes.ROLE_HEAD), 0);
         _putKey(m, step, step.actId, ActTypes.DEPARTMENT_REGISTERED_KEY_X);
         return (DepartmentRegistered.selector, step.actId, 1);

@@ -125,7 +125,18 @@ def _compare_source(rpc: Rpc, deployment: Deployment, source: Path) -> list[Find
 
 
 #: Nouns whose rows the index keeps; the names are those of MemoryStore.
-_NOUNS = ("departments", "persons", "keys", "entries", "interfaces", "requests", "logs")
+_NOUNS = (
+    "departments",
+    "persons",
+    "keys",
+    "entries",
+    "interfaces",
+    "requests",
+    "logs",
+    "corrections",
+    "disputes",
+    "consents",
+)
 
 
 def _compare_index(settings: Settings, audit: Audit) -> list[Finding]:

@@ -190,6 +190,14 @@ def _constructor_arguments(
             supplement_stops_clock,
         ),
         "Logs": (text["Registry"],),
+        "Corrections": (
+            text["Registry"],
+            text["Requests"],
+            text["Entries"],
+            text["Calendar"],
+        ),
+        "Disputes": (text["Registry"], text["Requests"]),
+        "ThirdParties": (text["Registry"], text["Requests"]),
     }
     return {
         name: abi_encode(load_artifact(name).constructor_types, values[name]) for name in CONTRACTS

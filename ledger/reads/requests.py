@@ -10,7 +10,7 @@ from ledger.db import models as table
 from ledger.db.store import SqlStore, request_of
 from ledger.reads.page import Page
 from ledger.reads.rows import page_of, to_json
-from protocol.calendar import date_of, day_at
+from protocol.calendar import date_text, day_at
 from protocol.model import PublishedYears, Request, is_grant_live
 from protocol.model.clocks import answer_due, lateness, provide_due
 from protocol.model.requests import IN_FORCE
@@ -130,8 +130,3 @@ def _due(request: Request, years: PublishedYears, day: int, *, stops: bool) -> d
         "provide_due": date_text(provide or 0),
         "provision_late": late.provision,
     }
-
-
-def date_text(day: int) -> str | None:
-    """Return a day as YYYY-MM-DD, None for 0."""
-    return date_of(day).isoformat() if day else None

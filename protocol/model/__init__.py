@@ -5,6 +5,7 @@ The indexer, the gateway, the verifier and the audit all stand on this one model
 
 from protocol.model.apply import Applied, apply_act, apply_anchor, apply_genesis
 from protocol.model.calendar import CalendarYear
+from protocol.model.corrections import Correction, CorrectionState
 from protocol.model.decision import (
     GRANT_PROBLEMS,
     effective_items,
@@ -13,6 +14,7 @@ from protocol.model.decision import (
     is_grant_live,
     is_interface_live,
 )
+from protocol.model.disputes import Dispute, DisputeState, Ruling
 from protocol.model.entries import Entry, EntryState, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceState, InterfaceVersion, Side
 from protocol.model.logs import Anchor, Log
@@ -20,6 +22,7 @@ from protocol.model.published_years import PublishedYears
 from protocol.model.registry import Authority, Department, Key, KeyState, Person
 from protocol.model.requests import Clock, Request, RequestState, Term
 from protocol.model.store import MemoryStore, Store
+from protocol.model.third_parties import Consent, ConsentState
 
 __all__ = [
     "GRANT_PROBLEMS",
@@ -28,7 +31,13 @@ __all__ = [
     "Authority",
     "CalendarYear",
     "Clock",
+    "Consent",
+    "ConsentState",
+    "Correction",
+    "CorrectionState",
     "Department",
+    "Dispute",
+    "DisputeState",
     "Entry",
     "EntryState",
     "EntryVersion",
@@ -43,6 +52,7 @@ __all__ = [
     "PublishedYears",
     "Request",
     "RequestState",
+    "Ruling",
     "Side",
     "Store",
     "Term",

@@ -22,6 +22,8 @@ from protocol.acts import (
 from protocol.checkpoint import MAX_SIZE, Checkpoint
 from protocol.description import BY_CODE, WORD, ActType, Role
 from protocol.model.calendar_rules import CALENDAR_RULES
+from protocol.model.correction_rules import CORRECTION_RULES
+from protocol.model.dispute_rules import DISPUTE_RULES
 from protocol.model.entry_rules import ENTRY_RULES
 from protocol.model.interface_rules import INTERFACE_RULES
 from protocol.model.log_rules import LOG_RULES
@@ -31,6 +33,7 @@ from protocol.model.registry_rules import REGISTRY_RULES, Rule, read_new_key
 from protocol.model.request_rules import REQUEST_RULES
 from protocol.model.step import Step, refuse
 from protocol.model.store import Store
+from protocol.model.third_party_rules import THIRD_PARTY_RULES
 
 RULES: dict[str, Rule] = {
     **REGISTRY_RULES,
@@ -38,6 +41,9 @@ RULES: dict[str, Rule] = {
     **INTERFACE_RULES,
     **REQUEST_RULES,
     **LOG_RULES,
+    **CORRECTION_RULES,
+    **DISPUTE_RULES,
+    **THIRD_PARTY_RULES,
     **CALENDAR_RULES,
 }
 #: Acts whose last signer is a key that the act itself brings.

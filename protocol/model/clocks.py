@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from protocol import deadlines
 from protocol.calendar import Years, due_day, working_days
+from protocol.model.corrections import Correction
 from protocol.model.requests import Request, RequestState
 
 #: Answers after which nothing is to be provided.
@@ -95,6 +96,21 @@ def lateness(years: Years, request: Request, day: int, *, supplement_stops_clock
         answer=is_behind(answer, request.clock.answered_day, day),
         provision=is_behind(provide_due(years, request), request.clock.provision_day, day),
     )
+
+
+def correction_due(years: Years, correction: Correction) -> int:
+    """Return the last day on which a correction is closed in time.
+
+    Args:
+        years: the published years.
+        correction: the correction.
+
+    Raises:
+        ProtocolError: CALENDAR_UNKNOWN, with the year.
+
+    Standard: State Council Order 809 Art 26.
+    """
+    return due_day(years, correction.filed_day, deadlines.CORRECTION.working_days)
 
 
 def is_behind(due: int | None, done: int, day: int) -> bool:

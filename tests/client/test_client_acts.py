@@ -239,6 +239,31 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey]) -> N
             acts.resume_grant(a, target),
             acts.revoke_grant(a, target, b"r", 4)[0],
             acts.register_log(a, d, origin=ORIGIN),
+            acts.file_correction(a, target, subject_kind=1, items=1, errors=b"e")[0],
+            acts.verify_correction(a, target, b"f")[0],
+            acts.close_correction(a, target, result=1, report=b"r")[0],
+            acts.open_dispute(a, target, b"s")[0],
+            acts.settle_dispute(a, b, target, b"t")[0],
+            acts.escalate_dispute(
+                a,
+                target,
+                superior=target,
+                requester_steps=1,
+                provider_steps=2,
+                statement=b"s",
+            )[0],
+            acts.refer_dispute(a, target, b"p")[0],
+            acts.decide_dispute(a, target, ruling=1, decision=b"d")[0],
+            acts.consent_third_party(
+                a,
+                target,
+                third_party=target,
+                third_party_kind=1,
+                valid_until=9,
+                items=1,
+                purpose=b"p",
+            )[0],
+            acts.revoke_third_party(a, target, b"r")[0],
         ]
         contracts = platform.deployment().contracts
     assert {draft.act.type.name for draft in drafts} == set(ACT_NAMES)

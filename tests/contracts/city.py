@@ -43,6 +43,9 @@ VIEWS = {
     "Entries": "entries",
     "Interfaces": "interfaces",
     "Requests": "requests",
+    "Corrections": "corrections",
+    "Disputes": "disputes",
+    "ThirdParties": "consents",
 }
 
 
