@@ -12,6 +12,7 @@ from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3
 from example_city.catalogue import Offer
 from example_city.units import AUTHORITY, PERSONS, THRESHOLD, Unit, authority_keys, unit_key
+from example_city.working_days import load_working_days, read_notice
 from protocol.acts import ZERO_ID, SignedAct, Value, make_act, sign_act
 from protocol.description import BY_NAME, Role
 from protocol.documents import document_digest
@@ -142,6 +143,19 @@ class Planner:
             (authority_keys()[0], gateway),
             {"gateway_key": gateway.public_key.key_id, "origin": origin},
             words=f"the access log {origin} is registered",
+        )
+
+    def publish_calendar(self, year: int) -> Planned:
+        """The authority publishes a year's working days."""
+        return self.act(
+            "CalendarPublished",
+            (authority_keys()[0],),
+            {
+                "year": year,
+                "working_days": load_working_days(year),
+                "source": sm3(read_notice(year)),
+            },
+            words=f"the authority publishes the working days of {year}",
         )
 
     def submit_entry(self, offer: Offer) -> Planned:

@@ -8,6 +8,7 @@ from crypto.errors import LedgerError
 from example_city.catalogue import COMPANIES, DIVISIONS, OFFERS, Offer
 from example_city.plan import Planned, Planner
 from example_city.units import AUTHORITY, HOUSING, MEDICAL, PERSONS, load_units
+from example_city.working_days import YEARS
 from sanlian_client.platform import Platform
 
 RECORD_TIMEOUT_S = 120.0
@@ -106,6 +107,8 @@ def load(
     units = [unit.number for unit in load_units()]
     say(f"registering {len(units)} units, their heads and {len(PERSONS)} further persons")
     log = register_base(planner, platform, units, origin=origin)
+    say(f"publishing the working days of {', '.join(map(str, YEARS))}")
+    send_all(platform, [planner.publish_calendar(year) for year in YEARS])
     say(f"publishing {len(OFFERS)} catalogue entries, putting their interfaces online")
     entries, interfaces = load_offers(planner, platform, OFFERS)
     valid = (started_at - 60, started_at + YEAR_S)

@@ -8,9 +8,8 @@ import click
 
 from crypto.errors import LedgerError, RequestRefused
 from crypto.sm3 import sm3
-from protocol.acts import ZERO_ID, Value
 from protocol.calendar import date_of, day_of, due_day, due_time, plain_weekdays
-from sanlian_client.acts import Acts
+from sanlian_client.acts import MAX_SEALED_SIZE, Acts
 from sanlian_client.calendar import (
     MAX_CSV_SIZE,
     differences,
@@ -29,8 +28,8 @@ from sanlian_client.console import (
     plain_errors,
     show,
 )
+from sanlian_client.drafts import Draft
 from sanlian_client.files import read_limited, write_new
-from sanlian_client.platform import CalendarYear, Platform
 
 _PACKAGE = "chinesecalendar"
 _MAX_NOTICE_SIZE = 64 * 1024 * 1024
@@ -112,31 +111,20 @@ def _show_plain(year: int, bits: int, lang: str) -> None:
     _show_differences(title, year, bits, plain_weekdays(year))
 
 
-def _values(year: int, bits: int, source: Path) -> dict[str, Value]:
+def _digest(source: Path) -> bytes:
     notice = read_limited(source, max_bytes=_MAX_NOTICE_SIZE)
     if not notice:
         raise LedgerError("FILE_NOT_READ", f"{source.name} is empty", file=source.name)
-    return {"year": year, "working_days": bits, "source": sm3(notice)}
+    return sm3(notice)
 
 
-def _write(
-    platform: Platform,
-    name: str,
-    path: Path,
-    values: dict[str, Value],
-    *,
-    signers: tuple[str, ...],
-    lifetime_s: int,
-    found: CalendarYear | None = None,
-) -> None:
-    draft = Acts(platform, lifetime_s=lifetime_s).build(
-        name,
-        [parse_hex(signer, 32, "--signer") for signer in signers],
-        values,
-        target=ZERO_ID if found is None else found.id,
-        # The revision that was shown, so that nothing else is corrected unseen.
-        revision=0 if found is None else found.revision,
-    )
+def _key_ids(signers: tuple[str, ...], count: int | None = None) -> list[bytes]:
+    if count not in (None, len(signers)):
+        raise click.UsageError("one authority person publishes a year: give --signer once")
+    return [parse_hex(signer, 32, "--signer") for signer in signers]
+
+
+def _write(draft: Draft, path: Path) -> None:
     write_new(path, draft.to_bytes())
     click.echo(draft.act_id.hex())
 
@@ -158,7 +146,8 @@ def calendar_draft(
 ) -> None:
     """Show YEAR, then draft its publication into a new file. 起草公布工作日历。"""
     bits = _read_working_days(year, origin)
-    values = _values(year, bits, source)
+    digest = _digest(source)
+    (signer,) = _key_ids(signers, count=1)
     _show_year(year, bits, lang)
     _show_plain(year, bits, lang)
     with open_platform(api, deployment) as platform:
@@ -166,13 +155,17 @@ def calendar_draft(
             raise RequestRefused(
                 "YEAR_TAKEN", f"{year} is published: draft a correction", year=year
             )
-        _write(platform, "CalendarPublished", path, values, signers=signers, lifetime_s=lifetime_s)
+        draft = Acts(platform, lifetime_s=lifetime_s).publish_calendar(
+            signer, year=year, working_days=bits, source=digest
+        )
+    _write(draft, path)
 
 
 @calendar.command("correct")
 @_draft_options
+@click.option("--reason", type=FILE, required=True, help="Text of the reason. 理由文件。")
 @click.option(
-    "--reason", required=True, help="Commitment of the sealed reason (see seal). 理由承诺值。"
+    "--sealed", type=FILE, required=True, help="Where salt and reason go; keep it. 密封文件。"
 )
 @plain_errors
 def calendar_correct(
@@ -186,25 +179,30 @@ def calendar_correct(
     lang: str,
     api: str,
     deployment: Path | None,
-    reason: str,
+    reason: Path,
+    sealed: Path,
 ) -> None:
     """Show what changes in YEAR, then draft its correction. 起草更正工作日历。"""
     bits = _read_working_days(year, origin)
-    values = {**_values(year, bits, source), "reason": parse_hex(reason, 32, "--reason")}
+    digest = _digest(source)
+    text = read_limited(reason, max_bytes=MAX_SEALED_SIZE)
     with open_platform(api, deployment) as platform:
         found = platform.get_calendar_year(year)
         _show_year(year, bits, lang)
         title = "与已公布的不同" if lang == "zh" else "differs from what is published"
         _show_differences(title, year, bits, found.working_days)
-        _write(
-            platform,
-            "CalendarCorrected",
-            path,
-            values,
-            signers=signers,
-            lifetime_s=lifetime_s,
-            found=found,
+        draft, kept = Acts(platform, lifetime_s=lifetime_s).correct_calendar(
+            _key_ids(signers),
+            found.id,
+            year=year,
+            working_days=bits,
+            source=digest,
+            reason=text,
+            # The revision that was shown, so that nothing else is corrected unseen.
+            revision=found.revision,
         )
+    write_new(sealed, kept.to_bytes())
+    _write(draft, path)
 
 
 @calendar.command("show")

@@ -129,6 +129,7 @@ _NOUNS = (
     "departments",
     "persons",
     "keys",
+    "calendar_years",
     "entries",
     "interfaces",
     "requests",

@@ -142,8 +142,8 @@ class MemoryStore:
         self.disputes: dict[bytes, Dispute] = {}
         self.consents: dict[bytes, Consent] = {}
         self._newest_disputes: dict[bytes, Dispute] = {}
-        self.calendar_years: dict[int, CalendarYear] = {}
-        self._publications: dict[bytes, int] = {}
+        self.calendar_years: dict[bytes, CalendarYear] = {}
+        self._publications: dict[int, bytes] = {}
         self._entry_versions: dict[tuple[bytes, int], EntryVersion] = {}
         self._interface_versions: dict[tuple[bytes, int], InterfaceVersion] = {}
         self._origins: dict[str, Log] = {}
@@ -184,16 +184,16 @@ class MemoryStore:
 
     def find_calendar_year(self, year: int) -> CalendarYear | None:
         """Return the published working days of a year."""
-        return self.calendar_years.get(year)
+        return self.calendar_years.get(self._publications.get(year, b""))
 
     def find_calendar_publication(self, publication_id: bytes) -> CalendarYear | None:
         """Return the year that this act published."""
-        return self.calendar_years.get(self._publications.get(publication_id, 0))
+        return self.calendar_years.get(publication_id)
 
     def put_calendar_year(self, calendar_year: CalendarYear) -> None:
         """Keep a year's working days."""
-        self.calendar_years[calendar_year.year] = calendar_year
-        self._publications[calendar_year.id] = calendar_year.year
+        self.calendar_years[calendar_year.id] = calendar_year
+        self._publications[calendar_year.year] = calendar_year.id
 
     def find_entry(self, entry_id: bytes) -> Entry | None:
         """Return an entry."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from protocol.checkpoint import (
     sign_checkpoint,
 )
 from protocol.description import Role
+from sanlian_client.calendar import read_package
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAIN_ID = 880_001
@@ -186,6 +188,14 @@ def story(running: Running) -> Story:
     for name in ("civil affairs", "housing"):
         s.enrol(f"{name} operator", f"{name} head", Role.OPERATOR)
         s.enrol(f"{name} officer", f"{name} head", Role.OFFICER)
+    for year in (2025, 2026):
+        s.ids[f"calendar {year}"] = s.do(
+            "CalendarPublished",
+            ("authority 1",),
+            year=year,
+            working_days=read_package(year),
+            source=sm3(b"notice"),
+        )
     s.enrol("witness", "city head", Role.WITNESS)
     gateway = load_key(running.settings, "gateway")
     s.enrol("gateway", "city head", Role.GATEWAY, gateway)
@@ -345,6 +355,73 @@ def test_entry_interface_and_request(story: Story) -> None:
     assert request["valid_until"] == str(2**64 - 1)
     assert request["granted_valid_until"] == str(2**63)
     assert int(request["granted_items"], 16) == 0b001
+
+
+def test_calendar(story: Story) -> None:
+    listed = story.get_all("/v1/calendar")
+    assert [row["year"] for row in listed] == [2025, 2026]
+    found = story.get("/v1/calendar/2026")
+    assert found == listed[1]
+    assert found["id"] == story.ids["calendar 2026"]
+    assert int(found["working_days"], 16) == read_package(2026)
+    assert (found["working_day_count"], found["revision"], found["reason"]) == (248, 1, ZERO)
+    assert found["weekend_days_worked"][:2] == ["2026-01-04", "2026-02-14"]
+    assert len(found["weekdays_off"]) == 19
+    problem = story.get("/v1/calendar/2027", 404)
+    assert (problem["code"], problem["details"]) == ("CALENDAR_UNKNOWN", {"year": 2027})
+    for year in ("1999", "2200", "x", "2026.0"):
+        assert story.get(f"/v1/calendar/{year}", 400)["code"] == "REQUEST_MALFORMED"
+    (act,) = story.get_all("/v1/acts", target=story.ids["calendar 2026"])
+    assert act["values"]["working_days"] == found["working_days"]
+    assert act["values"]["year"] == 2026
+    target = story.get(f"/v1/targets/{story.ids['calendar 2026']}")
+    assert (target["kind"], target["revision"]) == ("calendar_year", 1)
+
+
+def test_due_days(story: Story) -> None:
+    path = "/v1/calendar/due-day"
+    found = story.get(path, start="2026-02-12", working_days=10)
+    end = datetime(2026, 3, 5, tzinfo=timezone(timedelta(hours=8)))
+    assert found == {
+        "start": "2026-02-12",
+        "working_days": 10,
+        "due": "2026-03-04",
+        "late_from": int(end.timestamp()),
+        "years": [{"year": 2026, "revision": 1}],
+    }
+    found = story.get(path, start="2025-12-31", working_days=1)
+    assert (found["due"], found["years"]) == ("2026-01-04", [{"year": 2026, "revision": 1}])
+    assert story.get(path, start="2030-01-01", working_days=0)["due"] == "2030-01-01"
+    for start, count, year in (("2026-12-20", 20, 2027), ("2024-06-01", 1, 2024)):
+        problem = story.get(path, 404, start=start, working_days=count)
+        assert (problem["code"], problem["details"]) == ("CALENDAR_UNKNOWN", {"year": year})
+    for start in ("2026-02-30", "20260212", "1770854400", "2026-2-12", "0001-01-01", ""):
+        assert story.get(path, 400, start=start, working_days=1)["code"] == "REQUEST_MALFORMED"
+    for count in ("-1", "401", "x", "1.5"):
+        problem = story.get(path, 400, start="2026-02-12", working_days=count)
+        assert problem["code"] == "REQUEST_MALFORMED"
+    assert story.get(path, 400, start="2026-02-12")["code"] == "REQUEST_MALFORMED"
+
+
+def test_a_correction_shows(story: Story) -> None:
+    bits = read_package(2025) ^ 1
+    id_ = story.ids["calendar 2025"]
+    story.do(
+        "CalendarCorrected",
+        ("authority 1", "authority 2"),
+        id_,
+        year=2025,
+        working_days=bits,
+        source=sm3(b"another notice"),
+        reason=sm3(b"reason"),
+    )
+    found = story.get("/v1/calendar/2025")
+    assert (found["revision"], found["reason"]) == (2, sm3(b"reason").hex())
+    assert int(found["working_days"], 16) == bits
+    acts = story.get_all("/v1/acts", target=id_)
+    assert [act["type"] for act in acts] == ["CalendarPublished", "CalendarCorrected"]
+    used = story.get("/v1/calendar/due-day", start="2025-01-02", working_days=1)["years"]
+    assert used == [{"year": 2025, "revision": 2}]
 
 
 def test_filters(story: Story) -> None:

@@ -12,6 +12,7 @@ import pytest
 from api import codes
 from api.gateway.codes import CODES as GATEWAY_CODES
 from api.problems import CODES, make_problem
+from protocol.deadlines import DEADLINES
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("crypto", "protocol", "ledger", "api", "client/sanlian_client")
@@ -29,6 +30,7 @@ OTHERS = {
     "GRANT_PROBLEMS",
     "PIECE_TOPIC",
     "RUST_BACKTRACE",  # environment
+    *(one.name for one in DEADLINES),
 }
 TABLES = {
     "contracts": codes.CONTRACT_CODES,

@@ -264,6 +264,10 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey]) -> N
                 purpose=b"p",
             )[0],
             acts.revoke_third_party(a, target, b"r")[0],
+            acts.publish_calendar(a, year=2026, working_days=1, source=target),
+            acts.correct_calendar(
+                [a, b], target, year=2026, working_days=1, source=target, reason=b"r"
+            )[0],
         ]
         contracts = platform.deployment().contracts
     assert {draft.act.type.name for draft in drafts} == set(ACT_NAMES)

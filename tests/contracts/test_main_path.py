@@ -13,6 +13,7 @@ from tests.contracts.city import AUTHORITY, CITY_HEAD, City, key
 def test_every_step_of_the_main_path_was_recorded(built: City) -> None:
     names = {outcome.event.name for _, outcome in built.sent}
     assert {
+        "CalendarPublished",
         "DepartmentRegistered",
         "PersonEnrolled",
         "EntrySubmitted",

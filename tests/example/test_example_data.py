@@ -8,7 +8,9 @@ from example_city.catalogue import OFFERS
 from example_city.records import load_divisions, make_companies, make_insured
 from example_city.units import PERSONS, load_units
 from example_city.uscc import check_character
+from example_city.working_days import YEARS, load_working_days
 from protocol.documents import parse_entry_document, parse_interface_document
+from sanlian_client.calendar import read_package
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,11 @@ def test_companies_have_valid_codes_and_are_the_same_at_every_call() -> None:
     for company in companies:
         assert check_character(company["uscc"][:17]) == company["uscc"][17]
         assert "示例" in company["name"]
+
+
+@pytest.mark.parametrize("year", YEARS)
+def test_working_days_are_those_of_the_notices(year: int) -> None:
+    assert load_working_days(year) == read_package(year)
 
 
 def test_no_identity_number_can_be_a_persons() -> None:

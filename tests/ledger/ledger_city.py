@@ -23,6 +23,7 @@ from ledger.db.engine import make_engine
 from ledger.db.migrate import upgrade
 from ledger.outbox.service import Accepted, Outbox
 from protocol.acts import SignedAct, Value, make_act, sign_act
+from protocol.calendar import plain_weekdays
 from protocol.deployment import Deployment
 from protocol.description import BY_NAME, Role
 
@@ -191,6 +192,11 @@ class City:
         signed = self.sign("PersonEnrolled", [key(head), new], _person_values(new, roles))
         return self.accept(signed).act_id
 
+    def publish_calendar(self, year: int) -> bytes:
+        """Hand in the publication of a year's working days; returns its id."""
+        values = calendar_values(year)
+        return self.accept(self.sign("CalendarPublished", AUTHORITY[:1], values)).act_id
+
     def status(self, act_id: bytes) -> str:
         return self.outbox.get_act(act_id).status
 
@@ -198,6 +204,11 @@ class City:
 def _person_values(new: PrivateKey, roles: Role) -> dict[str, Value]:
     public = new.public_key
     return {"roles": int(roles), "key_x": public.x, "key_y": public.y}
+
+
+def calendar_values(year: int) -> dict[str, Value]:
+    """Return the values of a year's publication: Monday to Friday."""
+    return {"year": year, "working_days": plain_weekdays(year), "source": sm3(b"notice")}
 
 
 def department_values(head: PrivateKey, name: str) -> dict[str, Value]:

@@ -1,10 +1,11 @@
 """A rebuild makes the same database from the chain alone."""
 
 import pytest
-from ledger_city import City, entry_document, entry_values, key
+from ledger_city import AUTHORITY, City, calendar_values, entry_document, entry_values, key
 from sqlalchemy import select, text
 
 from crypto.errors import LedgerError
+from crypto.sm3 import sm3
 from ledger.db.engine import make_engine, read_transaction
 from ledger.rebuild import DERIVED, rebuild
 from ledger.settings import Settings
@@ -41,6 +42,11 @@ def fill(city: City) -> None:
     document = entry_document()
     signers = [key("civil operator"), key("civil head")]
     city.accept(city.sign("EntrySubmitted", signers, entry_values(document)), document)
+    published = city.publish_calendar(2026)
+    correction = {**calendar_values(2026), "reason": sm3(b"reason")}
+    city.publish_calendar(2025)
+    city.run()
+    city.accept(city.sign("CalendarCorrected", AUTHORITY, correction, target=published))
     city.run()
 
 
@@ -50,6 +56,8 @@ def test_every_row_comes_back(city: City) -> None:
     received_at = city.outbox.get_act(waiting).received_at
     before = derived_rows(city)
     assert all(before[name] for name in ("events", "entries", "documents", "nonces", "blocks"))
+    years = {row[1]: row[5] for row in before["calendar_years"]}
+    assert years == {2025: 1, 2026: 2}
     city.engine.dispose()
     lines: list[str] = []
     report = rebuild(settings_of(city), lines.append)
@@ -73,6 +81,18 @@ def test_a_changed_row_is_named_and_put_right(city: City) -> None:
     assert derived_rows(city) != before
     city.engine.dispose()
     assert rebuild(settings_of(city)).differences == ("persons",)
+    city.open()
+    assert derived_rows(city) == before
+
+
+def test_a_changed_calendar_is_named_and_put_right(city: City) -> None:
+    fill(city)
+    before = derived_rows(city)
+    with city.engine.begin() as connection:
+        changed = "UPDATE calendar_years SET working_days = zeroblob(64) WHERE year = 2026"
+        connection.execute(text(changed))
+    city.engine.dispose()
+    assert rebuild(settings_of(city)).differences == ("calendar_years",)
     city.open()
     assert derived_rows(city) == before
 
