@@ -369,7 +369,7 @@ def test_calendar(story: Story) -> None:
     assert len(found["weekdays_off"]) == 19
     problem = story.get("/v1/calendar/2027", 404)
     assert (problem["code"], problem["details"]) == ("CALENDAR_UNKNOWN", {"year": 2027})
-    for year in ("1999", "2200", "x", "2026.0"):
+    for year in ("1999", "2200", "x", "2026.5", "-1"):
         assert story.get(f"/v1/calendar/{year}", 400)["code"] == "REQUEST_MALFORMED"
     (act,) = story.get_all("/v1/acts", target=story.ids["calendar 2026"])
     assert act["values"]["working_days"] == found["working_days"]
@@ -379,7 +379,7 @@ def test_calendar(story: Story) -> None:
 
 
 def test_due_days(story: Story) -> None:
-    path = "/v1/calendar/due-day"
+    path = "/v1/due-day"
     found = story.get(path, start="2026-02-12", working_days=10)
     end = datetime(2026, 3, 5, tzinfo=timezone(timedelta(hours=8)))
     assert found == {
@@ -420,7 +420,7 @@ def test_a_correction_shows(story: Story) -> None:
     assert int(found["working_days"], 16) == bits
     acts = story.get_all("/v1/acts", target=id_)
     assert [act["type"] for act in acts] == ["CalendarPublished", "CalendarCorrected"]
-    used = story.get("/v1/calendar/due-day", start="2025-01-02", working_days=1)["years"]
+    used = story.get("/v1/due-day", start="2025-01-02", working_days=1)["years"]
     assert used == [{"year": 2025, "revision": 2}]
 
 
