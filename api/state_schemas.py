@@ -294,7 +294,7 @@ class DisputeOut(Strict):
     provider: Hex32
     state: DisputeState
     superior: Hex32 = Field(description="department above both; zeros if none / 共同上级")
-    ruling: Literal["REQUESTER", "PROVIDER", "IN_PART", "SETTLED"] | None = Field(
+    ruling: Literal["REQUESTER", "PROVIDER", "PARTLY", "SETTLED"] | None = Field(
         description="how it ended / 处理结果"
     )
     revision: Natural

@@ -12,7 +12,7 @@ from protocol.model.step import Step, refuse, state_invalid
 MAX_STEPS = 8
 #: The authority of this ledger is a city's; it mediates between what is below the city.
 CITY = 3
-RULINGS = (Ruling.REQUESTER, Ruling.PROVIDER, Ruling.IN_PART)
+RULINGS = (Ruling.REQUESTER, Ruling.PROVIDER, Ruling.PARTLY)
 _DISPUTED = (RequestState.REFUSED, RequestState.SUSPENDED, RequestState.REVOKED)
 
 

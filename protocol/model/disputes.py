@@ -18,7 +18,7 @@ class Ruling(StrEnum):
 
     REQUESTER = "REQUESTER"
     PROVIDER = "PROVIDER"
-    IN_PART = "IN_PART"
+    PARTLY = "PARTLY"
     SETTLED = "SETTLED"
 
 
