@@ -26,6 +26,8 @@ from sanlian_client.platform import Acknowledgement, Platform
 
 SEALED_TYPE = "sanlian/sealed/v1"
 MAX_SEALED_SIZE = 16 * 1024 * 1024
+#: Both in hexadecimal, with what stands around them.
+MAX_SEALED_FILE_SIZE = 2 * MAX_SEALED_SIZE + 1024
 SALT_SIZE = 32
 #: Most parents between a party of a dispute and the superior of both.
 MAX_STEPS = 8
@@ -69,7 +71,7 @@ class Sealed:
         """
         bad = ProtocolError("SEALED_MALFORMED", "this is not a sealed document of version 1")
         try:
-            value: Any = parse_canonical(data, max_bytes=2 * MAX_SEALED_SIZE + 1024)
+            value: Any = parse_canonical(data, max_bytes=MAX_SEALED_FILE_SIZE)
             if not isinstance(value, dict) or value.get("type") != SEALED_TYPE:
                 raise bad
             sealed = cls(bytes.fromhex(value["salt"]), bytes.fromhex(value["document"]))

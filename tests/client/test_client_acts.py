@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from client_rig import ORIGIN, serve
 
 from crypto.canonical import canonical_json
@@ -430,3 +430,31 @@ def test_seal_command_keeps_what_opens_the_commitment(tmp_path: Path) -> None:
     again = CliRunner().invoke(main, ["seal", str(text), str(path)])
     assert again.exit_code == 1
     assert "FILE_EXISTS" in again.output
+
+
+def test_sealed_text_goes_encrypted_to_its_parties(tmp_path: Path) -> None:
+    def run(*words: object) -> Result:
+        environment = {"SANLIAN_KEY_PASSPHRASE": "a passphrase"}
+        return CliRunner().invoke(main, [str(word) for word in words], env=environment)
+
+    text, sealed, sent = (tmp_path / name for name in ("text", "text.sealed", "text.envelope"))
+    text.write_text("资料不全", encoding="utf-8")
+    for name in ("one", "other"):
+        assert run("key", "new", tmp_path / f"{name}.pem").exit_code == 0
+        shown = run("key", "show", tmp_path / f"{name}.pem", "--pem")
+        (tmp_path / f"{name}.pub").write_text(shown.output, encoding="utf-8")
+    commitment = json.loads(run("seal", text, sealed, "--json").output)["commitment"]
+    done = run("encrypt-sealed", sealed, sent, "--to", tmp_path / "one.pub")
+    assert (done.exit_code, done.output) == (0, f"{commitment}: 1\n")
+    assert text.read_bytes().hex().encode() not in sent.read_bytes()
+    opened = tmp_path / "opened"
+    own = ("open-sealed", sent, opened, "--key", tmp_path / "one.pem", "--commitment")
+    wrong = run(*own, "00" * 32)
+    assert (wrong.exit_code, opened.exists()) == (1, False)
+    assert "COMMITMENT_MISMATCH" in wrong.output
+    found = run(*own, commitment)
+    assert (found.exit_code, found.stdout_bytes) == (0, text.read_bytes())
+    assert opened.read_bytes() == sealed.read_bytes()
+    stranger = run("open-sealed", sent, tmp_path / "x", "--key", tmp_path / "other.pem")
+    assert stranger.exit_code == 1
+    assert "NOT_A_PARTY" in stranger.output

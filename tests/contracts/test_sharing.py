@@ -12,13 +12,15 @@ import pytest
 
 from crypto.errors import LedgerError
 from ledger.chain.artifacts import decode_revert
+from ledger.chain.deploy import deploy_contracts, does_supplement_stop_clock
 from protocol.acts import ZERO_ID
 from protocol.calendar import day_at, day_of
 from protocol.description import BY_NAME
 from protocol.model import PublishedYears, apply_act
 from protocol.model.clocks import answer_due, lateness, provide_due
 from protocol.model.store import MemoryStore
-from tests.contracts.city import CHAIN_ID, City, digest
+from tests.contracts.city import AUTHORITY, CHAIN_ID, CITY_HEAD, City, digest, key
+from tests.contracts.conftest import SENDER_KEY
 from tests.contracts.test_model import replayed as replayed  # noqa: PLC0414 - a fixture, shared
 from tests.contracts.test_rules import (
     OFFICER,
@@ -632,3 +634,29 @@ def test_the_model_tells_the_same_due_days(city: City, replayed: MemoryStore) ->
             late = lateness(years, found, day, supplement_stops_clock=True)
             assert city.read("Requests", "isLate", request, day) == (late.answer, late.provision)
         assert city.rpc.call("evm_revert", snapshot) is True
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_art_21_whether_a_notice_stops_the_clock_is_fixed_at_deployment(
+    city: City, *, stops: bool
+) -> None:
+    """Order 809 leaves it open; the contract holds the city's choice."""
+    stands = deploy_contracts(
+        city.rpc,
+        SENDER_KEY,
+        head_key=key(CITY_HEAD).public_key,
+        authority_keys=[key(name).public_key for name in AUTHORITY],
+        threshold=2,
+        supplement_stops_clock=stops,
+    )
+    assert does_supplement_stop_clock(city.rpc, stands.contracts) is stops
+    other = City(city.rpc, stands.contracts, city.sender)
+    other.build()
+    move_to(other, THURSDAY)
+    request = filed(other)
+    other.do("SupplementAsked", (OFFICER,), request, missing=REASON)
+    assert due(other, request)[0] == (0 if stops else day_of(date(2026, 10, 15)))
+    move_to(other, date(2026, 10, 12))
+    supplement(other, request)
+    late = date(2026, 10, 16)
+    assert is_late(other, request, late) == (not stops, False)

@@ -177,6 +177,18 @@ def test_grant(town: Any) -> None:
     assert _problem(town, key_id=KEYS["rf"].public_key.key_id) == "ROLE_MISSING"
 
 
+def test_provision_does_not_interrupt_and_disposal_ends(town: Any) -> None:
+    town.do("DataProvided", "pf", town.grant, 2, way=1)
+    assert _problem(town) is None
+    assert is_grant_live(town.store, town.grant, NOW)
+    town.do("GrantSuspended", "pf", town.grant, 3, reason=DOCUMENT, cause=2)
+    town.do("GrantResumed", "pf", town.grant, 4)
+    assert _problem(town) is None
+    town.do("GrantRevoked", "rf", town.grant, 5, reason=DOCUMENT, cause=4)
+    town.do("DataDisposed", "rf", town.grant, 6, disposal=DOCUMENT)
+    assert _problem(town) == "GRANT_DISPOSED"
+
+
 def test_what_ends_a_grant(town: Any) -> None:
     town.do("GrantSuspended", "a1", town.grant, 2, reason=DOCUMENT, cause=1)
     assert _problem(town) == "GRANT_SUSPENDED"
