@@ -12,7 +12,7 @@ from ledger.reads.page import Page
 from ledger.reads.rows import page_of, to_json
 from protocol.calendar import date_text, day_at
 from protocol.model import PublishedYears
-from protocol.model.clocks import correction_due, is_behind
+from protocol.model.sharing_clocks import correction_due, is_behind
 
 
 def list_corrections(

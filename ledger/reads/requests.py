@@ -12,8 +12,8 @@ from ledger.reads.page import Page
 from ledger.reads.rows import page_of, to_json
 from protocol.calendar import date_text, day_at
 from protocol.model import PublishedYears, Request, is_grant_live
-from protocol.model.clocks import answer_due, lateness, provide_due
 from protocol.model.requests import IN_FORCE
+from protocol.model.sharing_clocks import answer_due, lateness, provide_due
 
 _CLOCK_DAYS = (
     "filed_day",

@@ -17,7 +17,7 @@ from protocol.acts import ZERO_ID
 from protocol.calendar import day_at, day_of
 from protocol.description import BY_NAME
 from protocol.model import PublishedYears, apply_act
-from protocol.model.clocks import answer_due, lateness, provide_due
+from protocol.model.sharing_clocks import answer_due, lateness, provide_due
 from protocol.model.store import MemoryStore
 from tests.contracts.city import AUTHORITY, CHAIN_ID, CITY_HEAD, City, digest, key
 from tests.contracts.conftest import SENDER_KEY

@@ -30,8 +30,8 @@ from protocol.model import (
     is_grant_live,
     is_interface_live,
 )
-from protocol.model.clocks import answer_due, lateness, provide_due
 from protocol.model.requests import IN_FORCE
+from protocol.model.sharing_clocks import answer_due, lateness, provide_due
 from protocol.model.third_party_rules import is_consent_live, passed_items
 from tests.contracts.city import AUTHORITY, CHAIN_ID, City, Refused, digest, key
 from tests.contracts.test_model import replayed as replayed  # noqa: PLC0414 - a fixture, shared
