@@ -113,7 +113,17 @@ class TargetOut(Strict):
 
     id: Hex32
     kind: Literal[
-        "department", "person", "key", "calendar_year", "entry", "interface", "request", "log"
+        "department",
+        "person",
+        "key",
+        "calendar_year",
+        "entry",
+        "interface",
+        "request",
+        "log",
+        "correction",
+        "dispute",
+        "consent",
     ]
     revision: int = Field(ge=0, description="revision that the next act must name / 当前版次")
 
@@ -153,6 +163,9 @@ class DeploymentOut(Strict):
     platform_key: Hex64
     gateway_key: Hex64
     origin: str = Field(description="origin of the gateway's log / 日志名称")
+    supplement_stops_clock: bool = Field(
+        description="the answer's clock stands still until a supplement arrives / 补正期间不计时"
+    )
 
 
 class WorkerOut(Strict):

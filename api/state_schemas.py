@@ -16,7 +16,21 @@ Item = TypeVar("Item")
 
 EntryState = Literal["SUBMITTED", "PUBLISHED", "RETIRED"]
 InterfaceState = Literal["REGISTERED", "ONLINE", "SUSPENDED", "RETIRED"]
-RequestState = Literal["FILED", "AGREED", "REFUSED", "SUSPENDED", "REVOKED"]
+RequestState = Literal[
+    "FILED",
+    "SUPPLEMENT",
+    "AGREED",
+    "REFUSED",
+    "WITHDRAWN",
+    "PROVIDED",
+    "SUSPENDED",
+    "REVOKED",
+    "DISPOSED",
+]
+CorrectionState = Literal["FILED", "VERIFIED", "CORRECTED", "REJECTED"]
+DisputeState = Literal["NEGOTIATION", "AUTHORITY", "GOVERNMENT", "DECIDED"]
+ConsentState = Literal["CONSENTED", "REVOKED"]
+Day = Annotated[str, StringConstraints(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 Side = Literal["PROVIDER", "AUTHORITY"]
 
 
@@ -262,6 +276,30 @@ class InterfaceDetail(InterfaceOut):
     versions: list[InterfaceVersionWithText]
 
 
+class RequestClockOut(Strict):
+    """Statutory clocks of a request, Order 809 Art 21 and 22 / 办理时限.
+
+    Days are those of Asia/Shanghai; null: not yet. Due days need the published calendar.
+    """
+
+    answer_days: Natural = Field(description="working days for the answer / 答复工作日数")
+    extension_days: Natural = Field(description="working days of the extension / 延长工作日数")
+    filed_day: Day
+    asked_day: Day | None = Field(description="notice of what is missing / 补正告知日")
+    supplemented_day: Day | None = Field(description="day of the supplement / 补正日")
+    extended_day: Day | None = Field(description="day of the extension / 延期日")
+    answered_day: Day | None = Field(description="agreed, refused or withdrawn / 答复日")
+    provision_day: Day | None = Field(description="provided, or ended before / 提供日")
+    as_of_day: Day = Field(description="day as of which it is said what is late / 计算日")
+    answer_due: Day | None = Field(description="null while the clock stands still / 答复到期日")
+    answer_late: bool | None = Field(description="null without the calendar / 答复是否逾期")
+    provide_due: Day | None = Field(description="null unless agreed / 提供到期日")
+    provision_late: bool | None = Field(description="null without the calendar / 提供是否逾期")
+    calendar_missing: Natural | None = Field(
+        description="year whose working days are not published / 未发布工作日历的年份"
+    )
+
+
 class RequestOut(Strict):
     """A share request and the grant that it became / 共享申请与授权."""
 
@@ -283,6 +321,67 @@ class RequestOut(Strict):
     granted_valid_until: U64 | None
     granted_quota: U64 | None
     suspended_by: Side | None
+    clock: RequestClockOut
+    reported_day: Day | None = Field(description="last day a use report covers / 使用报告截至日")
+    live: bool = Field(description="the grant releases data now / 授权现时可用")
+    expired: bool = Field(description="the grant's term is over / 授权已到期")
+    revision: Natural
+    block_number: Natural
+
+
+class CorrectionOut(Strict):
+    """Errors that a department found in data of another one / 校核."""
+
+    id: Hex32
+    requester: Hex32
+    provider: Hex32
+    subject: Hex32 = Field(description="grant or entry / 授权或目录条目")
+    subject_kind: Literal[1, 2] = Field(description="1 grant, 2 entry / 对象类别")
+    items: Hex32 = Field(description="mask of the items in error / 有误的信息项")
+    errors: Hex32 = Field(description="commitment to the sealed description / 错误说明承诺值")
+    state: CorrectionState
+    filed_day: Day
+    closed_day: Day | None = Field(description="null before the report / 办结日")
+    as_of_day: Day = Field(description="day as of which it is said what is late / 计算日")
+    due: Day | None = Field(description="null without the calendar / 到期日")
+    late: bool | None = Field(description="null without the calendar / 是否逾期")
+    calendar_missing: Natural | None = Field(
+        description="year whose working days are not published / 未发布工作日历的年份"
+    )
+    revision: Natural
+    block_number: Natural
+
+
+class DisputeOut(Strict):
+    """A dispute over a request or grant / 争议."""
+
+    id: Hex32
+    request: Hex32
+    requester: Hex32
+    provider: Hex32
+    state: DisputeState
+    superior: Hex32 = Field(description="department above both; zeros if none / 共同上级")
+    ruling: Literal["REQUESTER", "PROVIDER", "PARTLY", "SETTLED"] | None = Field(
+        description="how it ended / 处理结果"
+    )
+    revision: Natural
+    block_number: Natural
+
+
+class ConsentOut(Strict):
+    """A provider's consent that data are passed on / 同意向第三方提供."""
+
+    id: Hex32
+    grant: Hex32
+    provider: Hex32
+    third_party: Hex32 = Field(description="department, or commitment to who it is / 第三方")
+    third_party_kind: Literal[1, 2] = Field(description="1 department, 2 outside / 第三方类别")
+    items: Hex32
+    effective_items: Hex32 = Field(description="what may be passed on now / 现时可提供的信息项")
+    valid_until: U64
+    purpose: Hex32 = Field(description="commitment to the sealed purpose / 目的承诺值")
+    state: ConsentState
+    live: bool = Field(description="it holds now / 现时有效")
     revision: Natural
     block_number: Natural
 

@@ -425,6 +425,21 @@ def _make_pkey(public_key: PublicKey, d: int | None = None) -> Handle:
     return Handle(pointer.value, library.EVP_PKEY_free, "take an SM2 key")
 
 
+def make_context(key: PublicKey | PrivateKey, init: str) -> Handle:
+    """Return a libcrypto context of a key, for crypto.sm2_encryption.
+
+    Args:
+        key: the key.
+        init: name of the libcrypto function that sets it up.
+
+    Raises:
+        CryptoError: LIBCRYPTO_FAILED when the library fails; LIBCRYPTO_UNSUITABLE.
+    """
+    _require_tested()
+    pkey = key._pkey if isinstance(key, PrivateKey) else _get_public_pkey(key)
+    return _make_context(pkey, init)
+
+
 def _make_context(pkey: Handle, init: str) -> Handle:
     library = get_library()
     # The context holds its own reference to the EVP_PKEY.

@@ -116,6 +116,12 @@ def _read_public_key(path: Path) -> PublicKey:
     help="Seconds for a head's objection to a new key; fixed for ever. 换钥异议期。",
 )
 @click.option("--origin", required=True, help="Origin of the access log, a-z 0-9 . / -")
+@click.option(
+    "--supplement-stops-clock/--supplement-clock-runs-on",
+    default=True,
+    show_default=True,
+    help="Whether the clock of an answer waits for a supplement, for ever. 补正期间是否停止计时。",
+)
 @plain_errors()
 def init(
     *,
@@ -127,6 +133,7 @@ def init(
     witness_threshold: int,
     replacement_delay_s: int,
     origin: str,
+    supplement_stops_clock: bool,
 ) -> None:
     """Deploy a new ledger (public keys as PEM files). 部署新账本。"""
     settings = load_settings(home.absolute())
@@ -138,6 +145,7 @@ def init(
         witnesses=tuple(map(_read_public_key, witness)),
         witness_threshold=witness_threshold,
         replacement_delay_s=replacement_delay_s,
+        supplement_stops_clock=supplement_stops_clock,
     )
     supervisor = Supervisor(settings.home / "processes", say=_say)
     try:

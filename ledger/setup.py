@@ -36,6 +36,7 @@ class Founders:
         witnesses: keys of the witnesses that verifiers pin.
         witness_threshold: how many of them must vouch for a block.
         replacement_delay_s: seconds for which a head can object to the replacement of the key.
+        supplement_stops_clock: whether a notice of what is missing stops the answer's clock.
     """
 
     head: PublicKey
@@ -44,6 +45,7 @@ class Founders:
     witnesses: tuple[PublicKey, ...]
     witness_threshold: int
     replacement_delay_s: int = DEFAULT_REPLACEMENT_DELAY_S
+    supplement_stops_clock: bool = True
 
 
 def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -177,6 +179,7 @@ def initialise(
             authority_keys=founders.authority,
             threshold=founders.threshold,
             replacement_delay_s=founders.replacement_delay_s,
+            supplement_stops_clock=founders.supplement_stops_clock,
         )
     finally:
         rpc.close()
@@ -195,6 +198,7 @@ def initialise(
         platform_key=load_key(settings, "platform").public_key,
         gateway_key=load_key(settings, "gateway").public_key,
         origin=origin,
+        supplement_stops_clock=founders.supplement_stops_clock,
     )
     write_file(path, deployment.to_bytes())
     return deployment

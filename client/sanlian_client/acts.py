@@ -33,7 +33,11 @@ from sanlian_client.platform import Acknowledgement, Platform
 
 SEALED_TYPE = "sanlian/sealed/v1"
 MAX_SEALED_SIZE = 16 * 1024 * 1024
+#: Both in hexadecimal, with what stands around them.
+MAX_SEALED_FILE_SIZE = 2 * MAX_SEALED_SIZE + 1024
 SALT_SIZE = 32
+#: Most parents between a party of a dispute and the superior of both.
+MAX_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class Sealed:
         """
         bad = ProtocolError("SEALED_MALFORMED", "this is not a sealed document of version 1")
         try:
-            value: Any = parse_canonical(data, max_bytes=2 * MAX_SEALED_SIZE + 1024)
+            value: Any = parse_canonical(data, max_bytes=MAX_SEALED_FILE_SIZE)
             if not isinstance(value, dict) or value.get("type") != SEALED_TYPE:
                 raise bad
             sealed = cls(bytes.fromhex(value["salt"]), bytes.fromhex(value["document"]))
@@ -451,16 +455,15 @@ class Acts(KeyActs):
             scenario: code of the scenario, the same.
             case: the scenario document, which gets sealed.
         """
-        sealed = seal(case)
-        values: dict[str, Value] = {
-            "interface": interface,
-            **term.values(),
-            "interface_version": interface_version,
-            "items": items,
-            "legal_basis": legal_basis,
-            "scenario": scenario,
-            "case": sealed.commitment,
-        }
+        values, sealed = _asked(
+            interface=interface,
+            interface_version=interface_version,
+            items=items,
+            term=term,
+            legal_basis=legal_basis,
+            scenario=scenario,
+            case=case,
+        )
         return self.build("RequestFiled", [operator, officer], values), sealed
 
     def agree(self, officer: bytes, request: bytes, *, items: int, term: Term) -> Draft:
@@ -472,17 +475,299 @@ class Acts(KeyActs):
         """Draft the refusal of a request for a sealed reason."""
         return self._reasoned("RequestRefused", officer, request, reason)
 
-    def suspend_grant(self, signer: bytes, grant: bytes, reason: bytes) -> tuple[Draft, Sealed]:
-        """Draft a grant's suspension by the provider's officer or the authority."""
-        return self._reasoned("GrantSuspended", signer, grant, reason)
+    def ask_supplement(
+        self, officer: bytes, request: bytes, missing: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft the one notice of everything that a request lacks; the list gets sealed."""
+        sealed = seal(missing)
+        values: dict[str, Value] = {"missing": sealed.commitment}
+        return self.build("SupplementAsked", [officer], values, target=request), sealed
+
+    def supplement_request(
+        self,
+        operator: bytes,
+        officer: bytes,
+        request: bytes,
+        *,
+        interface: bytes,
+        interface_version: int,
+        items: int,
+        term: Term,
+        legal_basis: str,
+        scenario: str,
+        case: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft the supplement of a request: it states everything anew, see file_request."""
+        values, sealed = _asked(
+            interface=interface,
+            interface_version=interface_version,
+            items=items,
+            term=term,
+            legal_basis=legal_basis,
+            scenario=scenario,
+            case=case,
+        )
+        draft = self.build("RequestSupplemented", [operator, officer], values, target=request)
+        return draft, sealed
+
+    def extend_answer(
+        self,
+        officer: bytes,
+        authority: bytes,
+        request: bytes,
+        *,
+        extension_days: int,
+        reason: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft that the answer takes 1 to 10 working days longer, with the authority's consent."""
+        sealed = seal(reason)
+        values: dict[str, Value] = {"extension_days": extension_days, "reason": sealed.commitment}
+        draft = self.build("RequestExtended", [officer, authority], values, target=request)
+        return draft, sealed
+
+    def withdraw_request(self, officer: bytes, request: bytes) -> Draft:
+        """Draft that the requester no longer asks; before the answer only."""
+        return self.build("RequestWithdrawn", [officer], {}, target=request)
+
+    def provide(self, officer: bytes, grant: bytes, way: int) -> Draft:
+        """Draft that the data can be had.
+
+        Args:
+            officer: key id of the provider's officer.
+            grant: the grant.
+            way: 1 service interface, 2 batch exchange, 3 file download.
+        """
+        return self.build("DataProvided", [officer], {"way": way}, target=grant)
+
+    def renew_grant(
+        self,
+        requester: bytes,
+        provider: bytes,
+        grant: bytes,
+        *,
+        valid_until: int,
+        quota: int,
+        case: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft that a grant goes on.
+
+        Args:
+            requester: key id of the requester's officer.
+            provider: key id of the provider's officer.
+            grant: the grant.
+            valid_until: last second of validity, unix time; not before the present one.
+            quota: number of data requests since the grant began; not less than now.
+            case: why it goes on, which gets sealed.
+        """
+        sealed = seal(case)
+        values: dict[str, Value] = {
+            "valid_until": valid_until,
+            "quota": quota,
+            "case": sealed.commitment,
+        }
+        draft = self.build("GrantRenewed", [requester, provider], values, target=grant)
+        return draft, sealed
+
+    def report_use(
+        self,
+        operator: bytes,
+        grant: bytes,
+        *,
+        from_day: int,
+        until_day: int,
+        uses: int,
+        report: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft a use report; days as in protocol.calendar, the report gets sealed."""
+        sealed = seal(report)
+        values: dict[str, Value] = {
+            "from_day": from_day,
+            "until_day": until_day,
+            "uses": uses,
+            "report": sealed.commitment,
+        }
+        return self.build("UseReported", [operator], values, target=grant), sealed
+
+    def dispose(self, officer: bytes, grant: bytes, record: bytes) -> tuple[Draft, Sealed]:
+        """Draft that the requester has disposed of the data; the record of it gets sealed."""
+        sealed = seal(record)
+        values: dict[str, Value] = {"disposal": sealed.commitment}
+        return self.build("DataDisposed", [officer], values, target=grant), sealed
+
+    def suspend_grant(
+        self, signer: bytes, grant: bytes, reason: bytes, cause: int
+    ) -> tuple[Draft, Sealed]:
+        """Draft a grant's suspension by the provider's officer or the authority.
+
+        Args:
+            signer: key id of the officer or authority person.
+            grant: the grant.
+            reason: the reason, which gets sealed.
+            cause: 1 misuse, 2 security risk, 3 legal basis gone.
+        """
+        return self._ended("GrantSuspended", signer, grant, reason, cause)
 
     def resume_grant(self, signer: bytes, grant: bytes) -> Draft:
         """Draft the end of a suspension, by the side that suspended."""
         return self.build("GrantResumed", [signer], {}, target=grant)
 
-    def revoke_grant(self, officer: bytes, grant: bytes, reason: bytes) -> tuple[Draft, Sealed]:
-        """Draft a grant's end, by an officer of the provider or of the requester."""
-        return self._reasoned("GrantRevoked", officer, grant, reason)
+    def revoke_grant(
+        self, officer: bytes, grant: bytes, reason: bytes, cause: int
+    ) -> tuple[Draft, Sealed]:
+        """Draft a grant's end, by an officer of the provider or of the requester.
+
+        Args:
+            officer: key id of the officer.
+            grant: the grant.
+            reason: the reason, which gets sealed.
+            cause: by the provider 1 misuse, 2 security risk, 3 legal basis gone; by the requester
+                4 purpose ended.
+        """
+        return self._ended("GrantRevoked", officer, grant, reason, cause)
+
+    def file_correction(
+        self, operator: bytes, subject: bytes, *, subject_kind: int, items: int, errors: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft a correction of another department's data.
+
+        Args:
+            operator: key id of the operator who found the errors.
+            subject: the grant under which the data came, or an entry.
+            subject_kind: 1 grant, 2 entry.
+            items: mask of the items in error.
+            errors: what is wrong, which gets sealed.
+        """
+        sealed = seal(errors)
+        values: dict[str, Value] = {
+            "subject": subject,
+            "subject_kind": subject_kind,
+            "items": items,
+            "errors": sealed.commitment,
+        }
+        return self.build("CorrectionFiled", [operator], values), sealed
+
+    def verify_correction(
+        self, operator: bytes, correction: bytes, finding: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft that the provider has looked at the data; the finding gets sealed."""
+        return self._sealed("CorrectionVerified", [operator], correction, ("finding", finding))
+
+    def close_correction(
+        self, officer: bytes, correction: bytes, *, result: int, report: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft the end of a correction: result 1 corrected, 2 rejected; the report gets sealed."""
+        values: dict[str, Value] = {"result": result}
+        return self._sealed("CorrectionClosed", [officer], correction, ("report", report), values)
+
+    def open_dispute(
+        self, officer: bytes, request: bytes, statement: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft a dispute over a refused, suspended or revoked request."""
+        values: dict[str, Value] = {"request": request}
+        return self._sealed("DisputeOpened", [officer], ZERO_ID, ("statement", statement), values)
+
+    def settle_dispute(
+        self, requester: bytes, provider: bytes, dispute: bytes, terms: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft that both sides' officers agree; the terms get sealed."""
+        return self._sealed("DisputeSettled", [requester, provider], dispute, ("terms", terms))
+
+    def escalate_dispute(
+        self,
+        officer: bytes,
+        dispute: bytes,
+        *,
+        superior: bytes,
+        requester_steps: int,
+        provider_steps: int,
+        statement: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft that a dispute goes to the authority, or to the superior of both parties.
+
+        Args:
+            officer: key id of an officer of either party.
+            dispute: the dispute.
+            superior: lowest department above both parties, zeros if none; see common_superior.
+            requester_steps: parents from the requester to it.
+            provider_steps: parents from the provider to it.
+            statement: the party's statement, which gets sealed.
+        """
+        values: dict[str, Value] = {
+            "superior": superior,
+            "requester_steps": requester_steps,
+            "provider_steps": provider_steps,
+        }
+        return self._sealed(
+            "DisputeEscalated", [officer], dispute, ("statement", statement), values
+        )
+
+    def common_superior(self, requester: bytes, provider: bytes) -> tuple[bytes, int, int]:
+        """Return the lowest department above both, and the steps to it from each; zeros if none.
+
+        The contract checks them again.
+        """
+        lines: list[list[bytes]] = []
+        for department in (requester, provider):
+            line = [department]
+            while line[-1] != ZERO_ID and len(line) <= MAX_STEPS:
+                found = self._platform.read("departments", line[-1].hex())
+                line.append(bytes.fromhex(found["parent"]))
+            lines.append(line)
+        one, other = lines
+        for steps, department in enumerate(one[1:], 1):
+            if department in other[1:]:
+                return department, steps, other.index(department, 1)
+        raise ProtocolError("SUPERIOR_WRONG", "no department is above both within eight steps")
+
+    def refer_dispute(
+        self, mediator: bytes, dispute: bytes, proposal: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft that mediation failed and the government decides; the report gets sealed."""
+        return self._sealed("DisputeMediated", [mediator], dispute, ("proposal", proposal))
+
+    def decide_dispute(
+        self, signer: bytes, dispute: bytes, *, ruling: int, decision: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft the decision; ruling 1 is for the requester, 2 for the provider, 3 in part."""
+        values: dict[str, Value] = {"ruling": ruling}
+        return self._sealed("DisputeDecided", [signer], dispute, ("decision", decision), values)
+
+    def consent_third_party(
+        self,
+        officer: bytes,
+        grant: bytes,
+        *,
+        third_party: bytes,
+        third_party_kind: int,
+        valid_until: int,
+        items: int,
+        purpose: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft the provider's consent that granted data are passed on.
+
+        Args:
+            officer: key id of the provider's officer.
+            grant: the grant.
+            third_party: id of a department, or commitment to who it is (seal).
+            third_party_kind: 1 department, 2 outside the ledger.
+            valid_until: last second, unix time; not behind the grant's.
+            items: mask of the items, within the grant's.
+            purpose: what for, which gets sealed.
+        """
+        values: dict[str, Value] = {
+            "grant": grant,
+            "third_party": third_party,
+            "third_party_kind": third_party_kind,
+            "valid_until": valid_until,
+            "items": items,
+        }
+        return self._sealed("ThirdPartyConsented", [officer], ZERO_ID, ("purpose", purpose), values)
+
+    def revoke_third_party(
+        self, officer: bytes, consent: bytes, reason: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft that the provider takes a consent back for a sealed reason."""
+        return self._reasoned("ThirdPartyRevoked", officer, consent, reason)
 
     def register_log(self, authority: bytes, gateway: bytes, *, origin: str) -> Draft:
         """Draft the registration of a gateway's log; the gateway's key signs second."""
@@ -544,3 +829,46 @@ class Acts(KeyActs):
     ) -> tuple[Draft, Sealed]:
         sealed = seal(reason)
         return self.build(name, [signer], {"reason": sealed.commitment}, target=target), sealed
+
+    def _sealed(
+        self,
+        name: str,
+        signers: Sequence[bytes],
+        target: bytes,
+        text: tuple[str, bytes],
+        values: Mapping[str, Value] | None = None,
+    ) -> tuple[Draft, Sealed]:
+        """Draft an act with one sealed text, given with its field."""
+        sealed = seal(text[1])
+        words: dict[str, Value] = {**(values or {}), text[0]: sealed.commitment}
+        return self.build(name, signers, words, target=target), sealed
+
+    def _ended(
+        self, name: str, signer: bytes, grant: bytes, reason: bytes, cause: int
+    ) -> tuple[Draft, Sealed]:
+        sealed = seal(reason)
+        values: dict[str, Value] = {"reason": sealed.commitment, "cause": cause}
+        return self.build(name, [signer], values, target=grant), sealed
+
+
+def _asked(
+    *,
+    interface: bytes,
+    interface_version: int,
+    items: int,
+    term: Term,
+    legal_basis: str,
+    scenario: str,
+    case: bytes,
+) -> tuple[dict[str, Value], Sealed]:
+    sealed = seal(case)
+    values: dict[str, Value] = {
+        "interface": interface,
+        **term.values(),
+        "interface_version": interface_version,
+        "items": items,
+        "legal_basis": legal_basis,
+        "scenario": scenario,
+        "case": sealed.commitment,
+    }
+    return values, sealed

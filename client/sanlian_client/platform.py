@@ -32,6 +32,9 @@ NOUNS = (
     "entries",
     "interfaces",
     "requests",
+    "corrections",
+    "disputes",
+    "consents",
     "logs",
     "blocks",
 )
@@ -293,7 +296,8 @@ class Platform:
         """Yield all of one noun, page by page.
 
         Args:
-            noun: departments, persons, keys, entries, interfaces, requests, logs or blocks.
+            noun: departments, persons, keys, entries, interfaces, requests, corrections, disputes,
+                consents, logs or blocks.
             filters: query parameters that the API knows for it.
         """
         if noun not in NOUNS:

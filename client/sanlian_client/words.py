@@ -6,7 +6,7 @@ from typing import Literal
 
 from crypto.errors import ProtocolError
 from protocol.acts import ZERO_ID, Act, Value
-from protocol.calendar import FIRST_YEAR, LAST_YEAR, days_in, days_of, plain_weekdays
+from protocol.calendar import FIRST_YEAR, LAST_YEAR, date_of, days_in, days_of, plain_weekdays
 from protocol.description import Field, Role
 from protocol.documents import (
     WORD_CHOICES,
@@ -54,6 +54,24 @@ ACT_NAMES: dict[str, tuple[str, str]] = {
     "GrantSuspended": ("暂停授权", "Suspend a grant"),
     "GrantResumed": ("恢复授权", "Resume a grant"),
     "GrantRevoked": ("撤销授权", "Revoke a grant"),
+    "SupplementAsked": ("一次性告知补正", "Ask once for what a request lacks"),
+    "RequestSupplemented": ("补正共享申请", "Supplement a share request"),
+    "RequestExtended": ("延长答复期限", "Extend the time for the answer"),
+    "RequestWithdrawn": ("撤回共享申请", "Withdraw a share request"),
+    "DataProvided": ("提供数据", "Say that the data are provided"),
+    "GrantRenewed": ("授权续期", "Renew a grant"),
+    "UseReported": ("报告使用情况", "Report the use of data"),
+    "DataDisposed": ("报告数据销毁", "Say that the data are disposed of"),
+    "CorrectionFiled": ("提出校核", "File a correction"),
+    "CorrectionVerified": ("核查校核事项", "Verify a correction"),
+    "CorrectionClosed": ("办结校核", "Close a correction"),
+    "DisputeOpened": ("提出共享争议", "Open a dispute"),
+    "DisputeSettled": ("协商一致结束争议", "Settle a dispute"),
+    "DisputeEscalated": ("争议提请协调", "Take a dispute to the authority"),
+    "DisputeMediated": ("协调未果，报请决定", "Refer a dispute to the government"),
+    "DisputeDecided": ("决定争议", "Decide a dispute"),
+    "ThirdPartyConsented": ("同意向第三方提供", "Consent to a third party"),
+    "ThirdPartyRevoked": ("撤回第三方提供同意", "Take back the consent to a third party"),
     "LogRegistered": ("登记访问日志", "Register an access log"),
 }
 
@@ -106,6 +124,33 @@ FIELD_NAMES: dict[str, tuple[str, str]] = {
     "legal_basis": ("法律依据代码", "legal basis"),
     "scenario": ("应用场景代码", "scenario"),
     "case": ("办件材料承诺值", "case, sealed"),
+    "cause": ("事由", "cause"),
+    "missing": ("补正清单承诺值", "list of what is missing, sealed"),
+    "extension_days": ("延长工作日数", "working days of the extension"),
+    "way": ("提供方式", "way of provision"),
+    "from_day": ("起始日", "from day"),
+    "until_day": ("截止日", "until day"),
+    "subject": ("校核对象", "grant or entry in error"),
+    "subject_kind": ("校核对象类别", "kind of subject"),
+    "errors": ("错误说明承诺值", "description of the errors, sealed"),
+    "finding": ("核查结果承诺值", "result of the verification, sealed"),
+    "result": ("校核结果", "result"),
+    "request": ("共享申请", "request"),
+    "statement": ("当事部门陈述承诺值", "statement of the party, sealed"),
+    "terms": ("协商结果承诺值", "terms, sealed"),
+    "superior": ("共同上级部门", "common superior"),
+    "requester_steps": ("需求部门至共同上级的层数", "parents from the requester to it"),
+    "provider_steps": ("提供部门至共同上级的层数", "parents from the provider to it"),
+    "proposal": ("协调报告承诺值", "report of the mediation, sealed"),
+    "ruling": ("决定结果", "ruling"),
+    "decision": ("决定书承诺值", "decision, sealed"),
+    "grant": ("授权", "grant"),
+    "third_party": ("第三方", "third party"),
+    "third_party_kind": ("第三方类别", "kind of third party"),
+    "purpose": ("使用目的承诺值", "purpose, sealed"),
+    "uses": ("使用次数", "number of uses"),
+    "report": ("报告承诺值", "report, sealed"),
+    "disposal": ("销毁记录承诺值", "record of the disposal, sealed"),
     "gateway_key": ("网关密钥", "gateway key"),
     "origin": ("日志名称", "origin of the log"),
 }
@@ -134,6 +179,25 @@ _CHOICES: dict[str, Mapping[int, tuple[str, str]]] = {
     },
     **WORD_CHOICES,
     "uscc_override": {0: ("否", "no"), 1: ("是", "yes")},
+    "cause": {
+        1: ("滥用数据", "misuse"),
+        2: ("安全风险", "security risk"),
+        3: ("法律依据消失", "legal basis gone"),
+        4: ("使用目的终止", "purpose ended"),
+    },
+    "subject_kind": {1: ("授权", "grant"), 2: ("目录条目", "entry")},
+    "result": {1: ("已更正", "corrected"), 2: ("不予更正", "rejected")},
+    "ruling": {
+        1: ("支持需求部门", "for the requester"),
+        2: ("支持提供部门", "for the provider"),
+        3: ("部分支持", "in part"),
+    },
+    "third_party_kind": {1: ("本账本部门", "department"), 2: ("账本外机构", "outside the ledger")},
+    "way": {
+        1: ("服务接口", "service interface"),
+        2: ("批量交换", "batch exchange"),
+        3: ("文件下载", "file download"),
+    },
 }
 
 _HEADER = {
@@ -209,6 +273,13 @@ def _time(seconds: int) -> str:
         return str(seconds)
 
 
+def _day(number: int) -> str:
+    try:
+        return f"{date_of(number):%Y-%m-%d}"
+    except (OverflowError, ValueError):
+        return f"{number} (?)"
+
+
 def _value(field: Field, value: Value, language: Language) -> str:
     if isinstance(value, bytes):
         return "-" if not any(value) else value.hex()
@@ -228,6 +299,8 @@ def _value(field: Field, value: Value, language: Language) -> str:
         return _time(value)
     if field.name == "serial":
         return f"{value:x}"
+    if field.name in ("from_day", "until_day"):
+        return _day(value)
     if field.name in ("key_x", "key_y"):
         return f"{value:064x}"
     return str(value)

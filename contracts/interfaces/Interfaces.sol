@@ -106,7 +106,8 @@ contract Interfaces is RegistryUser, IInterfaces {
                 one.items,
                 one.items & entry.items,
                 one.version,
-                one.state == State.ONLINE && entry.live && entry.sharingClass != NOT_SHARED
+                one.state == State.ONLINE && entry.live && entry.sharingClass != NOT_SHARED,
+                entry.sharingClass
             );
     }
 

@@ -58,6 +58,8 @@ contract Registry is HeadKeyActs {
         Sig[] signatures
     );
     uint256 private constant MAX_REPLACEMENT_DELAY = 365 days;
+    // The authority is a city's.
+    uint8 private constant AUTHORITY_LEVEL = 3;
     bytes31 private constant USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY";
 
     /// @notice Where the registry begins; the threshold changes by acts, the delay never
@@ -87,6 +89,7 @@ contract Registry is HeadKeyActs {
         bytes32 department = AUTHORITY;
         threshold = threshold_;
         departments[department] = 1;
+        _levels[department] = AUTHORITY_LEVEL;
         _addFounder(department, department, headKey, ActTypes.ROLE_HEAD);
         for (uint256 i = 0; i < authorityKeys.length; i++) {
             uint256[2] memory key = authorityKeys[i];
@@ -175,6 +178,8 @@ contract Registry is HeadKeyActs {
         );
         uint256 until = _newEnd(m, ActTypes.DEPARTMENT_REGISTERED_VALID_UNTIL);
         departments[step.actId] = 1;
+        if (parent != 0) _parents[step.actId] = parent;
+        _levels[step.actId] = uint8(m.get(ActTypes.DEPARTMENT_REGISTERED_LEVEL));
         persons[step.actId] = Person(step.actId, 1, uint32(ActTypes.ROLE_HEAD), 0, false);
         _putKey(m, step, step.actId, ActTypes.DEPARTMENT_REGISTERED_KEY_X, until);
         return (DepartmentRegistered.selector, step.actId, 1);

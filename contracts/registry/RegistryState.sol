@@ -5,7 +5,7 @@ import {ActBytes, KeyRecord, KeyState, Step} from "../acts/Act.sol";
 import {ActBase} from "../acts/ActBase.sol";
 import {ActTypes} from "../acts/ActTypes.sol";
 import {ISm} from "../sm/ISm.sol";
-import {IRegistry} from "./IRegistry.sol";
+import {DepartmentView, IRegistry} from "./IRegistry.sol";
 
 /// @title What the registry keeps, and what all its rules ask of it
 /// @notice Whether a key counts is derived at the time of the block, never stored: from its state,
@@ -49,6 +49,8 @@ abstract contract RegistryState is ActBase, IRegistry {
 
     /// @notice Revision of a department, zero for an unknown one
     mapping(bytes32 id => uint64 revision) public departments;
+    mapping(bytes32 id => bytes32 parent) internal _parents;
+    mapping(bytes32 id => uint8 level) internal _levels;
     /// @notice Persons by id
     mapping(bytes32 id => Person person) public persons;
     /// @notice Keys by key id, with the stored state
@@ -61,6 +63,13 @@ abstract contract RegistryState is ActBase, IRegistry {
     /// @inheritdoc IRegistry
     function keyRecord(bytes32 keyId) external view override returns (KeyRecord memory) {
         return _keyRecord(keyId);
+    }
+
+    /// @inheritdoc IRegistry
+    function departmentView(
+        bytes32 id
+    ) external view override returns (DepartmentView memory department) {
+        return DepartmentView(_parents[id], _levels[id], departments[id] != 0);
     }
 
     /// @inheritdoc IRegistry

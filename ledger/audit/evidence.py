@@ -33,6 +33,19 @@ _AUTHORITY_ACTS = frozenset({"ThresholdSet", "AuthorityPersonAdded", "AuthorityP
 MAX_RUN = 4_096
 
 
+#: Fields of acts that name another noun.
+_REFERENCES = (
+    "parent",
+    "entry",
+    "interface",
+    "request",
+    "grant",
+    "subject",
+    "superior",
+    "third_party",
+)
+
+
 class LogSource(Protocol):
     """What the builder reads of an access log."""
 
@@ -137,6 +150,12 @@ def _depends(store: MemoryStore, item: bytes) -> set[bytes]:
         found |= {interface.entry, interface.department}
     if (request := store.find_request(item)) is not None:
         found |= {request.interface, request.requester, request.provider}
+    if (correction := store.find_correction(item)) is not None:
+        found |= {correction.subject, correction.requester, correction.provider}
+    if (dispute := store.find_dispute(item)) is not None:
+        found |= {dispute.request, dispute.superior, dispute.requester, dispute.provider}
+    if (consent := store.find_consent(item)) is not None:
+        found |= {consent.grant, consent.provider, consent.third_party}
     if (log := store.find_log(item)) is not None:
         found.add(log.gateway_key)
     return found
@@ -201,7 +220,7 @@ def _with_companions(
 
 
 def _referenced(act: Act) -> set[bytes]:
-    found = {act.octets(name) for name in ("parent", "entry", "interface") if name in act.values}
+    found = {act.octets(name) for name in _REFERENCES if name in act.values}
     return found | {_AUTHORITY} if "AUTHORITY*m" in act.type.signers else found
 
 

@@ -475,6 +475,91 @@ class Request(Base):
     granted_valid_until: Mapped[int | None] = mapped_column(Uint64)
     granted_quota: Mapped[int | None] = mapped_column(Uint64)
     suspended_by: Mapped[str | None] = mapped_column(String(16))
+    answer_days: Mapped[int]
+    extension_days: Mapped[int]
+    filed_day: Mapped[int]
+    asked_day: Mapped[int]
+    supplemented_day: Mapped[int]
+    extended_day: Mapped[int]
+    answered_day: Mapped[int]
+    provision_day: Mapped[int]
+    reported_day: Mapped[int]
+    revision: Mapped[int]
+    block_number: Mapped[int]
+    position: Mapped[int]
+
+
+class Correction(Base):
+    """A correction of data."""
+
+    __tablename__ = "corrections"
+    __table_args__ = (
+        Index(None, "position", "id"),
+        Index(None, "requester"),
+        Index(None, "provider"),
+        Index(None, "subject"),
+        Index(None, "block_number"),
+    )
+
+    id: Mapped[bytes] = mapped_column(primary_key=True)
+    requester: Mapped[bytes]
+    provider: Mapped[bytes]
+    subject: Mapped[bytes]
+    subject_kind: Mapped[int]
+    items: Mapped[int] = mapped_column(Uint256)
+    errors: Mapped[bytes]
+    state: Mapped[str] = mapped_column(String(16))
+    filed_day: Mapped[int]
+    closed_day: Mapped[int]
+    revision: Mapped[int]
+    block_number: Mapped[int]
+    position: Mapped[int]
+
+
+class Dispute(Base):
+    """A dispute over a request or grant."""
+
+    __tablename__ = "disputes"
+    __table_args__ = (
+        Index(None, "position", "id"),
+        Index(None, "request", "position"),
+        Index(None, "requester"),
+        Index(None, "provider"),
+        Index(None, "block_number"),
+    )
+
+    id: Mapped[bytes] = mapped_column(primary_key=True)
+    request: Mapped[bytes]
+    requester: Mapped[bytes]
+    provider: Mapped[bytes]
+    state: Mapped[str] = mapped_column(String(16))
+    superior: Mapped[bytes]
+    ruling: Mapped[str | None] = mapped_column(String(16))
+    revision: Mapped[int]
+    block_number: Mapped[int]
+    position: Mapped[int]
+
+
+class Consent(Base):
+    """A consent that data are passed on to a third party."""
+
+    __tablename__ = "consents"
+    __table_args__ = (
+        Index(None, "position", "id"),
+        Index(None, "grant"),
+        Index(None, "provider"),
+        Index(None, "block_number"),
+    )
+
+    id: Mapped[bytes] = mapped_column(primary_key=True)
+    grant: Mapped[bytes]
+    provider: Mapped[bytes]
+    third_party: Mapped[bytes]
+    third_party_kind: Mapped[int]
+    items: Mapped[int] = mapped_column(Uint256)
+    valid_until: Mapped[int] = mapped_column(Uint64)
+    purpose: Mapped[bytes]
+    state: Mapped[str] = mapped_column(String(16))
     revision: Mapped[int]
     block_number: Mapped[int]
     position: Mapped[int]

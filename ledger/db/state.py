@@ -100,6 +100,7 @@ def load_changes(connection: Connection, store: MemoryStore, after_block: int) -
             select(table.Request).where(table.Request.block_number > after_block)
         ):
             store.put_request(rows.request_of(request))
+        _load_sharing(session, store, after_block)
         for log in session.scalars(select(table.Log).where(table.Log.block_number > after_block)):
             store.put_log(rows.log_of(log))
         for anchor in session.scalars(
@@ -165,3 +166,21 @@ def _load_catalogue(session: Session, store: MemoryStore, after_block: int) -> N
                 None if row.pending is None else store.find_interface_version(row.id, row.pending),
             )
         )
+
+
+def _load_sharing(session: Session, store: MemoryStore, after_block: int) -> None:
+    """Disputes in the order of their opening: the last one of a request is its newest."""
+    for correction in session.scalars(
+        select(table.Correction).where(table.Correction.block_number > after_block)
+    ):
+        store.put_correction(rows.correction_of(correction))
+    for dispute in session.scalars(
+        select(table.Dispute)
+        .where(table.Dispute.block_number > after_block)
+        .order_by(table.Dispute.position)
+    ):
+        store.put_dispute(rows.dispute_of(dispute))
+    for consent in session.scalars(
+        select(table.Consent).where(table.Consent.block_number > after_block)
+    ):
+        store.put_consent(rows.consent_of(consent))

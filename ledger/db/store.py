@@ -359,9 +359,96 @@ class SqlStore:
             granted_valid_until=None if granted is None else granted.valid_until,
             granted_quota=None if granted is None else granted.quota,
             suspended_by=None if r.suspended_by is None else str(r.suspended_by),
+            answer_days=r.clock.answer_days,
+            extension_days=r.clock.extension_days,
+            filed_day=r.clock.filed_day,
+            asked_day=r.clock.asked_day,
+            supplemented_day=r.clock.supplemented_day,
+            extended_day=r.clock.extended_day,
+            answered_day=r.clock.answered_day,
+            provision_day=r.clock.provision_day,
+            reported_day=r.reported_day,
             revision=r.revision,
             block_number=r.block_number,
         )
+
+    def find_correction(self, correction_id: bytes) -> model.Correction | None:
+        """Return a correction."""
+        row = self._session.get(table.Correction, correction_id)
+        return None if row is None else correction_of(row)
+
+    def put_correction(self, correction: model.Correction) -> None:
+        """Keep a correction."""
+        self._put(
+            table.Correction,
+            correction.id,
+            id=correction.id,
+            requester=correction.requester,
+            provider=correction.provider,
+            subject=correction.subject,
+            subject_kind=correction.subject_kind,
+            items=correction.items,
+            errors=correction.errors,
+            state=str(correction.state),
+            filed_day=correction.filed_day,
+            closed_day=correction.closed_day,
+            revision=correction.revision,
+            block_number=correction.block_number,
+        )
+
+    def find_dispute(self, dispute_id: bytes) -> model.Dispute | None:
+        """Return a dispute."""
+        row = self._session.get(table.Dispute, dispute_id)
+        return None if row is None else dispute_of(row)
+
+    def put_dispute(self, dispute: model.Dispute) -> None:
+        """Keep a dispute."""
+        self._put(
+            table.Dispute,
+            dispute.id,
+            id=dispute.id,
+            request=dispute.request,
+            requester=dispute.requester,
+            provider=dispute.provider,
+            state=str(dispute.state),
+            superior=dispute.superior,
+            ruling=None if dispute.ruling is None else str(dispute.ruling),
+            revision=dispute.revision,
+            block_number=dispute.block_number,
+        )
+
+    def find_consent(self, consent_id: bytes) -> model.Consent | None:
+        """Return a consent to a third party."""
+        row = self._session.get(table.Consent, consent_id)
+        return None if row is None else consent_of(row)
+
+    def put_consent(self, consent: model.Consent) -> None:
+        """Keep a consent to a third party."""
+        self._put(
+            table.Consent,
+            consent.id,
+            id=consent.id,
+            grant=consent.grant,
+            provider=consent.provider,
+            third_party=consent.third_party,
+            third_party_kind=consent.third_party_kind,
+            items=consent.items,
+            valid_until=consent.valid_until,
+            purpose=consent.purpose,
+            state=str(consent.state),
+            revision=consent.revision,
+            block_number=consent.block_number,
+        )
+
+    def find_newest_dispute(self, request_id: bytes) -> model.Dispute | None:
+        """Return the dispute over a request that was opened last."""
+        row = self._session.scalars(
+            select(table.Dispute)
+            .where(table.Dispute.request == request_id)
+            .order_by(table.Dispute.position.desc())
+            .limit(1)
+        ).first()
+        return None if row is None else dispute_of(row)
 
     def find_log(self, log_id: bytes) -> model.Log | None:
         """Return a log."""
@@ -622,6 +709,67 @@ def request_of(row: table.Request) -> model.Request:
         granted_items=row.granted_items,
         granted_term=granted,
         suspended_by=None if row.suspended_by is None else model.Side(row.suspended_by),
+        clock=model.Clock(
+            answer_days=row.answer_days,
+            filed_day=row.filed_day,
+            extension_days=row.extension_days,
+            asked_day=row.asked_day,
+            supplemented_day=row.supplemented_day,
+            extended_day=row.extended_day,
+            answered_day=row.answered_day,
+            provision_day=row.provision_day,
+        ),
+        reported_day=row.reported_day,
+        revision=row.revision,
+        block_number=row.block_number,
+    )
+
+
+def correction_of(row: table.Correction) -> model.Correction:
+    """Return the model's correction."""
+    return model.Correction(
+        id=row.id,
+        requester=row.requester,
+        provider=row.provider,
+        subject=row.subject,
+        subject_kind=row.subject_kind,
+        items=row.items,
+        errors=row.errors,
+        state=model.CorrectionState(row.state),
+        filed_day=row.filed_day,
+        closed_day=row.closed_day,
+        revision=row.revision,
+        block_number=row.block_number,
+    )
+
+
+def dispute_of(row: table.Dispute) -> model.Dispute:
+    """Return the model's dispute."""
+    return model.Dispute(
+        id=row.id,
+        request=row.request,
+        requester=row.requester,
+        provider=row.provider,
+        state=model.DisputeState(row.state),
+        superior=row.superior,
+        ruling=None if row.ruling is None else model.Ruling(row.ruling),
+        revision=row.revision,
+        block_number=row.block_number,
+    )
+
+
+def consent_of(row: table.Consent) -> model.Consent:
+    """Return the model's consent."""
+    return model.Consent(
+        id=row.id,
+        grant=row.grant,
+        provider=row.provider,
+        third_party=row.third_party,
+        third_party_kind=row.third_party_kind,
+        items=row.items,
+        valid_until=row.valid_until,
+        purpose=row.purpose,
+        state=model.ConsentState(row.state),
         revision=row.revision,
         block_number=row.block_number,
     )

@@ -8,7 +8,10 @@ from protocol.model import (
     Authority,
     CalendarYear,
     CertificateBinding,
+    Consent,
+    Correction,
     Department,
+    Dispute,
     Entry,
     EntryVersion,
     HeadKeyProposal,
@@ -108,6 +111,26 @@ class OverlayStore(MemoryStore):
         """Return a request."""
         own = super().find_request(request_id)
         return _first(own, lambda: self.base.find_request(request_id))
+
+    def find_correction(self, correction_id: bytes) -> Correction | None:
+        """Return a correction."""
+        own = super().find_correction(correction_id)
+        return _first(own, lambda: self.base.find_correction(correction_id))
+
+    def find_dispute(self, dispute_id: bytes) -> Dispute | None:
+        """Return a dispute."""
+        own = super().find_dispute(dispute_id)
+        return _first(own, lambda: self.base.find_dispute(dispute_id))
+
+    def find_consent(self, consent_id: bytes) -> Consent | None:
+        """Return a consent to a third party."""
+        own = super().find_consent(consent_id)
+        return _first(own, lambda: self.base.find_consent(consent_id))
+
+    def find_newest_dispute(self, request_id: bytes) -> Dispute | None:
+        """Return the dispute over a request that was opened last."""
+        own = super().find_newest_dispute(request_id)
+        return _first(own, lambda: self.base.find_newest_dispute(request_id))
 
     def find_log(self, log_id: bytes) -> Log | None:
         """Return a log."""

@@ -39,6 +39,9 @@ _TARGETS: tuple[tuple[str, type[table.Base]], ...] = (
     ("interface", table.Interface),
     ("request", table.Request),
     ("log", table.Log),
+    ("correction", table.Correction),
+    ("dispute", table.Dispute),
+    ("consent", table.Consent),
 )
 
 
@@ -102,7 +105,8 @@ class Target:
 
     Attributes:
         id: its id.
-        kind: department, person, key, calendar_year, entry, interface, request or log.
+        kind: department, person, key, calendar_year, entry, interface, request, log,
+            correction, dispute or consent.
         revision: revision that the next act must name.
     """
 

@@ -11,6 +11,7 @@ from protocol.model.apply import (
     apply_genesis,
 )
 from protocol.model.calendar import CalendarYear
+from protocol.model.corrections import Correction, CorrectionState
 from protocol.model.decision import (
     GRANT_PROBLEMS,
     effective_items,
@@ -19,6 +20,7 @@ from protocol.model.decision import (
     is_grant_live,
     is_interface_live,
 )
+from protocol.model.disputes import Dispute, DisputeState, Ruling
 from protocol.model.entries import Entry, EntryState, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceState, InterfaceVersion, Side
 from protocol.model.keys import key_problem
@@ -38,8 +40,9 @@ from protocol.model.registry import (
     proposal_state,
     state_of,
 )
-from protocol.model.requests import Request, RequestState, Term
+from protocol.model.requests import Clock, Request, RequestState, Term
 from protocol.model.store import MemoryStore, Store
+from protocol.model.third_parties import Consent, ConsentState
 
 __all__ = [
     "GRANT_PROBLEMS",
@@ -50,7 +53,14 @@ __all__ = [
     "Authority",
     "CalendarYear",
     "CertificateBinding",
+    "Clock",
+    "Consent",
+    "ConsentState",
+    "Correction",
+    "CorrectionState",
     "Department",
+    "Dispute",
+    "DisputeState",
     "Entry",
     "EntryState",
     "EntryVersion",
@@ -67,6 +77,7 @@ __all__ = [
     "PublishedYears",
     "Request",
     "RequestState",
+    "Ruling",
     "Side",
     "Store",
     "Successor",

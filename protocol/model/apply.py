@@ -23,6 +23,8 @@ from protocol.checkpoint import MAX_SIZE, Checkpoint
 from protocol.description import BY_CODE, WORD, ActType, Role
 from protocol.model.authority_rules import AUTHORITY_RULES, MAX_AUTHORITY_PERSONS
 from protocol.model.calendar_rules import CALENDAR_RULES
+from protocol.model.correction_rules import CORRECTION_RULES
+from protocol.model.dispute_rules import DISPUTE_RULES
 from protocol.model.entry_rules import ENTRY_RULES
 from protocol.model.head_key_rules import HEAD_KEY_RULES
 from protocol.model.interface_rules import INTERFACE_RULES
@@ -35,6 +37,7 @@ from protocol.model.registry_rules import REGISTRY_RULES, read_new_key
 from protocol.model.request_rules import REQUEST_RULES
 from protocol.model.step import Step, refuse
 from protocol.model.store import Store
+from protocol.model.third_party_rules import THIRD_PARTY_RULES
 
 RULES: dict[str, Rule] = {
     **REGISTRY_RULES,
@@ -45,6 +48,9 @@ RULES: dict[str, Rule] = {
     **INTERFACE_RULES,
     **REQUEST_RULES,
     **LOG_RULES,
+    **CORRECTION_RULES,
+    **DISPUTE_RULES,
+    **THIRD_PARTY_RULES,
     **CALENDAR_RULES,
 }
 #: The authority's department is a city's (level 3) department (kind 1).

@@ -6,7 +6,7 @@ from protocol.description import Role
 from protocol.model.entries import Entry, EntryState
 from protocol.model.interfaces import InterfaceState
 from protocol.model.keys import key_problem
-from protocol.model.requests import RequestState
+from protocol.model.requests import IN_FORCE, RequestState
 from protocol.model.store import Store
 
 #: Sharing class of what no interface serves.
@@ -24,6 +24,7 @@ GRANT_PROBLEMS = frozenset(
         "GRANT_NOT_LIVE",
         "GRANT_SUSPENDED",
         "GRANT_REVOKED",
+        "GRANT_DISPOSED",
         "GRANT_NOT_YET_VALID",
         "GRANT_EXPIRED",
         "INTERFACE_NOT_LIVE",
@@ -68,7 +69,7 @@ def is_grant_live(store: Store, request_id: bytes, at_s: int) -> bool:
     request = store.find_request(request_id)
     return (
         request is not None
-        and request.state is RequestState.AGREED
+        and request.state in IN_FORCE
         and request.granted_term is not None
         and request.granted_term.valid_from <= at_s <= request.granted_term.valid_until
         and is_interface_live(store, request.interface)
@@ -87,7 +88,7 @@ def effective_items(store: Store, request_id: bytes) -> int:
     entry = store.find_entry(interface.entry) if interface is not None else None
     if (
         request is None
-        or request.state not in (RequestState.AGREED, RequestState.SUSPENDED)
+        or request.state not in (*IN_FORCE, RequestState.SUSPENDED)
         or interface is None
         or entry is None
         or interface.current is None
@@ -111,6 +112,7 @@ def grant_problem(
 
     The checks have this order: KEY_UNKNOWN, KEY_NOT_ACTIVE (suspended or revoked), KEY_EXPIRED,
     ROLE_MISSING, GRANT_UNKNOWN, GRANT_NOT_YOURS, GRANT_NOT_LIVE, GRANT_SUSPENDED, GRANT_REVOKED,
+    GRANT_DISPOSED,
     GRANT_NOT_YET_VALID, GRANT_EXPIRED, INTERFACE_NOT_LIVE, PURPOSE_MISMATCH, NO_ITEMS.
 
     Args:
@@ -139,7 +141,9 @@ def grant_problem(
         return "GRANT_SUSPENDED"
     if request.state is RequestState.REVOKED:
         return "GRANT_REVOKED"
-    if request.state is not RequestState.AGREED or request.granted_term is None:
+    if request.state is RequestState.DISPOSED:
+        return "GRANT_DISPOSED"
+    if request.state not in IN_FORCE or request.granted_term is None:
         return "GRANT_NOT_LIVE"
     if at_s < request.granted_term.valid_from:
         return "GRANT_NOT_YET_VALID"

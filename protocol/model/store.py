@@ -3,6 +3,8 @@
 from typing import Protocol
 
 from protocol.model.calendar import CalendarYear
+from protocol.model.corrections import Correction
+from protocol.model.disputes import Dispute
 from protocol.model.entries import Entry, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceVersion
 from protocol.model.logs import Anchor, Log
@@ -16,6 +18,7 @@ from protocol.model.registry import (
     Successor,
 )
 from protocol.model.requests import Request
+from protocol.model.third_parties import Consent
 
 
 class Store(Protocol):
@@ -106,6 +109,27 @@ class Store(Protocol):
     def put_request(self, request: Request) -> None:
         """Keep a request."""
 
+    def find_correction(self, correction_id: bytes) -> Correction | None:
+        """Return a correction."""
+
+    def put_correction(self, correction: Correction) -> None:
+        """Keep a correction."""
+
+    def find_dispute(self, dispute_id: bytes) -> Dispute | None:
+        """Return a dispute."""
+
+    def put_dispute(self, dispute: Dispute) -> None:
+        """Keep a dispute."""
+
+    def find_consent(self, consent_id: bytes) -> Consent | None:
+        """Return a consent to a third party."""
+
+    def put_consent(self, consent: Consent) -> None:
+        """Keep a consent to a third party."""
+
+    def find_newest_dispute(self, request_id: bytes) -> Dispute | None:
+        """Return the dispute over a request that was opened last."""
+
     def find_log(self, log_id: bytes) -> Log | None:
         """Return a log."""
 
@@ -143,6 +167,10 @@ class MemoryStore:
         self.interfaces: dict[bytes, Interface] = {}
         self.requests: dict[bytes, Request] = {}
         self.logs: dict[bytes, Log] = {}
+        self.corrections: dict[bytes, Correction] = {}
+        self.disputes: dict[bytes, Dispute] = {}
+        self.consents: dict[bytes, Consent] = {}
+        self._newest_disputes: dict[bytes, Dispute] = {}
         self.calendar_years: dict[bytes, CalendarYear] = {}
         self._publications: dict[int, bytes] = {}
         self._entry_versions: dict[tuple[bytes, int], EntryVersion] = {}
@@ -261,6 +289,35 @@ class MemoryStore:
     def put_request(self, request: Request) -> None:
         """Keep a request."""
         self.requests[request.id] = request
+
+    def find_correction(self, correction_id: bytes) -> Correction | None:
+        """Return a correction."""
+        return self.corrections.get(correction_id)
+
+    def put_correction(self, correction: Correction) -> None:
+        """Keep a correction."""
+        self.corrections[correction.id] = correction
+
+    def find_dispute(self, dispute_id: bytes) -> Dispute | None:
+        """Return a dispute."""
+        return self.disputes.get(dispute_id)
+
+    def put_dispute(self, dispute: Dispute) -> None:
+        """Keep a dispute."""
+        self.disputes[dispute.id] = dispute
+        self._newest_disputes[dispute.request] = dispute
+
+    def find_consent(self, consent_id: bytes) -> Consent | None:
+        """Return a consent to a third party."""
+        return self.consents.get(consent_id)
+
+    def put_consent(self, consent: Consent) -> None:
+        """Keep a consent to a third party."""
+        self.consents[consent.id] = consent
+
+    def find_newest_dispute(self, request_id: bytes) -> Dispute | None:
+        """Return the dispute over a request that was opened last."""
+        return self._newest_disputes.get(request_id)
 
     def find_log(self, log_id: bytes) -> Log | None:
         """Return a log."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from client_rig import ORIGIN, serve
 
 from crypto.canonical import canonical_json
@@ -93,6 +93,7 @@ class Api:
             "platform_key": key,
             "gateway_key": key,
             "origin": ORIGIN,
+            "supplement_stops_clock": True,
         }
         return 200, {}, canonical_json(info)
 
@@ -228,10 +229,54 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey], tmp_
             )[0],
             acts.agree(a, target, items=1, term=term),
             acts.refuse(a, target, b"r")[0],
-            acts.suspend_grant(a, target, b"r")[0],
+            acts.ask_supplement(a, target, b"m")[0],
+            acts.supplement_request(
+                a,
+                b,
+                target,
+                interface=target,
+                interface_version=1,
+                items=1,
+                term=term,
+                legal_basis="B",
+                scenario="S",
+                case=b"c",
+            )[0],
+            acts.extend_answer(a, b, target, extension_days=5, reason=b"r")[0],
+            acts.withdraw_request(a, target),
+            acts.provide(a, target, 1),
+            acts.renew_grant(a, b, target, valid_until=5, quota=9, case=b"c")[0],
+            acts.report_use(a, target, from_day=1, until_day=2, uses=3, report=b"r")[0],
+            acts.dispose(a, target, b"d")[0],
+            acts.suspend_grant(a, target, b"r", 1)[0],
             acts.resume_grant(a, target),
-            acts.revoke_grant(a, target, b"r")[0],
+            acts.revoke_grant(a, target, b"r", 4)[0],
             acts.register_log(a, d, origin=ORIGIN),
+            acts.file_correction(a, target, subject_kind=1, items=1, errors=b"e")[0],
+            acts.verify_correction(a, target, b"f")[0],
+            acts.close_correction(a, target, result=1, report=b"r")[0],
+            acts.open_dispute(a, target, b"s")[0],
+            acts.settle_dispute(a, b, target, b"t")[0],
+            acts.escalate_dispute(
+                a,
+                target,
+                superior=target,
+                requester_steps=1,
+                provider_steps=2,
+                statement=b"s",
+            )[0],
+            acts.refer_dispute(a, target, b"p")[0],
+            acts.decide_dispute(a, target, ruling=1, decision=b"d")[0],
+            acts.consent_third_party(
+                a,
+                target,
+                third_party=target,
+                third_party_kind=1,
+                valid_until=9,
+                items=1,
+                purpose=b"p",
+            )[0],
+            acts.revoke_third_party(a, target, b"r")[0],
             acts.publish_calendar(a, year=2026, working_days=1, source=target),
             acts.correct_calendar(
                 [a, b], target, year=2026, working_days=1, source=target, reason=b"r"
@@ -398,3 +443,31 @@ def test_seal_command_keeps_what_opens_the_commitment(tmp_path: Path) -> None:
     again = CliRunner().invoke(main, ["seal", str(text), str(path)])
     assert again.exit_code == 1
     assert "FILE_EXISTS" in again.output
+
+
+def test_sealed_text_goes_encrypted_to_its_parties(tmp_path: Path) -> None:
+    def run(*words: object) -> Result:
+        environment = {"SANLIAN_KEY_PASSPHRASE": "a passphrase"}
+        return CliRunner().invoke(main, [str(word) for word in words], env=environment)
+
+    text, sealed, sent = (tmp_path / name for name in ("text", "text.sealed", "text.envelope"))
+    text.write_text("资料不全", encoding="utf-8")
+    for name in ("one", "other"):
+        assert run("key", "new", tmp_path / f"{name}.pem").exit_code == 0
+        shown = run("key", "show", tmp_path / f"{name}.pem", "--pem")
+        (tmp_path / f"{name}.pub").write_text(shown.output, encoding="utf-8")
+    commitment = json.loads(run("seal", text, sealed, "--json").output)["commitment"]
+    done = run("encrypt-sealed", sealed, sent, "--to", tmp_path / "one.pub")
+    assert (done.exit_code, done.output) == (0, f"{commitment}: 1\n")
+    assert text.read_bytes().hex().encode() not in sent.read_bytes()
+    opened = tmp_path / "opened"
+    own = ("open-sealed", sent, opened, "--key", tmp_path / "one.pem", "--commitment")
+    wrong = run(*own, "00" * 32)
+    assert (wrong.exit_code, opened.exists()) == (1, False)
+    assert "COMMITMENT_MISMATCH" in wrong.output
+    found = run(*own, commitment)
+    assert (found.exit_code, found.stdout_bytes) == (0, text.read_bytes())
+    assert opened.read_bytes() == sealed.read_bytes()
+    stranger = run("open-sealed", sent, tmp_path / "x", "--key", tmp_path / "other.pem")
+    assert stranger.exit_code == 1
+    assert "NOT_A_PARTY" in stranger.output

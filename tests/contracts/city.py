@@ -44,6 +44,9 @@ VIEWS = {
     "Entries": "entries",
     "Interfaces": "interfaces",
     "Requests": "requests",
+    "Corrections": "corrections",
+    "Disputes": "disputes",
+    "ThirdParties": "consents",
 }
 
 

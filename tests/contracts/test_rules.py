@@ -534,35 +534,40 @@ def test_request_refused(city: City) -> None:
 
 def test_only_the_side_that_suspended_a_grant_resumes_it(city: City) -> None:
     grant = city.ids["grant"]
-    own = attempt(city, "GrantSuspended", ("housing officer",), grant, reason=REASON)
+    own = attempt(city, "GrantSuspended", ("housing officer",), grant, reason=REASON, cause=1)
     assert own == "DEPARTMENT_MISMATCH"
-    assert attempt(city, "GrantSuspended", (OPERATOR,), grant, reason=REASON) == "ROLE_MISSING"
+    assert (
+        attempt(city, "GrantSuspended", (OPERATOR,), grant, reason=REASON, cause=1)
+        == "ROLE_MISSING"
+    )
     assert attempt(city, "GrantResumed", (OFFICER,), grant) == "STATE_INVALID"
-    city.do("GrantSuspended", ("authority 1",), grant, reason=REASON)
+    city.do("GrantSuspended", ("authority 1",), grant, reason=REASON, cause=1)
     assert city.read("Requests", "isLive", grant, city.now()) == (False,)
     assert attempt(city, "GrantResumed", (OFFICER,), grant) == "SUSPENDED_BY_OTHER"
     city.do("GrantResumed", ("authority 2",), grant)
-    city.do("GrantSuspended", (OFFICER,), grant, reason=REASON)
+    city.do("GrantSuspended", (OFFICER,), grant, reason=REASON, cause=1)
     assert attempt(city, "GrantResumed", ("authority 1",), grant) == "SUSPENDED_BY_OTHER"
     city.do("GrantResumed", (OFFICER,), grant)
     assert city.read("Requests", "isLive", grant, city.now()) == (True,)
 
 
-@pytest.mark.parametrize("who", [OFFICER, "housing officer"])
-def test_grant_revoked(city: City, who: str) -> None:
-    grant = city.ids["grant"]
-    filed = city.ids["filed"]
-    assert attempt(city, "GrantRevoked", (who,), filed, reason=REASON) == "STATE_INVALID"
-    assert attempt(city, "GrantRevoked", ("authority 1",), grant, reason=REASON) == "ROLE_MISSING"
-    assert attempt(city, "GrantRevoked", (who,), grant, reason=ZERO_ID) == "VALUE_INVALID"
-    city.do("GrantSuspended", (OFFICER,), grant, reason=REASON)
-    city.do("GrantRevoked", (who,), grant, reason=REASON)
+@pytest.mark.parametrize(("who", "cause"), [(OFFICER, 1), ("housing officer", 4)])
+def test_grant_revoked(city: City, who: str, cause: int) -> None:
+    grant, filed = city.ids["grant"], city.ids["filed"]
+    words = {"reason": REASON, "cause": cause}
+    assert attempt(city, "GrantRevoked", (who,), filed, **words) == "STATE_INVALID"
+    assert attempt(city, "GrantRevoked", ("authority 1",), grant, **words) == "ROLE_MISSING"
+    empty = {**words, "reason": ZERO_ID}
+    assert attempt(city, "GrantRevoked", (who,), grant, **empty) == "VALUE_INVALID"
+    city.do("GrantSuspended", (OFFICER,), grant, reason=REASON, cause=1)
+    city.do("GrantRevoked", (who,), grant, **words)
     assert attempt(city, "GrantResumed", (OFFICER,), grant) == "STATE_INVALID"
 
 
 def test_a_third_department_cannot_revoke_a_grant(city: City) -> None:
     city.enrol("city officer", CITY_HEAD, Role.OFFICER)
-    third = attempt(city, "GrantRevoked", ("city officer",), city.ids["grant"], reason=REASON)
+    words = {"reason": REASON, "cause": 1}
+    third = attempt(city, "GrantRevoked", ("city officer",), city.ids["grant"], **words)
     assert third == "DEPARTMENT_MISMATCH"
 
 

@@ -112,7 +112,7 @@ class Home:
             self.city.act(
                 "GrantRevoked",
                 [self.city.officer],
-                {"reason": secrets.token_bytes(32)},
+                {"reason": secrets.token_bytes(32), "cause": 4},
                 target=grant,
                 revision=request.revision,
             )

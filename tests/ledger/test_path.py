@@ -98,7 +98,9 @@ def test_everything_from_department_to_grant(city: City) -> None:
         shown = interfaces.get_interface(connection, interface)
         assert shown["state"] == "ONLINE"
         assert shown["current"]["document_text"]["info"]["title"] == "婚姻登记查询"
-        grant = requests.get_request(connection, request)
+        grant = requests.get_request(
+            connection, request, at_s=int(time.time()), supplement_stops_clock=True
+        )
         assert (grant["state"], grant["granted_quota"]) == ("AGREED", str(2**64 - 1))
         assert (grant["requester"], grant["provider"]) == (requester.hex(), provider.hex())
         history = acts.list_acts(connection, target=request).items

@@ -76,7 +76,7 @@ EDGES = (0, 1, 2, 3, 5, 6, 7, 8, 255, 256, 2**31, 2**32 - 1, 2**63, U64, 2**256 
 def signers_of(act_type: ActType, source: random.Random) -> list[str]:
     """Return signers who may do this, or now and then somebody else."""
     side = PROVIDER
-    if act_type.name in ("RequestFiled",) or source.random() < 0.1:
+    if act_type.name in ("RequestFiled", "CorrectionFiled") or source.random() < 0.1:
         side = REQUESTER
     names: list[str] = []
     for wanted in act_type.signers:
@@ -89,7 +89,8 @@ def signers_of(act_type: ActType, source: random.Random) -> list[str]:
         elif wanted.startswith("AUTHORITY"):
             names.append(AUTHORITY[0])
         else:
-            names.append(f"{side} {wanted.split()[0].strip(',').lower()}")
+            of = REQUESTER if "the requester" in wanted else side
+            names.append(f"{of} {wanted.split()[0].strip(',').lower()}")
     names = [n if "system" not in n else f"{side} operator" for n in names]
     if source.random() < 0.1:
         names[source.randrange(len(names))] = source.choice(
@@ -112,6 +113,22 @@ def value_of(field: Field, city: City, act_type: ActType, source: random.Random)
     }.get(act_type.name)
     if usual is not None and source.random() < 0.9:
         return usual()[field.name]
+    legal: dict[str, Any] = {
+        "cause": 1,
+        "extension_days": 5,
+        "way": 1,
+        "from_day": 1,
+        "until_day": 2,
+        "subject": city.ids["grant"],
+        "subject_kind": 1,
+        "grant": city.ids["grant"],
+        "third_party_kind": 2,
+        "valid_until": city.now() + 3600,
+        "missing": digest("missing"),
+        "disposal": digest("disposal"),
+    }
+    if field.name in legal and source.random() < 0.9:
+        return legal[field.name]
     if field.kind == "uint":
         return source.choice(EDGES) % (1 << 8 * field.size)
     if field.kind == "bytes":
@@ -140,6 +157,11 @@ def target_of(act_type: ActType, city: City, source: random.Random) -> bytes:
         "GrantSuspended": ids["grant"],
         "GrantRevoked": ids["grant"],
         "GrantResumed": ids["grant"],
+        "SupplementAsked": ids["filed"],
+        "RequestExtended": ids["filed"],
+        "RequestWithdrawn": ids["filed"],
+        "DataProvided": ids["grant"],
+        "UseReported": ids["grant"],
     }
     if act_type.target_kind == "key":
         usual[act_type.name] = key(f"{PROVIDER} operator").public_key.key_id

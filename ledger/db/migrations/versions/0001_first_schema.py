@@ -403,6 +403,15 @@ def upgrade() -> None:
         sa.Column("granted_valid_until", ledger.db.types.Uint64(), nullable=True),
         sa.Column("granted_quota", ledger.db.types.Uint64(), nullable=True),
         sa.Column("suspended_by", sa.String(length=16), nullable=True),
+        sa.Column("answer_days", sa.BigInteger(), nullable=False),
+        sa.Column("extension_days", sa.BigInteger(), nullable=False),
+        sa.Column("filed_day", sa.BigInteger(), nullable=False),
+        sa.Column("asked_day", sa.BigInteger(), nullable=False),
+        sa.Column("supplemented_day", sa.BigInteger(), nullable=False),
+        sa.Column("extended_day", sa.BigInteger(), nullable=False),
+        sa.Column("answered_day", sa.BigInteger(), nullable=False),
+        sa.Column("provision_day", sa.BigInteger(), nullable=False),
+        sa.Column("reported_day", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
@@ -431,6 +440,87 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_successors_block_number"), ["block_number"], unique=False
         )
+
+    op.create_table(
+        "consents",
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("grant", sa.LargeBinary(), nullable=False),
+        sa.Column("provider", sa.LargeBinary(), nullable=False),
+        sa.Column("third_party", sa.LargeBinary(), nullable=False),
+        sa.Column("third_party_kind", sa.BigInteger(), nullable=False),
+        sa.Column("items", ledger.db.types.Uint256(), nullable=False),
+        sa.Column("valid_until", ledger.db.types.Uint64(), nullable=False),
+        sa.Column("purpose", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consents")),
+    )
+    with op.batch_alter_table("consents", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_consents_block_number"), ["block_number"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_consents_grant"), ["grant"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_consents_position_id"), ["position", "id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_consents_provider"), ["provider"], unique=False)
+
+    op.create_table(
+        "corrections",
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("requester", sa.LargeBinary(), nullable=False),
+        sa.Column("provider", sa.LargeBinary(), nullable=False),
+        sa.Column("subject", sa.LargeBinary(), nullable=False),
+        sa.Column("subject_kind", sa.BigInteger(), nullable=False),
+        sa.Column("items", ledger.db.types.Uint256(), nullable=False),
+        sa.Column("errors", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("filed_day", sa.BigInteger(), nullable=False),
+        sa.Column("closed_day", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_corrections")),
+    )
+    with op.batch_alter_table("corrections", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_corrections_block_number"), ["block_number"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_corrections_position_id"), ["position", "id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_corrections_provider"), ["provider"], unique=False)
+        batch_op.create_index(batch_op.f("ix_corrections_requester"), ["requester"], unique=False)
+        batch_op.create_index(batch_op.f("ix_corrections_subject"), ["subject"], unique=False)
+
+    op.create_table(
+        "disputes",
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("request", sa.LargeBinary(), nullable=False),
+        sa.Column("requester", sa.LargeBinary(), nullable=False),
+        sa.Column("provider", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("superior", sa.LargeBinary(), nullable=False),
+        sa.Column("ruling", sa.String(length=16), nullable=True),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_disputes")),
+    )
+    with op.batch_alter_table("disputes", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_disputes_block_number"), ["block_number"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_disputes_position_id"), ["position", "id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_disputes_provider"), ["provider"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_disputes_request_position"), ["request", "position"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_disputes_requester"), ["requester"], unique=False)
 
     op.create_table(
         "transactions",
@@ -510,6 +600,29 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_successors_block_number"))
 
     op.drop_table("successors")
+    with op.batch_alter_table("disputes", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_disputes_block_number"))
+        batch_op.drop_index(batch_op.f("ix_disputes_position_id"))
+        batch_op.drop_index(batch_op.f("ix_disputes_provider"))
+        batch_op.drop_index(batch_op.f("ix_disputes_request_position"))
+        batch_op.drop_index(batch_op.f("ix_disputes_requester"))
+
+    op.drop_table("disputes")
+    with op.batch_alter_table("corrections", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_corrections_block_number"))
+        batch_op.drop_index(batch_op.f("ix_corrections_position_id"))
+        batch_op.drop_index(batch_op.f("ix_corrections_provider"))
+        batch_op.drop_index(batch_op.f("ix_corrections_requester"))
+        batch_op.drop_index(batch_op.f("ix_corrections_subject"))
+
+    op.drop_table("corrections")
+    with op.batch_alter_table("consents", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_consents_block_number"))
+        batch_op.drop_index(batch_op.f("ix_consents_grant"))
+        batch_op.drop_index(batch_op.f("ix_consents_position_id"))
+        batch_op.drop_index(batch_op.f("ix_consents_provider"))
+
+    op.drop_table("consents")
     with op.batch_alter_table("requests", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_requests_requester"))
         batch_op.drop_index(batch_op.f("ix_requests_provider"))
