@@ -3,8 +3,13 @@
 A new act type gets its step here; `missing` names those that have none.
 """
 
+from protocol.acts import ZERO_ID
+from protocol.calendar import day_at
 from protocol.description import ACT_TYPES, Role
 from tests.contracts.city import AUTHORITY, CITY_HEAD, DELAY_S, City, digest, key, key_words
+
+REQUESTER = ("housing operator", "housing officer")
+ASKER, OFFICER = "housing officer", "civil affairs officer"
 
 
 def record_every_act(city: City) -> None:
@@ -73,11 +78,50 @@ def _record_the_calendar(city: City) -> None:
 
 
 def _record_the_requests(city: City) -> None:
-    officer, grant, reason = ("civil affairs officer",), city.ids["grant"], digest("reason")
-    city.do("RequestRefused", officer, city.ids["filed"], reason=reason)
-    city.do("GrantSuspended", officer, grant, reason=reason)
+    officer, asker, filed, reason = (OFFICER,), (ASKER,), city.ids["filed"], digest("reason")
+    both, grant, until = (ASKER, OFFICER), city.ids["grant"], city.now() + 30 * 86_400
+    city.do("SupplementAsked", officer, filed, missing=reason)
+    city.do("RequestSupplemented", REQUESTER, filed, **city.request_values(case=reason))
+    extended = {"extension_days": 10, "reason": reason}
+    city.do("RequestExtended", (OFFICER, AUTHORITY[0]), filed, **extended)
+    city.do("RequestRefused", officer, filed, reason=reason)
+    _record_the_disputes(city, filed)
+    other = city.do("RequestFiled", REQUESTER, **city.request_values())
+    city.do("RequestWithdrawn", asker, other)
+    city.do("DataProvided", officer, grant, way=1)
+    city.do("GrantRenewed", both, grant, valid_until=until, quota=20, case=reason)
+    today = day_at(city.now())
+    report = {"from_day": today - 1, "until_day": today, "uses": 3, "report": reason}
+    city.do("UseReported", REQUESTER[:1], grant, **report)
+    _record_the_corrections(city, grant)
+    city.do("GrantSuspended", officer, grant, reason=reason, cause=1)
     city.do("GrantResumed", officer, grant)
-    city.do("GrantRevoked", officer, grant, reason=reason)
+    city.do("GrantRevoked", asker, grant, reason=reason, cause=4)
+    city.do("DataDisposed", asker, grant, disposal=reason)
+
+
+def _record_the_disputes(city: City, refused: bytes) -> None:
+    reason = digest("reason")
+    opened = {"request": refused, "statement": reason}
+    dispute = city.do("DisputeOpened", (ASKER,), **opened)
+    steps = {"superior": ZERO_ID, "requester_steps": 1, "provider_steps": 1}
+    city.do("DisputeEscalated", (OFFICER,), dispute, **steps, statement=reason)
+    city.do("DisputeMediated", AUTHORITY[:1], dispute, proposal=reason)
+    city.do("DisputeDecided", AUTHORITY[:1], dispute, ruling=3, decision=reason)
+    again = city.do("DisputeOpened", (ASKER,), **opened)
+    city.do("DisputeSettled", (ASKER, OFFICER), again, terms=reason)
+
+
+def _record_the_corrections(city: City, grant: bytes) -> None:
+    reason = digest("reason")
+    found = {"subject": grant, "subject_kind": 1, "items": 1, "errors": reason}
+    correction = city.do("CorrectionFiled", REQUESTER[:1], **found)
+    city.do("CorrectionVerified", ("civil affairs operator",), correction, finding=reason)
+    city.do("CorrectionClosed", (OFFICER,), correction, result=1, report=reason)
+    third = {"third_party": digest("a bank"), "third_party_kind": 2, "purpose": reason}
+    words = {"grant": grant, "valid_until": city.now() + 600, "items": 1, **third}
+    consent = city.do("ThirdPartyConsented", (OFFICER,), **words)
+    city.do("ThirdPartyRevoked", (OFFICER,), consent, reason=reason)
 
 
 def _record_the_ends(city: City) -> None:
