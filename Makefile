@@ -16,12 +16,13 @@ help: ## this list
 
 setup: $(VENV)/.ready node_modules/.ready ## install the locked packages into .venv and node_modules
 
-$(VENV)/.ready: requirements-dev.lock pyproject.toml
+$(VENV)/.ready: requirements-dev.lock requirements-shapes.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@echo "setting up Python packages (once)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-shapes.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -48,6 +49,7 @@ lint: setup ## style, types, layers, contracts, freshness of generated files
 	$(BIN)/python scripts/act_types.py --check
 	$(BIN)/python scripts/error_codes.py --check
 	$(BIN)/python scripts/sm3_solidity.py --check
+	$(BIN)/python scripts/sm2_comb.py --check
 
 test: lint ## everything that must hold, in under 15 minutes on 2 cores
 	npx hardhat test
@@ -70,6 +72,7 @@ fmt: setup ## format the Python sources
 abi: setup ## compile the contracts and write the files that Python reads
 	$(BIN)/python scripts/act_types.py
 	$(BIN)/python scripts/sm3_solidity.py
+	$(BIN)/python scripts/sm2_comb.py
 	npm run --silent abi
 
 docs: setup ## write the generated parts of docs/

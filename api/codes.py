@@ -31,7 +31,14 @@ CONTRACT_CODES: Final[dict[str, Row]] = {
         "The nonce is not the key's next one; sign again",
     ),
     "KEY_UNKNOWN": (422, "密钥未登记", "The key is not registered"),
-    "KEY_NOT_ACTIVE": (422, "密钥已失效", "The key is not active"),
+    "KEY_NOT_ACTIVE": (422, "密钥已中止或吊销", "The key is suspended or revoked"),
+    "KEY_EXPIRED": (422, "密钥已过期", "The key has expired"),
+    "NOT_OWN_KEY": (403, "只能由该密钥本身签署", "Only the key itself may do this"),
+    "REPLACEMENT_TOO_EARLY": (
+        409,
+        "异议期未满，尚不能更换负责人密钥",
+        "The head can still object to the replacement",
+    ),
     "KEY_TAKEN": (409, "密钥已被登记", "The key is registered already"),
     "SIGNATURE_INVALID": (422, "签名验证不通过", "A signature does not hold"),
     "SIGNER_REPEATED": (422, "多个签名来自同一人", "Two signatures come from one person"),
@@ -63,6 +70,13 @@ CONTRACT_CODES: Final[dict[str, Row]] = {
     "VERSION_NOT_CURRENT": (409, "所引用的版本不是现行版本", "The version is not the current one"),
     "INTERFACE_NOT_LIVE": (409, "接口未上线", "The interface is not live"),
     "OWN_DATA": (422, "不能申请本部门的数据", "A department cannot request its own data"),
+    "DISPUTE_PENDING": (409, "该申请已有未决争议", "A dispute over this request is open"),
+    "OWN_DISPUTE": (403, "不得裁处本部门的争议", "Nobody judges the own department's dispute"),
+    "SUPERIOR_WRONG": (
+        422,
+        "所指部门不是双方最近的共同上级",
+        "It is not the lowest department above both parties",
+    ),
     "SUSPENDED_BY_OTHER": (403, "须由中止方恢复", "Only the side that suspended may resume"),
     "CALENDAR_UNKNOWN": (
         404,
@@ -111,6 +125,12 @@ BYTES_CODES: Final[dict[str, Row]] = {
     "CERTIFICATE_LIMIT": (413, "证书过大或过多", "Certificates are too large or too many"),
     "CERTIFICATE_MALFORMED": (400, "证书格式不正确", "The certificate is malformed"),
     "CERTIFICATE_NOT_YET_VALID": (422, "证书尚未生效", "A certificate is not valid yet"),
+    "CERTIFICATE_NOT_BOUND": (
+        422,
+        "链上未将该密钥绑定到此证书",
+        "The chain does not bind the key to this certificate",
+    ),
+    "CERTIFICATE_OTHER_KEY": (422, "证书属于另一密钥", "The certificate is of another key"),
     "CERTIFICATE_PATH_LENGTH": (422, "证书链超出允许的层数", "More CAs than their issuer allows"),
     "CERTIFICATE_REVOKED": (422, "证书已吊销", "A certificate is revoked"),
     "CERTIFICATE_SERIAL_REPEATED": (
@@ -121,6 +141,14 @@ BYTES_CODES: Final[dict[str, Row]] = {
     "CERTIFICATE_SIGNATURE": (422, "证书签名不成立", "A certificate's signature does not hold"),
     "CERTIFICATE_UNTRUSTED": (422, "证书不通向信任的根", "No chain leads to a trust anchor"),
     "CERTIFICATE_USAGE": (422, "证书用途不符", "A certificate is not made for this use"),
+    "CIPHERTEXT_INVALID": (
+        422,
+        "密文无法以该密钥解开",
+        "The ciphertext does not open with this key",
+    ),
+    "ENVELOPE_MALFORMED": (400, "加密信封格式不正确", "The envelope is malformed"),
+    "NOT_A_PARTY": (403, "该密钥不是收件方", "The envelope is not for this key"),
+    "PLAINTEXT_INVALID": (422, "待加密内容长度不合规则", "SM2 does not encrypt this length"),
     "CHECKPOINT_INVALID": (422, "检查点验证不通过", "The checkpoint does not hold"),
     "CHECKPOINT_MALFORMED": (400, "检查点格式不正确", "The checkpoint is malformed"),
     "CRL_MALFORMED": (400, "吊销列表格式不正确", "The revocation list is malformed"),
@@ -219,6 +247,7 @@ LEDGER_CODES: Final[dict[str, Row]] = {
         "缺少签署件所载的公开文件",
         "A document that the act names is missing",
     ),
+    "DEPLOYMENT_DIFFERS": (500, "部署文件与合约不符", "deployment.json differs from the contracts"),
     "DOCUMENT_UNEXPECTED": (422, "签署件未载明该公开文件", "The act does not name this document"),
     "DOCUMENT_UNKNOWN": (404, "没有该公开文件", "The document is not known"),
     "ENGINE_BUSY": (503, "链引擎繁忙，请稍后再试", "The chain's engine is busy; try again"),
@@ -305,6 +334,12 @@ CLIENT_CODES: Final[dict[str, Row]] = {
     "WITNESS_FORK": (409, "见证人发现分叉", "A witness has found a fork"),
     "WITNESS_STATE_DAMAGED": (500, "见证人状态文件已损坏", "The witness's state cannot be read"),
     "ACT_PENDING": (503, "签署件尚未上链，请稍后再查", "The act is not recorded yet; ask again"),
+    "SECOND_OPINION_DIFFERS": (
+        500,
+        "两种 SM2 实现的结论不同",
+        "Two implementations of SM2 differ",
+    ),
+    "ANSWER_NOT_SIGNED": (503, "服务的应答未能签名", "The service's answer could not be signed"),
     "ANSWER_NOT_JSON": (502, "服务的应答不是 JSON", "The service's answer is not JSON"),
     "ANSWER_TOO_LARGE": (502, "服务的应答过大", "The service's answer is too large"),
     "COMMITMENT_MISMATCH": (
@@ -384,4 +419,36 @@ API_CODES: Final[dict[str, Row]] = {
     "WORKER_STOPPED": (503, "后台线程已停止", "A thread of the ledger has stopped"),
     "RATE_LIMITED": (429, "请求过于频繁", "Too many requests"),
     "REQUEST_MALFORMED": (400, "请求格式不正确", "The request is malformed"),
+}
+
+#: tokens/: keys in tokens and hardware security modules.
+TOKEN_CODES: Final[dict[str, Row]] = {
+    "PKCS11_FAILED": (500, "密码令牌拒绝执行", "The token refused"),
+    "PKCS11_KEY_AMBIGUOUS": (500, "令牌中有多个密钥符合", "Several keys of the token fit the URI"),
+    "PKCS11_KEY_EXISTS": (409, "令牌中已有同名密钥", "The token has a key of this label"),
+    "PKCS11_KEY_UNKNOWN": (500, "令牌中没有该密钥", "The token has no such key"),
+    "PKCS11_KEY_UNSUITABLE": (500, "该密钥不是 SM2 密钥", "The token's key is not an SM2 key"),
+    "PKCS11_MECHANISM_UNSUPPORTED": (
+        500,
+        "令牌不支持该签名机制",
+        "The token does not sign in this way",
+    ),
+    "PKCS11_PIN_COUNT_LOW": (
+        500,
+        "此前输错过 PIN，须由人工输入一次",
+        "A wrong PIN was given before: a person has to type it once",
+    ),
+    "PKCS11_PIN_INVALID": (500, "令牌 PIN 不正确", "The token's PIN is wrong"),
+    "PKCS11_PIN_LOCKED": (500, "令牌 PIN 已锁定", "The token's PIN is locked"),
+    "PKCS11_PIN_MISSING": (500, "未提供令牌 PIN", "The token's PIN is not given"),
+    "PKCS11_SIGNATURE_WRONG": (
+        500,
+        "令牌给出的签名不正确，已丢弃",
+        "What the token signed does not hold and was thrown away",
+    ),
+    "PKCS11_TIMEOUT": (503, "令牌驱动没有响应", "The token's module does not answer"),
+    "PKCS11_TOKEN_AMBIGUOUS": (500, "有多个令牌符合", "Several tokens fit the URI"),
+    "PKCS11_TOKEN_UNKNOWN": (503, "未插入该令牌", "The token is not present"),
+    "PKCS11_UNAVAILABLE": (503, "令牌或其驱动不可用", "The token or its module cannot be used"),
+    "PKCS11_URI_INVALID": (400, "pkcs11 URI 无法使用", "The pkcs11: URI cannot be used"),
 }

@@ -40,7 +40,7 @@ def run(settings: Settings) -> None:
     platform_key = load_key(settings, "platform")
     if platform_key.public_key != deployment.platform_key:
         raise LedgerError(
-            "PLATFORM_KEY_DIFFERS", "keys/platform.pem is not the key that deployment.json names"
+            "PLATFORM_KEY_DIFFERS", "the platform's key is not the one that deployment.json names"
         )
     with ExitStack() as stack:
         engine = make_engine(settings.resolved_database_url)

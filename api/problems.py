@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from api.catalogue_codes import CATALOGUE_CODES
 from api.codes import (
     API_CODES,
     BYTES_CODES,
@@ -25,6 +26,7 @@ from api.codes import (
     CONTRACT_CODES,
     EVIDENCE_CODES,
     LEDGER_CODES,
+    TOKEN_CODES,
     Row,
 )
 from api.gateway.codes import CODES as GATEWAY_CODES
@@ -53,7 +55,9 @@ def _joined() -> dict[str, Row]:
         LEDGER_CODES,
         CLIENT_CODES,
         API_CODES,
+        CATALOGUE_CODES,
         GATEWAY_CODES,
+        TOKEN_CODES,
     )
     joined: dict[str, Row] = {}
     for table in tables:

@@ -123,6 +123,9 @@ class TargetOut(Strict):
         "interface",
         "request",
         "log",
+        "correction",
+        "dispute",
+        "consent",
     ]
     revision: int = Field(ge=0, description="revision that the next act must name / 当前版次")
 
@@ -162,6 +165,9 @@ class DeploymentOut(Strict):
     platform_key: Hex64
     gateway_key: Hex64
     origin: str = Field(description="origin of the gateway's log / 日志名称")
+    supplement_stops_clock: bool = Field(
+        description="the answer's clock stands still until a supplement arrives / 补正期间不计时"
+    )
 
 
 class WorkerOut(Strict):

@@ -17,7 +17,21 @@ Item = TypeVar("Item")
 EntryState = Literal["SUBMITTED", "PUBLISHED", "RETIRED"]
 ClaimState = Literal["SOURCE", "CONFLICT", "REJECTED", "RELEASED"]
 InterfaceState = Literal["REGISTERED", "ONLINE", "SUSPENDED", "RETIRED"]
-RequestState = Literal["FILED", "AGREED", "REFUSED", "SUSPENDED", "REVOKED"]
+RequestState = Literal[
+    "FILED",
+    "SUPPLEMENT",
+    "AGREED",
+    "REFUSED",
+    "WITHDRAWN",
+    "PROVIDED",
+    "SUSPENDED",
+    "REVOKED",
+    "DISPOSED",
+]
+CorrectionState = Literal["FILED", "VERIFIED", "CORRECTED", "REJECTED"]
+DisputeState = Literal["NEGOTIATION", "AUTHORITY", "GOVERNMENT", "DECIDED"]
+ConsentState = Literal["CONSENTED", "REVOKED"]
+Day = Annotated[str, StringConstraints(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 Side = Literal["PROVIDER", "AUTHORITY"]
 
 
@@ -45,6 +59,20 @@ class DepartmentOut(Strict):
     block_number: Natural
 
 
+class ProposalOut(Strict):
+    """A key that is to replace all keys of a head / 拟更换的负责人密钥."""
+
+    id: Hex32 = Field(description="the act that proposed it / 提出更换的签署件")
+    key_id: Hex32
+    public_key: Hex64
+    valid_until: U64 = Field(description="unix time; 0: no end / 密钥有效期")
+    reason_code: Natural
+    proposed_at: Natural
+    ready_at: Natural = Field(description="until then the head's objection wins / 异议期满时间")
+    state: Literal["PENDING", "OBJECTED", "REPLACED", "LAPSED"]
+    block_number: Natural
+
+
 class PersonOut(Strict):
     """A person: roles in one department; names are not recorded / 人员."""
 
@@ -52,7 +80,51 @@ class PersonOut(Strict):
     department: Hex32
     roles: Natural = Field(description="role bits / 角色位")
     role_names: list[str]
+    proposal: ProposalOut | None = Field(
+        description="newest proposal of a head's key / 最近一次负责人密钥更换"
+    )
     revision: Natural
+    block_number: Natural
+
+
+class CertificateOut(Strict):
+    """The certificate that a key is bound to / 绑定的数字证书."""
+
+    issuer: Hex32 = Field(description="SM3 of the issuer's name in DER / 颁发者摘要")
+    serial: Hex32 = Field(description="serial number / 序列号")
+    certificate: Hex32 = Field(description="SM3 of the certificate in DER / 证书摘要")
+    not_after: U64
+    act_id: Hex32
+    block_number: Natural
+
+
+class AuthorityPersonOut(Strict):
+    """A person of the authority / 主管部门人员."""
+
+    id: Hex32
+    has_active_key: bool
+
+
+class SuccessorOut(Strict):
+    """The contract that follows one of this deployment / 后继合约."""
+
+    contract: str
+    successor: str
+    act_id: Hex32
+    block_number: Natural
+
+
+class AuthorityOut(Strict):
+    """The authority: who acts together, and how many / 主管部门及门限."""
+
+    department: Hex32
+    threshold: Natural = Field(description="signatures that an act of weight needs / 门限")
+    active_keys: Natural = Field(description="persons with an active key / 有效密钥数")
+    replacement_delay_s: Natural = Field(
+        description="seconds for which a head can object / 负责人换钥异议期"
+    )
+    persons: list[AuthorityPersonOut]
+    successors: list[SuccessorOut]
     block_number: Natural
 
 
@@ -62,8 +134,17 @@ class KeyOut(Strict):
     id: Hex32
     public_key: Hex64
     person: Hex32
-    state: Literal["ACTIVE", "REVOKED"]
-    reason_code: Natural = Field(description="0 while active / 失效原因")
+    state: Literal["ACTIVE", "SUSPENDED", "REVOKED", "EXPIRED"] = Field(
+        description="state at the time of the answer / 当前状态"
+    )
+    reason_code: Natural = Field(
+        description="0 while active; 1 rotated 2 lost 3 compromised 4 left / 原因"
+    )
+    valid_until: U64 = Field(description="unix time; 0: no end / 有效期")
+    expires_at: U64 = Field(
+        description="end by validity or certificate, the sooner; 0: no end / 实际到期时间"
+    )
+    certificate: CertificateOut | None
     revision: Natural
     block_number: Natural
 
@@ -258,6 +339,30 @@ class InterfaceDetail(InterfaceOut):
     versions: list[InterfaceVersionWithText]
 
 
+class RequestClockOut(Strict):
+    """Statutory clocks of a request, Order 809 Art 21 and 22 / 办理时限.
+
+    Days are those of Asia/Shanghai; null: not yet. Due days need the published calendar.
+    """
+
+    answer_days: Natural = Field(description="working days for the answer / 答复工作日数")
+    extension_days: Natural = Field(description="working days of the extension / 延长工作日数")
+    filed_day: Day
+    asked_day: Day | None = Field(description="notice of what is missing / 补正告知日")
+    supplemented_day: Day | None = Field(description="day of the supplement / 补正日")
+    extended_day: Day | None = Field(description="day of the extension / 延期日")
+    answered_day: Day | None = Field(description="agreed, refused or withdrawn / 答复日")
+    provision_day: Day | None = Field(description="provided, or ended before / 提供日")
+    as_of_day: Day = Field(description="day as of which it is said what is late / 计算日")
+    answer_due: Day | None = Field(description="null while the clock stands still / 答复到期日")
+    answer_late: bool | None = Field(description="null without the calendar / 答复是否逾期")
+    provide_due: Day | None = Field(description="null unless agreed / 提供到期日")
+    provision_late: bool | None = Field(description="null without the calendar / 提供是否逾期")
+    calendar_missing: Natural | None = Field(
+        description="year whose working days are not published / 未发布工作日历的年份"
+    )
+
+
 class RequestOut(Strict):
     """A share request and the grant that it became / 共享申请与授权."""
 
@@ -279,6 +384,67 @@ class RequestOut(Strict):
     granted_valid_until: U64 | None
     granted_quota: U64 | None
     suspended_by: Side | None
+    clock: RequestClockOut
+    reported_day: Day | None = Field(description="last day a use report covers / 使用报告截至日")
+    live: bool = Field(description="the grant releases data now / 授权现时可用")
+    expired: bool = Field(description="the grant's term is over / 授权已到期")
+    revision: Natural
+    block_number: Natural
+
+
+class CorrectionOut(Strict):
+    """Errors that a department found in data of another one / 校核."""
+
+    id: Hex32
+    requester: Hex32
+    provider: Hex32
+    subject: Hex32 = Field(description="grant or entry / 授权或目录条目")
+    subject_kind: Literal[1, 2] = Field(description="1 grant, 2 entry / 对象类别")
+    items: Hex32 = Field(description="mask of the items in error / 有误的信息项")
+    errors: Hex32 = Field(description="commitment to the sealed description / 错误说明承诺值")
+    state: CorrectionState
+    filed_day: Day
+    closed_day: Day | None = Field(description="null before the report / 办结日")
+    as_of_day: Day = Field(description="day as of which it is said what is late / 计算日")
+    due: Day | None = Field(description="null without the calendar / 到期日")
+    late: bool | None = Field(description="null without the calendar / 是否逾期")
+    calendar_missing: Natural | None = Field(
+        description="year whose working days are not published / 未发布工作日历的年份"
+    )
+    revision: Natural
+    block_number: Natural
+
+
+class DisputeOut(Strict):
+    """A dispute over a request or grant / 争议."""
+
+    id: Hex32
+    request: Hex32
+    requester: Hex32
+    provider: Hex32
+    state: DisputeState
+    superior: Hex32 = Field(description="department above both; zeros if none / 共同上级")
+    ruling: Literal["REQUESTER", "PROVIDER", "PARTLY", "SETTLED"] | None = Field(
+        description="how it ended / 处理结果"
+    )
+    revision: Natural
+    block_number: Natural
+
+
+class ConsentOut(Strict):
+    """A provider's consent that data are passed on / 同意向第三方提供."""
+
+    id: Hex32
+    grant: Hex32
+    provider: Hex32
+    third_party: Hex32 = Field(description="department, or commitment to who it is / 第三方")
+    third_party_kind: Literal[1, 2] = Field(description="1 department, 2 outside / 第三方类别")
+    items: Hex32
+    effective_items: Hex32 = Field(description="what may be passed on now / 现时可提供的信息项")
+    valid_until: U64
+    purpose: Hex32 = Field(description="commitment to the sealed purpose / 目的承诺值")
+    state: ConsentState
+    live: bool = Field(description="it holds now / 现时有效")
     revision: Natural
     block_number: Natural
 

@@ -1,10 +1,11 @@
 """Routes that refuse unknown query parameters, and JSON that readers may differ on."""
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
@@ -24,13 +25,21 @@ class _StrictRequest(Request):
             raise json.JSONDecodeError(error.message, "", 0) from None
 
 
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    """Yield the query parameters of a route and of what it depends on."""
+    for field in dependant.query_params:
+        yield field.alias
+    for below in dependant.dependencies:
+        yield from _query_names(below)
+
+
 class StrictRoute(APIRoute):
     """A route that refuses unknown and repeated query parameters."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the framework's handler."""
         handler = super().get_route_handler()
-        known = {field.alias for field in self.dependant.query_params}
+        known = set(_query_names(self.dependant))
 
         async def strict_handler(request: Request) -> Response:
             names = [name for name, _ in request.query_params.multi_items()]

@@ -1,9 +1,10 @@
-"""Gas of SM2 and SM3 on chain, with OpenZeppelin's P-256 verifier in the same run as baseline.
+"""Gas of SM2, SM3 and every act, with OpenZeppelin's P-256 verifier in the same run as baseline.
 
     python -m bench.gas [--quick] [--json]
 
-Execution gas as `gasleft` differences in a contract of contracts/test: without the 21,000 of a
-transaction and its calldata, with the price of the calls that an act makes.
+SM2 and SM3: execution gas as `gasleft` differences in a contract of contracts/test: without the
+21,000 of a transaction and its calldata, with the price of the calls that an act makes.
+`gas_act_<type>`: the whole transaction, all signers' keys with tables, or none.
 """
 
 import argparse
@@ -26,8 +27,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from eth_abi.abi import decode, encode
 
+from bench.act_gas import measure_acts
 from bench.report import CannotMeasure, Result, run
 from crypto.keccak import keccak256
+from crypto.merkle import node_hash
 from crypto.sm2 import PrivateKey, digest_e
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -155,6 +158,20 @@ def measure_sm(chain: Chain, keys: int, signatures: int) -> dict[str, float]:
     return {name: statistics.median(gas) for name, gas in found.items()}
 
 
+def measure_inclusion(chain: Chain, depth: int) -> int:
+    """Return the gas of checking a leaf of a complete tree of this depth."""
+    leaf, path = secrets.token_bytes(32), [secrets.token_bytes(32) for _ in range(depth)]
+    root, index = leaf, secrets.randbelow(1 << depth)
+    for level, sibling in enumerate(path):
+        root = node_hash(sibling, root) if index >> level & 1 else node_hash(root, sibling)
+    types = ["bytes32", "uint64", "uint64", "bytes32[]", "bytes32"]
+    arguments = (leaf, index, 1 << depth, path, root)
+    data = "0x" + call_data("isIncluded", types, *arguments).hex()
+    answer = chain.rpc("eth_call", {"to": SM, "data": data, "gas": hex(BLOCK_GAS)}, "latest")
+    assert int(answer, 16) == 1
+    return chain.warm("isIncluded", types, *arguments)
+
+
 def measure_p256(chain: Chain, signatures: int) -> float:
     """Return the median gas of OpenZeppelin's verifier."""
     found = []
@@ -188,11 +205,13 @@ def measure(options: argparse.Namespace) -> list[Result]:
     with started(binary, code, meter["deployedBytecode"]) as chain:
         baseline = measure_p256(chain, signatures)
         found = measure_sm(chain, keys, signatures)
+        found["sm3_inclusion_20_gas"] = measure_inclusion(chain, 20)
     results = [Result("openzeppelin_p256_gas", baseline, "gas", baseline)]
     for metric, value in found.items():
         beside = baseline if metric.startswith("sm2") else None
         results.append(Result(metric, value, "gas", beside, TARGETS.get(metric), at_most=True))
-    return [*results, Result("sm_code_bytes", len(code) // 2 - 1, "bytes")]
+    results.append(Result("sm_code_bytes", len(code) // 2 - 1, "bytes"))
+    return results + measure_acts()
 
 
 def versions() -> dict[str, str]:
@@ -211,4 +230,4 @@ def _artifact() -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(run("gas", "SM2 and SM3 on chain beside P-256.", measure, versions))
+    sys.exit(run("gas", "SM2, SM3 and acts on chain beside P-256.", measure, versions))

@@ -2,6 +2,7 @@
 
 SanlianError                     every error of the product; has a stable ``code``
 ├── CryptoError                  keys, signatures, digests, encodings
+│   └── TokenError               a token, or the module that speaks to it, cannot sign (tokens/)
 ├── ProtocolError                bytes that do not follow docs/protocol.md
 ├── VerificationError            evidence, receipts, checkpoints that do not hold
 ├── LedgerError                  engine, relay, index, database, log
@@ -56,3 +57,7 @@ class OutcomeUnknown(LedgerError):
 
 class RequestRefused(SanlianError):
     """A rule refused what was asked."""
+
+
+class TokenError(CryptoError):
+    """A token, or the module that speaks to it, cannot do what was asked."""

@@ -51,6 +51,10 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     # signatures
     "EVP_PKEY_sign_init": (c_int, (c_void_p,)),
     "EVP_PKEY_sign": (c_int, (c_void_p, c_char_p, POINTER(c_size_t), c_char_p, c_size_t)),
+    "EVP_PKEY_encrypt_init": (c_int, (c_void_p,)),
+    "EVP_PKEY_encrypt": (c_int, (c_void_p, c_char_p, POINTER(c_size_t), c_char_p, c_size_t)),
+    "EVP_PKEY_decrypt_init": (c_int, (c_void_p,)),
+    "EVP_PKEY_decrypt": (c_int, (c_void_p, c_char_p, POINTER(c_size_t), c_char_p, c_size_t)),
     "EVP_PKEY_verify_init": (c_int, (c_void_p,)),
     "EVP_PKEY_verify": (c_int, (c_void_p, c_char_p, c_size_t, c_char_p, c_size_t)),
     # points

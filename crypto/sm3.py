@@ -32,15 +32,25 @@ def _fresh() -> hashes.Hash:
     try:
         return hashes.Hash(_ALGORITHM)
     except (InternalError, UnsupportedAlgorithm):
-        reason = "The OpenSSL of the package cryptography has no SM3"
-        raise CryptoError("LIBCRYPTO_UNSUITABLE", f"{reason}; {REMEDY}.", reason=reason) from None
+        raise _without_sm3() from None
 
 
 def hmac_sm3(key: bytes, data: bytes) -> bytes:
     """Return HMAC-SM3 (32 bytes) of data under a key of any length.
 
+    Raises:
+        CryptoError: LIBCRYPTO_UNSUITABLE when the library has no SM3.
+
     Standard: GB/T 15852.2-2012 (HMAC) with GB/T 32905-2016.
     """
-    context = hmac.HMAC(key, _ALGORITHM)
+    try:
+        context = hmac.HMAC(key, _ALGORITHM)
+    except (InternalError, UnsupportedAlgorithm):
+        raise _without_sm3() from None
     context.update(data)
     return context.finalize()
+
+
+def _without_sm3() -> CryptoError:
+    reason = "The OpenSSL of the package cryptography has no SM3"
+    return CryptoError("LIBCRYPTO_UNSUITABLE", f"{reason}; {REMEDY}.", reason=reason)

@@ -35,6 +35,8 @@ PASSPHRASE = "example-city"  # noqa: S105 - as public as the keys it protects
 ORIGIN = "shanwei.example/gateway-1"
 WITNESSES = ((AUDIT, "audit"), (JUSTICE, "justice"))
 PLAN_LIFETIME_S = 7 * 24 * 3600
+#: Short, so that the replacement of a head's key can be tried out.
+REPLACEMENT_DELAY_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ def founders() -> Founders:
         threshold=THRESHOLD,
         witnesses=tuple(unit_key(unit, "witness").public_key for unit, _ in WITNESSES),
         witness_threshold=2,
+        replacement_delay_s=REPLACEMENT_DELAY_S,
     )
 
 

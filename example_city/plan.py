@@ -115,6 +115,7 @@ class Planner:
                 "name": unit.name,
                 "key_x": head.public_key.x,
                 "key_y": head.public_key.y,
+                "valid_until": 0,
             },
             words=f"{unit.name} is registered by two of three authority keys and its head",
         )
@@ -127,7 +128,12 @@ class Planner:
         return self.act(
             "PersonEnrolled",
             (unit_key(unit, "head"), person),
-            {"roles": int(roles), "key_x": person.public_key.x, "key_y": person.public_key.y},
+            {
+                "roles": int(roles),
+                "key_x": person.public_key.x,
+                "key_y": person.public_key.y,
+                "valid_until": 0,
+            },
             words=f"the head of unit {unit:02d} enrols its {role_name}",
         )
 

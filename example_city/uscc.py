@@ -1,6 +1,8 @@
 """Unified social credit codes (GB 32100-2015) for made-up companies."""
 
-ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+from protocol.credit_code import ALPHABET, is_credit_code
+
+__all__ = ["ALPHABET", "check_character"]
 
 
 def check_character(first17: str) -> str:
@@ -9,7 +11,7 @@ def check_character(first17: str) -> str:
     Raises:
         ValueError: not 17 characters of the alphabet.
     """
-    if len(first17) != 17:
-        raise ValueError(first17)
-    total = sum(ALPHABET.index(c) * pow(3, i, 31) for i, c in enumerate(first17))
-    return ALPHABET[(31 - total % 31) % 31]
+    for last in ALPHABET:
+        if is_credit_code(first17 + last, overridden=False):
+            return last
+    raise ValueError(first17)

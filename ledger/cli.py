@@ -18,12 +18,14 @@ from pydantic import ValidationError
 from crypto.errors import SanlianError, VerificationError
 from crypto.keyfile import load_public_key
 from crypto.sm2 import PublicKey
+from ledger.chain.deploy import DEFAULT_REPLACEMENT_DELAY_S
 from ledger.deployment import load_deployment
 from ledger.processes import node_running, platform_processes
 from ledger.settings import Settings, load_settings
 from ledger.setup import Founders, initialise
 from ledger.supervisor import Supervisor
 from protocol.evidence import Status, verify_evidence
+from protocol.model import MAX_REPLACEMENT_DELAY_S
 from protocol.trust import TrustRoot
 
 CANNOT_DECIDE = 2
@@ -106,7 +108,20 @@ def _read_public_key(path: Path) -> PublicKey:
     show_default=True,
     help="How many witnesses must vouch for a block. 见证门限。",
 )
+@click.option(
+    "--replacement-delay-s",
+    type=click.IntRange(1, MAX_REPLACEMENT_DELAY_S),
+    default=DEFAULT_REPLACEMENT_DELAY_S,
+    show_default=True,
+    help="Seconds for a head's objection to a new key; fixed for ever. 换钥异议期。",
+)
 @click.option("--origin", required=True, help="Origin of the access log, a-z 0-9 . / -")
+@click.option(
+    "--supplement-stops-clock/--supplement-clock-runs-on",
+    default=True,
+    show_default=True,
+    help="Whether the clock of an answer waits for a supplement, for ever. 补正期间是否停止计时。",
+)
 @plain_errors()
 def init(
     *,
@@ -116,7 +131,9 @@ def init(
     threshold: int,
     witness: tuple[Path, ...],
     witness_threshold: int,
+    replacement_delay_s: int,
     origin: str,
+    supplement_stops_clock: bool,
 ) -> None:
     """Deploy a new ledger (public keys as PEM files). 部署新账本。"""
     settings = load_settings(home.absolute())
@@ -127,6 +144,8 @@ def init(
         threshold=threshold,
         witnesses=tuple(map(_read_public_key, witness)),
         witness_threshold=witness_threshold,
+        replacement_delay_s=replacement_delay_s,
+        supplement_stops_clock=supplement_stops_clock,
     )
     supervisor = Supervisor(settings.home / "processes", say=_say)
     try:

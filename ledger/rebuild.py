@@ -23,6 +23,7 @@ from ledger.db.engine import make_engine, read_transaction, write_transaction
 from ledger.db.migrate import upgrade
 from ledger.db.state import find_head
 from ledger.deployment import load_deployment
+from ledger.search import index_document
 from ledger.settings import Settings
 from protocol.deployment import Deployment
 
@@ -33,10 +34,14 @@ DERIVED: tuple[type[models.Base], ...] = (
     models.Block,
     models.Event,
     models.DocumentPiece,
+    models.DocumentText,
     models.Authority,
     models.Department,
     models.Person,
     models.Key,
+    models.Certificate,
+    models.Proposal,
+    models.Successor,
     models.CalendarYear,
     models.Entry,
     models.EntryVersion,
@@ -45,6 +50,9 @@ DERIVED: tuple[type[models.Base], ...] = (
     models.Interface,
     models.InterfaceVersion,
     models.Request,
+    models.Correction,
+    models.Dispute,
+    models.Consent,
     models.Log,
     models.Anchor,
     models.Nonce,
@@ -252,6 +260,9 @@ def _carry_over(old: Engine, new: Engine) -> int:
                 rows.append(row)
             for start in range(0, len(rows), _BATCH):
                 target.execute(insert(kind), rows[start : start + _BATCH])
+            if kind is models.Document:
+                for row in rows:
+                    index_document(target, row["digest"], row["data"])
         return carried
 
 

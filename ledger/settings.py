@@ -48,6 +48,15 @@ class Settings(BaseSettings):
     key_passphrase: str = Field(
         "", repr=False, description="passphrase of keys/*.pem; better in the environment"
     )
+    platform_key: str = Field(
+        "", description="pkcs11: URI of the platform's key; empty: keys/platform.pem"
+    )
+    gateway_key: str = Field(
+        "", description="pkcs11: URI of the gateway's key; empty: keys/gateway.pem"
+    )
+    token_pin: str = Field(
+        "", repr=False, description="PIN of the token with these keys; better in the environment"
+    )
     clock_skew_s: int = Field(60, ge=1, le=300, description="allowed clock difference of requests")
     head_max_age_s: int = Field(
         60, ge=1, le=86400, description="the gateway refuses when the head was not seen for so long"

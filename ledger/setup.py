@@ -13,10 +13,11 @@ from pathlib import Path
 
 from crypto.errors import CryptoError, LedgerError
 from crypto.keyfile import dump_private_key, load_private_key
-from crypto.sm2 import PrivateKey, PublicKey
-from ledger.chain.deploy import deploy_contracts
+from crypto.sm2 import PrivateKey, PublicKey, Signer
+from ledger.chain.deploy import DEFAULT_REPLACEMENT_DELAY_S, deploy_contracts
 from ledger.chain.rpc import Rpc
 from ledger.settings import Settings
+from ledger.token_keys import open_token_key, token_uri
 from protocol.deployment import Deployment
 from protocol.example_keys import refuse_example_key
 from protocol.trust import TrustRoot
@@ -34,6 +35,8 @@ class Founders:
         threshold: how many of them sign acts of weight.
         witnesses: keys of the witnesses that verifiers pin.
         witness_threshold: how many of them must vouch for a block.
+        replacement_delay_s: seconds for which a head can object to the replacement of the key.
+        supplement_stops_clock: whether a notice of what is missing stops the answer's clock.
     """
 
     head: PublicKey
@@ -41,6 +44,8 @@ class Founders:
     threshold: int
     witnesses: tuple[PublicKey, ...]
     witness_threshold: int
+    replacement_delay_s: int = DEFAULT_REPLACEMENT_DELAY_S
+    supplement_stops_clock: bool = True
 
 
 def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -79,16 +84,19 @@ def load_relay_key(settings: Settings) -> bytes:
     return key
 
 
-def load_key(settings: Settings, name: str) -> PrivateKey:
-    """Return the platform's or the gateway's private key.
+def load_key(settings: Settings, name: str) -> Signer:
+    """Return the platform's or the gateway's key, from its file or its token.
 
     Args:
-        settings: the settings, with the passphrase.
+        settings: the settings, with passphrase and PIN.
         name: "platform" or "gateway".
 
     Raises:
         LedgerError: KEY_FILE_MISSING, KEY_FILE_UNREADABLE (wrong passphrase or damaged).
+        TokenError: see tokens.key.TokenKey.
     """
+    if token_uri(settings, name):
+        return open_token_key(settings, name)
     path = settings.home / "keys" / f"{name}.pem"
     try:
         return load_private_key(path.read_bytes(), settings.key_passphrase)
@@ -103,6 +111,8 @@ def load_key(settings: Settings, name: str) -> PrivateKey:
 def make_keys(settings: Settings, keys: Mapping[str, PrivateKey], *, iterations: int) -> None:
     """Write the platform's and the gateway's key files and the relay's key, once.
 
+    A key that the settings name by a pkcs11: URI is in its token already.
+
     Args:
         settings: the settings, with the passphrase.
         keys: given keys by name; "platform" and "gateway" are made where they are not given.
@@ -112,7 +122,7 @@ def make_keys(settings: Settings, keys: Mapping[str, PrivateKey], *, iterations:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in ("platform", "gateway"):
         path = directory / f"{name}.pem"
-        if not path.exists():
+        if not token_uri(settings, name) and not path.exists():
             key = keys.get(name) or PrivateKey.generate()
             pem = dump_private_key(key, settings.key_passphrase, iterations=iterations)
             write_file(path, pem, mode=0o600)
@@ -144,12 +154,14 @@ def initialise(
 
     Raises:
         LedgerError: ALREADY_DEPLOYED, PASSPHRASE_MISSING, or what the node answers.
+        TokenError: see load_key.
         ProtocolError: EXAMPLE_KEY_REFUSED.
     """
     path = settings.home / "deployment.json"
     if path.exists():
         raise LedgerError("ALREADY_DEPLOYED", f"{path} exists; nothing was changed")
-    if not settings.key_passphrase:
+    in_files = [name for name in ("platform", "gateway") if not token_uri(settings, name)]
+    if in_files and not settings.key_passphrase:
         raise LedgerError(
             "PASSPHRASE_MISSING", "set SANLIAN_KEY_PASSPHRASE: it protects the platform's keys"
         )
@@ -166,6 +178,8 @@ def initialise(
             head_key=founders.head,
             authority_keys=founders.authority,
             threshold=founders.threshold,
+            replacement_delay_s=founders.replacement_delay_s,
+            supplement_stops_clock=founders.supplement_stops_clock,
         )
     finally:
         rpc.close()
@@ -184,6 +198,7 @@ def initialise(
         platform_key=load_key(settings, "platform").public_key,
         gateway_key=load_key(settings, "gateway").public_key,
         origin=origin,
+        supplement_stops_clock=founders.supplement_stops_clock,
     )
     write_file(path, deployment.to_bytes())
     return deployment

@@ -1,7 +1,7 @@
 """The platform's signed acknowledgement of an act (docs/protocol.md, 3.6)."""
 
 from crypto.errors import CryptoError, VerificationError
-from crypto.sm2 import PrivateKey, PublicKey, Signature, verify
+from crypto.sm2 import PublicKey, Signature, Signer, verify
 
 
 def acknowledgement_text(*, chain_id: int, act_id: bytes, received_at: int) -> bytes:
@@ -10,7 +10,7 @@ def acknowledgement_text(*, chain_id: int, act_id: bytes, received_at: int) -> b
 
 
 def sign_acknowledgement(
-    key: PrivateKey, *, chain_id: int, act_id: bytes, received_at: int
+    key: Signer, *, chain_id: int, act_id: bytes, received_at: int
 ) -> Signature:
     """Sign an acknowledgement with the platform's key."""
     return key.sign(acknowledgement_text(chain_id=chain_id, act_id=act_id, received_at=received_at))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from crypto.errors import ProtocolError
-from crypto.sm2 import PrivateKey, PublicKey, Signature, digest_e
+from crypto.sm2 import PublicKey, Signature, Signer, digest_e
 from crypto.sm3 import sm3
 from protocol.description import BY_CODE, BY_NAME, WORD, ActType, Field
 
@@ -258,7 +258,7 @@ def make_act(
     return act
 
 
-def sign_act(act: Act, keys: Sequence[PrivateKey]) -> SignedAct:
+def sign_act(act: Act, keys: Sequence[Signer]) -> SignedAct:
     """Sign an act with each key in order; the first must be the actor's.
 
     Raises:

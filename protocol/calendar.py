@@ -47,6 +47,11 @@ def date_of(day: int) -> date:
     return date.fromordinal(day + _EPOCH)
 
 
+def date_text(day: int) -> str | None:
+    """Return a day as YYYY-MM-DD; None for 0, which stands for not yet."""
+    return date_of(day).isoformat() if day else None
+
+
 def days_in(year: int) -> int:
     """Return how many days a year has."""
     return 366 if (year % 4 == 0 and year % 100 != 0) or year % 400 == 0 else 365

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from crypto.errors import CryptoError, ProtocolError, VerificationError
-from crypto.sm2 import PrivateKey, PublicKey, Signature, verify
+from crypto.sm2 import PublicKey, Signature, Signer, verify
 
 ALGORITHM = b"\xffsanlian/sm2-sm3/v1"
 ORIGIN_PATTERN = re.compile(r"[a-z0-9./-]{1,30}")
@@ -65,7 +65,7 @@ def _line(name: str, public_key: PublicKey, payload: bytes) -> str:
     )
 
 
-def sign_checkpoint(checkpoint: Checkpoint, key: PrivateKey) -> str:
+def sign_checkpoint(checkpoint: Checkpoint, key: Signer) -> str:
     """Return the signed note of a checkpoint, with its one signature line."""
     text = checkpoint.text()
     signature = key.sign(text.encode()).to_bytes()
@@ -160,7 +160,7 @@ def _cosignature_message(text: str, time: int) -> bytes:
     return f"cosignature/v1\ntime {time}\n{text}".encode()
 
 
-def cosign_checkpoint(note: str, *, name: str, key: PrivateKey, time: int) -> str:
+def cosign_checkpoint(note: str, *, name: str, key: Signer, time: int) -> str:
     """Return a witness's signature line for the note's checkpoint (C2SP cosignature/v1).
 
     Args:

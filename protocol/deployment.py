@@ -22,6 +22,7 @@ _MEMBERS = {
     "platform_key",
     "gateway_key",
     "origin",
+    "supplement_stops_clock",
 }
 
 
@@ -37,6 +38,8 @@ class Deployment:
         platform_key: key that signs acknowledgements.
         gateway_key: key that signs the access log's checkpoints.
         origin: origin line of the gateway's log.
+        supplement_stops_clock: whether a notice of what is missing stops the clock of the answer
+            until the supplement arrives; the contract Requests holds the same.
     """
 
     chain_id: int
@@ -46,6 +49,7 @@ class Deployment:
     platform_key: PublicKey
     gateway_key: PublicKey
     origin: str
+    supplement_stops_clock: bool = True
 
     def to_bytes(self) -> bytes:
         """Encode as canonical JSON with a final line break."""
@@ -60,6 +64,7 @@ class Deployment:
                     "platform_key": self.platform_key.to_bytes().hex(),
                     "gateway_key": self.gateway_key.to_bytes().hex(),
                     "origin": self.origin,
+                    "supplement_stops_clock": self.supplement_stops_clock,
                 }
             )
             + b"\n"
@@ -96,6 +101,7 @@ class Deployment:
             or not _is_number(value["chain_id"])
             or not _is_number(value["block"])
             or not isinstance(value["example"], bool)
+            or not isinstance(value["supplement_stops_clock"], bool)
             or not all(
                 isinstance(value[name], str) for name in ("platform_key", "gateway_key", "origin")
             )
@@ -111,6 +117,7 @@ class Deployment:
                 platform_key=PublicKey.from_bytes(bytes.fromhex(value["platform_key"])),
                 gateway_key=PublicKey.from_bytes(bytes.fromhex(value["gateway_key"])),
                 origin=value["origin"],
+                supplement_stops_clock=value["supplement_stops_clock"],
             )
         except (CryptoError, ValueError) as error:
             raise _malformed() from error

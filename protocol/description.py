@@ -89,16 +89,49 @@ class ActType:
     effect: str
 
     @property
+    def brings_key(self) -> bool:
+        """Whether it brings a new key, which signs last."""
+        return any(field.name == "key_x" for word in self.words for field in word)
+
+    @property
+    def target_kind(self) -> str:
+        """Noun of the registry that it changes; empty where the id alone tells, or it creates.
+
+        A founder's department, person and key have one id.
+        """
+        return _TARGET_KINDS.get(self.name, "")
+
+    @property
     def word_count(self) -> int:
         """Number of 32-byte words behind the header."""
         return sum(max(1, -(-sum(f.size for f in word) // WORD)) for word in self.words)
 
 
 _REASON = _word("reason", "commitment to the sealed reason (section 5.2), not zero")
+_CAUSE = (
+    Field("cause", 1, "uint", "1 misuse, 2 security risk, 3 legal basis gone, 4 purpose ended"),
+)
 _KEY = (
     _word("key_x", "x of the new SM2 public key", "uint"),
     _word("key_y", "y of the new SM2 public key", "uint"),
+    (Field("valid_until", 8, "uint", "last second of the key's validity, unix time; 0 no end"),),
 )
+_TARGET_KINDS = {
+    "ThresholdSet": "department",
+    "PersonRolesSet": "person",
+    "KeyAdded": "person",
+    "HeadKeyProposed": "person",
+    "HeadKeyObjected": "person",
+    "HeadKeyReplaced": "person",
+    "AuthorityPersonRemoved": "person",
+    "KeyRevoked": "key",
+    "KeyRotated": "key",
+    "KeySuspended": "key",
+    "KeyResumed": "key",
+    "AuthorityKeyResumed": "key",
+    "CertificateBound": "key",
+}
+_LOSS = _word("reason_code", "2 lost, 3 compromised, 4 left", "uint")
 _WORKING_DAYS = (
     (Field("year", 2, "uint", "calendar year"),),
     (
@@ -111,6 +144,16 @@ _TERM = (
     Field("valid_from", 8, "uint", "first second of validity, unix time"),
     Field("valid_until", 8, "uint", "last second of validity, unix time"),
     Field("quota", 8, "uint", "total number of data requests, at least 1"),
+)
+
+#: Filing and supplementing state the same: the words are the same.
+_ASKED = (
+    _word("interface", "id of the interface asked for"),
+    (*_TERM, Field("interface_version", 4, "uint", "interface version the signers saw")),
+    _word("items", "mask of the items asked for", "uint"),
+    _word("legal_basis", "code of the legal basis", "ascii"),
+    _word("scenario", "code of the scenario", "ascii"),
+    _word("case", "commitment to the sealed scenario document"),
 )
 
 ACT_TYPES: tuple[ActType, ...] = (
@@ -152,9 +195,80 @@ ACT_TYPES: tuple[ActType, ...] = (
     ),
     ActType(
         0x0105, "KeyRevoked", "Registry", False,
-        ("HEAD of the key's department, or the key itself",), "key ACTIVE",
+        ("HEAD of the key's department, or the key itself",), "key ACTIVE, SUSPENDED",
         (_word("reason_code", "1 rotated, 2 lost, 3 compromised, 4 left", "uint"),),
         "key is REVOKED; acts it signed before keep their force",
+    ),
+    ActType(
+        0x0106, "KeyRotated", "Registry", False,
+        ("the key itself", "the new key"), "key ACTIVE", _KEY,
+        "key is REVOKED as rotated; the new key of the same person is ACTIVE",
+    ),
+    ActType(
+        0x0107, "KeySuspended", "Registry", False,
+        ("HEAD of the key's department, or the key itself",), "key ACTIVE", (_LOSS,),
+        "key is SUSPENDED and signs nothing",
+    ),
+    ActType(
+        0x0108, "KeyResumed", "Registry", False,
+        ("HEAD of the key's department",), "key SUSPENDED", (), "key is ACTIVE",
+    ),
+    ActType(
+        0x0109, "AuthorityKeyResumed", "Registry", False,
+        ("AUTHORITY*m",), "key of an authority person SUSPENDED", (), "key is ACTIVE",
+    ),
+    ActType(
+        0x010A, "HeadKeyProposed", "Registry", False,
+        ("AUTHORITY*m", "the new key"), "head without a pending proposal", (*_KEY, _LOSS),
+        "the new key is pending for the delay of genesis; it signs nothing",
+    ),
+    ActType(
+        0x010B, "HeadKeyObjected", "Registry", False,
+        ("HEAD of the person's department",), "head with a pending proposal",
+        (_word("key", "key id of the pending key"),),
+        "the proposal is cancelled",
+    ),
+    ActType(
+        0x010C, "HeadKeyReplaced", "Registry", False,
+        ("AUTHORITY",), "head whose proposal's delay is over",
+        (_word("key", "key id of the pending key"),),
+        "all other keys of the head are REVOKED; the pending key is ACTIVE",
+    ),
+    ActType(
+        0x010D, "ThresholdSet", "Registry", False,
+        ("AUTHORITY*m",), "department of the authority",
+        (_word("threshold", "number of authority persons who act together", "uint"),),
+        "so many sign the next AUTHORITY*m",
+    ),
+    ActType(
+        0x010E, "AuthorityPersonAdded", "Registry", True,
+        ("AUTHORITY*m", "the new person's key"), "-", _KEY,
+        "person with the role AUTHORITY exists in the authority's department",
+    ),
+    ActType(
+        0x010F, "AuthorityPersonRemoved", "Registry", False,
+        ("AUTHORITY*m",), "authority person", (_LOSS,), "the person has ended",
+    ),
+    ActType(
+        0x0110, "CertificateBound", "Registry", False,
+        ("HEAD of the key's department; for an authority person's key the key itself",),
+        "key ACTIVE, SUSPENDED",
+        (
+            _word("issuer", "SM3 of the issuer's name in DER"),
+            _word("serial", "serial number of the certificate, 1 to 2^160 - 1", "uint"),
+            _word("certificate", "SM3 of the certificate in DER"),
+            (Field("not_after", 8, "uint", "last second of the certificate, unix time"),),
+        ),
+        "key expires with the certificate, if not before; replaces an earlier binding",
+    ),
+    ActType(
+        0x0111, "SuccessorNamed", "Registry", True,
+        ("AUTHORITY*m",), "-",
+        (
+            (Field("contract", 20, "bytes", "address of a contract of this deployment"),),
+            (Field("successor", 20, "bytes", "address of the contract that follows it"),),
+        ),
+        "the successor is named, once for each contract; nothing else changes",
     ),
     ActType(
         0x0201, "CalendarPublished", "Calendar", True, ("AUTHORITY",), "year not published",
@@ -288,7 +402,7 @@ ACT_TYPES: tuple[ActType, ...] = (
         ("GATEWAY",), "version pending",
         (
             _word("document", "digest of the document against which it was tested"),
-            (Field("result", 1, "uint", "1 passed, 2 failed"),),
+            (Field("test_result", 1, "uint", "1 passed, 2 failed"),),
             _word("log", "id of the log of the gateway that tested"),
             _word("report", "commitment to the report of the test"),
         ),
@@ -297,15 +411,7 @@ ACT_TYPES: tuple[ActType, ...] = (
     ActType(
         0x3001, "RequestFiled", "Requests", True,
         ("OPERATOR", "OFFICER of the same department, another person"), "-",
-        (
-            _word("interface", "id of the interface asked for"),
-            (*_TERM, Field("interface_version", 4, "uint", "interface version the signers saw")),
-            _word("items", "mask of the items asked for", "uint"),
-            _word("legal_basis", "code of the legal basis", "ascii"),
-            _word("scenario", "code of the scenario", "ascii"),
-            _word("case", "commitment to the sealed scenario document"),
-        ),
-        "FILED",
+        _ASKED, "FILED",
     ),
     ActType(
         0x3002, "RequestAgreed", "Requests", False,
@@ -319,16 +425,81 @@ ACT_TYPES: tuple[ActType, ...] = (
     ),
     ActType(
         0x3004, "GrantSuspended", "Requests", False,
-        ("OFFICER of the provider, or AUTHORITY",), "AGREED", (_REASON,), "SUSPENDED",
+        ("OFFICER of the provider, or AUTHORITY",), "AGREED, PROVIDED",
+        (_REASON, _CAUSE), "SUSPENDED",
     ),
     ActType(
         0x3005, "GrantResumed", "Requests", False,
-        ("the side that suspended",), "SUSPENDED", (), "AGREED",
+        ("the side that suspended",), "SUSPENDED", (), "AGREED, or PROVIDED as it was",
     ),
     ActType(
         0x3006, "GrantRevoked", "Requests", False,
-        ("OFFICER of the provider or of the requester",), "AGREED, SUSPENDED",
-        (_REASON,), "REVOKED",
+        ("OFFICER of the provider or of the requester",), "AGREED, PROVIDED, SUSPENDED",
+        (_REASON, _CAUSE), "REVOKED",
+    ),
+    ActType(
+        0x3007, "SupplementAsked", "Requests", False,
+        ("OFFICER of the provider",), "FILED, not supplemented before",
+        (_word("missing", "commitment to the sealed list of all that is missing, not zero"),),
+        "SUPPLEMENT: the clock of the answer stops (section 3.5)",
+    ),
+    ActType(
+        0x3008, "RequestSupplemented", "Requests", False,
+        ("OPERATOR of the requester", "OFFICER of the requester, another person"), "SUPPLEMENT",
+        _ASKED, "FILED, with these words in place of the former ones; the clock goes on",
+    ),
+    ActType(
+        0x3009, "RequestExtended", "Requests", False,
+        ("OFFICER of the provider", "AUTHORITY"), "FILED, not extended before",
+        (
+            (Field("extension_days", 1, "uint", "working days that the answer may take longer"),),
+            _REASON,
+        ),
+        "the answer is due later",
+    ),
+    ActType(
+        0x300A, "RequestWithdrawn", "Requests", False,
+        ("OFFICER of the requester",), "FILED, SUPPLEMENT", (), "WITHDRAWN",
+    ),
+    ActType(
+        0x300B, "DataProvided", "Requests", False,
+        ("OFFICER of the provider",), "AGREED",
+        (
+            (Field("way", 1, "uint",
+                   "1 service interface, 2 batch exchange, 3 file download (Art 22)"),),
+        ),
+        "PROVIDED: the data can be had",
+    ),
+    ActType(
+        0x300C, "GrantRenewed", "Requests", False,
+        ("OFFICER of the requester", "OFFICER of the provider"), "AGREED, PROVIDED",
+        (
+            (
+                Field("valid_until", 8, "uint", "last second of validity, unix time"),
+                Field("quota", 8, "uint", "number of data requests since the grant began"),
+            ),
+            _word("case", "commitment to the sealed reason for going on, not zero"),
+        ),
+        "the grant's term and quota are these",
+    ),
+    ActType(
+        0x300D, "UseReported", "Requests", False,
+        ("OPERATOR of the requester",), "AGREED, PROVIDED, SUSPENDED, REVOKED",
+        (
+            (
+                Field("from_day", 4, "uint", "first day reported on, as section 3.5 counts days"),
+                Field("until_day", 4, "uint", "last day reported on"),
+                Field("uses", 8, "uint", "number of uses of the data"),
+            ),
+            _word("report", "commitment to the sealed use report, not zero"),
+        ),
+        "use up to `until_day` is reported",
+    ),
+    ActType(
+        0x300E, "DataDisposed", "Requests", False,
+        ("OFFICER of the requester",), "REVOKED; or AGREED, PROVIDED, SUSPENDED behind its term",
+        (_word("disposal", "commitment to the sealed record of the disposal, not zero"),),
+        "DISPOSED",
     ),
     ActType(
         0x4001, "LogRegistered", "Logs", True,
@@ -340,6 +511,90 @@ ACT_TYPES: tuple[ActType, ...] = (
         ),
         "log exists",
     ),
+    ActType(
+        0x3101, "CorrectionFiled", "Corrections", True, ("OPERATOR",), "-",
+        (
+            _word("subject", "id of the grant or entry whose data are in error"),
+            (Field("subject_kind", 1, "uint", "1 grant, 2 entry"),),
+            _word("items", "mask of the items in error, within the subject's", "uint"),
+            _word("errors", "commitment to the sealed description of the errors, not zero"),
+        ),
+        "FILED",
+    ),
+    ActType(
+        0x3102, "CorrectionVerified", "Corrections", False,
+        ("OPERATOR of the provider",), "FILED",
+        (_word("finding", "commitment to the sealed result of the verification, not zero"),),
+        "VERIFIED",
+    ),
+    ActType(
+        0x3103, "CorrectionClosed", "Corrections", False,
+        ("OFFICER of the provider",), "VERIFIED",
+        (
+            (Field("result", 1, "uint", "1 corrected, 2 rejected"),),
+            _word("report", "commitment to the sealed report to the requester, not zero"),
+        ),
+        "CORRECTED or REJECTED",
+    ),
+    ActType(
+        0x3201, "DisputeOpened", "Disputes", True, ("OFFICER of the requester",), "-",
+        (
+            _word("request", "id of the request or grant in dispute"),
+            _word("statement", "commitment to the sealed statement of the party, not zero"),
+        ),
+        "NEGOTIATION",
+    ),
+    ActType(
+        0x3202, "DisputeSettled", "Disputes", False,
+        ("OFFICER of the requester", "OFFICER of the provider"),
+        "NEGOTIATION, AUTHORITY, GOVERNMENT",
+        (_word("terms", "commitment to the sealed terms, not zero"),), "DECIDED",
+    ),
+    ActType(
+        0x3203, "DisputeEscalated", "Disputes", False,
+        ("OFFICER of the requester or of the provider",), "NEGOTIATION",
+        (
+            _word("superior", "lowest department above both parties, zero if none"),
+            (
+                Field("requester_steps", 1, "uint", "parents from the requester to it, 1 to 8"),
+                Field("provider_steps", 1, "uint", "parents from the provider to it, 1 to 8"),
+            ),
+            _word("statement", "commitment to the sealed statement of the party, not zero"),
+        ),
+        "AUTHORITY",
+    ),
+    ActType(
+        0x3204, "DisputeMediated", "Disputes", False, ("the mediator",), "AUTHORITY",
+        (_word("proposal", "commitment to the sealed report of the mediation, not zero"),),
+        "GOVERNMENT: the parties did not agree",
+    ),
+    ActType(
+        0x3205, "DisputeDecided", "Disputes", False,
+        ("HEAD of the superior, or AUTHORITY where there is none",), "GOVERNMENT",
+        (
+            (Field("ruling", 1, "uint", "1 for the requester, 2 for the provider, 3 in part"),),
+            _word("decision", "commitment to the sealed decision, not zero"),
+        ),
+        "DECIDED",
+    ),
+    ActType(
+        0x3301, "ThirdPartyConsented", "ThirdParties", True, ("OFFICER of the provider",), "-",
+        (
+            _word("grant", "id of the grant whose data are passed on"),
+            _word("third_party", "id of a department, or commitment to who it is; not zero"),
+            (
+                Field("third_party_kind", 1, "uint", "1 department, 2 outside the ledger"),
+                Field("valid_until", 8, "uint", "last second of validity, unix time"),
+            ),
+            _word("items", "mask of the items passed on, within the grant's", "uint"),
+            _word("purpose", "commitment to the sealed purpose, not zero"),
+        ),
+        "CONSENTED",
+    ),
+    ActType(
+        0x3302, "ThirdPartyRevoked", "ThirdParties", False,
+        ("OFFICER of the provider",), "CONSENTED", (_REASON,), "REVOKED",
+    ),
 )  # fmt: skip  # a table reads better in rows
 
 BY_CODE: dict[int, ActType] = {a.code: a for a in ACT_TYPES}
@@ -348,5 +603,5 @@ BY_NAME: dict[str, ActType] = {a.name: a for a in ACT_TYPES}
 #: Contracts of one deployment, in the order in which they are created.
 CONTRACTS: tuple[str, ...] = (
     "Sm", "Registry", "Calendar", "Documents", "Entries", "Interfaces", "Requests", "Logs",
-    "Elements", "Refreshes",
+    "Corrections", "Disputes", "ThirdParties", "Elements", "Refreshes",
 )  # fmt: skip  # a table reads better in rows

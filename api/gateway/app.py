@@ -22,7 +22,7 @@ from api.gateway.testing import TestService
 from api.guard import Guard
 from api.problems import add_problem_handlers, make_problem, problem_response, request_id
 from crypto.errors import LedgerError, RequestRefused, SanlianError
-from crypto.sm2 import PrivateKey
+from crypto.sm2 import Signer
 from ledger.log.reader import LogReader
 from ledger.log.writer import AnchorPoint, LogWriter
 from ledger.settings import Settings
@@ -52,7 +52,7 @@ class Gateway:
 
     settings: Settings
     deployment: Deployment
-    key: PrivateKey
+    key: Signer
     state: StateSource
     build_evidence: Build | None = None
     on_fatal: Callable[[], None] = lambda: None

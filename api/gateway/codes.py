@@ -15,6 +15,7 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
         "接口说明文件缺失或无效",
         "The interface's description is missing or not valid",
     ),
+    "GRANT_DISPOSED": (403, "授权已终止，数据已销毁", "The grant has ended and its data are gone"),
     "GRANT_EXPIRED": (403, "授权已过期", "The grant has expired"),
     "GRANT_NOT_LIVE": (403, "授权未生效", "The grant is not in force"),
     "GRANT_NOT_YET_VALID": (403, "授权尚未到生效时间", "The grant is not valid yet"),

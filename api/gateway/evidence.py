@@ -11,7 +11,7 @@ from crypto.errors import RequestRefused, SanlianError
 from ledger.log.reader import LogReader
 from protocol.description import Role
 from protocol.httpsig import content_digest
-from protocol.model import KeyState, Person, Store
+from protocol.model import Person, Store, key_problem
 from protocol.records import parse_record
 
 #: Builds the evidence file of the record with this index.
@@ -79,8 +79,8 @@ class EvidenceService:
         """Return the index of the record that is asked for, when it may be handed out.
 
         Raises:
-            RequestRefused: BODY_MALFORMED, KEY_UNKNOWN, KEY_NOT_ACTIVE, LOG_RECORD_UNKNOWN,
-                EVIDENCE_NOT_ALLOWED.
+            RequestRefused: BODY_MALFORMED, KEY_UNKNOWN, KEY_NOT_ACTIVE, KEY_EXPIRED,
+                LOG_RECORD_UNKNOWN, EVIDENCE_NOT_ALLOWED.
         """
         request, store = admitted.request, admitted.snapshot.store
         value = parse_body(body, ("log", "salt", "seq"))
@@ -93,8 +93,9 @@ class EvidenceService:
         person = store.find_person(key.person) if key is not None else None
         if key is None or person is None:
             raise RequestRefused("KEY_UNKNOWN", "the key is not registered")
-        if key.state is not KeyState.ACTIVE:
-            raise RequestRefused("KEY_NOT_ACTIVE", "the key is revoked")
+        problem = key_problem(key, person, admitted.time_s)
+        if problem is not None:
+            raise RequestRefused(problem, "the key does not count now")
         if value["log"] != self._gatekeeper.log.origin or seq >= self._gatekeeper.log.size:
             raise RequestRefused("LOG_RECORD_UNKNOWN", "this gateway has no such record")
         is_party = bool(person.roles) and person.department in self._parties(seq)

@@ -16,13 +16,13 @@ from yarl import URL
 from crypto.canonical import canonical_json, parse_json
 from crypto.errors import CryptoError, LedgerError, RequestRefused, SanlianError
 from crypto.merkle import leaf_hash
-from crypto.sm2 import PrivateKey
+from crypto.sm2 import Signer
 from crypto.sm3 import sm3
 from protocol.description import Role
 from protocol.documents import InterfaceDocument, filter_items
 from protocol.evidence.decision import MAX_SKEW_S
 from protocol.httpsig import CONTENT_TYPE, ProviderAnswer, parse_answer, sign_forward
-from protocol.model import KeyState, Store
+from protocol.model import Store, key_problem
 from protocol.receipt import Receipt
 
 #: A query longer than this does not pass the servers on the way.
@@ -179,7 +179,7 @@ class Forwarder:
     """
 
     def __init__(
-        self, key: PrivateKey, *, timeout_s: float, max_bytes: int, max_connections: int
+        self, key: Signer, *, timeout_s: float, max_bytes: int, max_connections: int
     ) -> None:
         self._key = key
         self._timeout_s = timeout_s
@@ -342,8 +342,8 @@ def _check_answer(
     person = call.store.find_person(key.person) if key is not None else None
     if (
         key is None
-        or key.state is not KeyState.ACTIVE
         or person is None
+        or key_problem(key, person, answer.created) is not None
         or person.department != call.provider
         or not person.roles & Role.PROVIDER
     ):

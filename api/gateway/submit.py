@@ -9,7 +9,7 @@ import aiohttp
 
 from crypto.canonical import canonical_json, parse_json
 from crypto.errors import CryptoError, RequestRefused
-from crypto.sm2 import PrivateKey
+from crypto.sm2 import Signer
 from protocol.acts import Value, make_act, sign_act
 from protocol.deployment import Deployment
 from protocol.description import BY_NAME
@@ -33,7 +33,7 @@ class ActSubmitter:
         deployment: chain id and contracts.
     """
 
-    def __init__(self, api_url: str, key: PrivateKey, deployment: Deployment) -> None:
+    def __init__(self, api_url: str, key: Signer, deployment: Deployment) -> None:
         self._api_url = api_url.rstrip("/")
         self._key = key
         self._deployment = deployment

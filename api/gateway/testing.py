@@ -153,7 +153,7 @@ class TestService:
                 "InterfaceTested",
                 {
                     "document": plan.version.document,
-                    "result": _FAILED if code else _PASSED,
+                    "test_result": _FAILED if code else _PASSED,
                     "log": self._log_id,
                     "report": commitment,
                 },
@@ -191,6 +191,7 @@ class TestService:
             interface=interface_id,
             document=ZERO_ID,
             key_id=admitted.request.public_key.key_id,
+            at_s=admitted.time_s,
         )
         if code:
             raise RequestRefused(code, message)

@@ -2,8 +2,9 @@
 
 import base64
 import binascii
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api.problems import CODES, prefers_chinese
 from api.reading import Cursor, IdFilter, Limit, as_bytes
@@ -128,9 +129,16 @@ def list_acts(
 
 
 @router.get("/targets/{target_id}", summary="目标的类别与版次 / Kind and revision of a target")
-def get_target(target_id: Hex32, services: ServicesDep) -> TargetOut:
+def get_target(
+    target_id: Hex32,
+    services: ServicesDep,
+    kind: Annotated[
+        Literal["department", "person", "key", "entry", "interface", "request", "log"] | None,
+        Query(description="a founder's department, person and key have one id / 对象类别"),
+    ] = None,
+) -> TargetOut:
     """Return what an act on a target must name."""
-    target = services.outbox.get_target(bytes.fromhex(target_id))
+    target = services.outbox.get_target(bytes.fromhex(target_id), kind)
     return TargetOut.model_validate(
         {"id": target.id.hex(), "kind": target.kind, "revision": target.revision}
     )

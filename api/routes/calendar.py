@@ -13,7 +13,7 @@ from api.strict import StrictRoute
 from ledger.reads import calendar
 from protocol.calendar import FIRST_YEAR, LAST_YEAR, MAX_COUNT
 
-router = APIRouter(prefix="/v1/calendar", tags=["calendar"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1", tags=["calendar"], route_class=StrictRoute)
 
 
 def _require_date(text: str) -> str:
@@ -29,7 +29,7 @@ Date = Annotated[
 ]
 
 
-@router.get("", summary="工作日历列表 / Published years of working days")
+@router.get("/calendar", summary="工作日历列表 / Published years of working days")
 def list_calendar(
     services: ServicesDep, limit: Limit = 50, cursor: Cursor = None
 ) -> PageOut[CalendarYearOut]:
@@ -51,7 +51,7 @@ def get_due_day(
     return DueDayOut.model_validate(found)
 
 
-@router.get("/{year}", summary="某年工作日历 / Working days of a year")
+@router.get("/calendar/{year}", summary="某年工作日历 / Working days of a year")
 def get_calendar_year(
     year: Annotated[int, Path(ge=FIRST_YEAR, le=LAST_YEAR)], services: ServicesDep
 ) -> CalendarYearOut:

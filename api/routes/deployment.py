@@ -23,4 +23,5 @@ def get_deployment(services: ServicesDep) -> DeploymentOut:
         platform_key=deployment.platform_key.to_bytes().hex(),
         gateway_key=deployment.gateway_key.to_bytes().hex(),
         origin=deployment.origin,
+        supplement_stops_clock=deployment.supplement_stops_clock,
     )

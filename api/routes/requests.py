@@ -1,5 +1,7 @@
 """Share requests and grants."""
 
+import time
+
 from fastapi import APIRouter
 
 from api.reading import Cursor, IdFilter, Limit, as_bytes
@@ -24,7 +26,10 @@ def list_requests(
     interface: IdFilter = None,
     state: RequestState | None = None,
 ) -> PageOut[RequestOut]:
-    """Return requests in the order of their filing; `department` is requester or provider."""
+    """Return requests in the order of their filing; `department` is requester or provider.
+
+    What is due, late, live or expired is derived from the state of now.
+    """
     page = services.read(
         requests.list_requests,
         cursor=cursor,
@@ -34,6 +39,8 @@ def list_requests(
         department=as_bytes(department),
         interface=as_bytes(interface),
         state=state,
+        at_s=int(time.time()),
+        supplement_stops_clock=services.deployment.supplement_stops_clock,
     )
     return PageOut[RequestOut].model_validate(page, from_attributes=True)
 
@@ -41,4 +48,10 @@ def list_requests(
 @router.get("/{request_id}", summary="共享申请 / A request with its grant")
 def get_request(request_id: Hex32, services: ServicesDep) -> RequestOut:
     """Return a request with its grant."""
-    return RequestOut.model_validate(services.read(requests.get_request, bytes.fromhex(request_id)))
+    found = services.read(
+        requests.get_request,
+        bytes.fromhex(request_id),
+        at_s=int(time.time()),
+        supplement_stops_clock=services.deployment.supplement_stops_clock,
+    )
+    return RequestOut.model_validate(found)

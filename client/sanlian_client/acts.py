@@ -17,17 +17,28 @@ from typing import Any, Self
 
 from crypto.canonical import canonical_json, parse_canonical
 from crypto.errors import CryptoError, ProtocolError, VerificationError
-from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm2 import PublicKey, Signer
 from crypto.sm3 import sm3
 from protocol.acts import MAX_LIFETIME_S, ZERO_ID, Value, make_act
 from protocol.description import BY_NAME, Role
-from protocol.documents import document_digest, parse_entry_document, parse_interface_document
+from protocol.documents import (
+    basis_of,
+    document_digest,
+    parse_entry_document,
+    parse_interface_document,
+    verify_entry_words,
+)
 from sanlian_client.drafts import Draft, make_draft
+from sanlian_client.key_acts import KeyActs, key_values
 from sanlian_client.platform import Acknowledgement, Platform
 
 SEALED_TYPE = "sanlian/sealed/v1"
 MAX_SEALED_SIZE = 16 * 1024 * 1024
+#: Both in hexadecimal, with what stands around them.
+MAX_SEALED_FILE_SIZE = 2 * MAX_SEALED_SIZE + 1024
 SALT_SIZE = 32
+#: Most parents between a party of a dispute and the superior of both.
+MAX_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,7 @@ class Sealed:
         """
         bad = ProtocolError("SEALED_MALFORMED", "this is not a sealed document of version 1")
         try:
-            value: Any = parse_canonical(data, max_bytes=2 * MAX_SEALED_SIZE + 1024)
+            value: Any = parse_canonical(data, max_bytes=MAX_SEALED_FILE_SIZE)
             if not isinstance(value, dict) or value.get("type") != SEALED_TYPE:
                 raise bad
             sealed = cls(bytes.fromhex(value["salt"]), bytes.fromhex(value["document"]))
@@ -146,7 +157,7 @@ def element_code(text: str) -> bytes:
     return text.encode().ljust(32, b"\0")
 
 
-class Acts:
+class Acts(KeyActs):
     """Builds acts for one platform: nonces and revisions come from it, the rest from the caller.
 
     Args:
@@ -200,7 +211,8 @@ class Acts:
         if nonce is None:
             nonce = self._platform.next_nonce(signers[0], act_type.contract)
         if revision is None:
-            revision = 0 if target == ZERO_ID else self._platform.target_revision(target)
+            kind = act_type.target_kind
+            revision = 0 if target == ZERO_ID else self._platform.target_revision(target, kind)
         act = make_act(
             name,
             chain_id=deployment.chain_id,
@@ -214,12 +226,16 @@ class Acts:
         )
         return make_draft(act, signers, documents)
 
+    def contract_addresses(self) -> Mapping[str, bytes]:
+        """Return the 20-byte address of each contract of the deployment by name."""
+        return self._platform.deployment().contracts
+
     def submit(self, draft: Draft) -> Acknowledgement:
         """Send a draft that everybody has signed, see Platform.send_act."""
         return self._platform.send_act(draft.signed(), draft.documents)
 
     def submit_and_wait(
-        self, draft: Draft, keys: Sequence[PrivateKey] = (), *, timeout_s: float = 60.0
+        self, draft: Draft, keys: Sequence[Signer] = (), *, timeout_s: float = 60.0
     ) -> bytes:
         """Sign, send, wait until it is recorded, and return the act's id.
 
@@ -246,6 +262,7 @@ class Acts:
         uscc: str = "",
         uscc_override: bool = False,
         parent: bytes = ZERO_ID,
+        valid_until: int = 0,
     ) -> Draft:
         """Draft the registration of a department; its head's new key signs last.
 
@@ -259,6 +276,7 @@ class Acts:
             uscc: unified social credit code, empty if unknown.
             uscc_override: it was issued although its check character fails.
             parent: id of the department above.
+            valid_until: last second of the key's validity, unix time; 0 for no end.
         """
         values: dict[str, Value] = {
             "level": level,
@@ -268,32 +286,25 @@ class Acts:
             "uscc": uscc,
             "uscc_override": int(uscc_override),
             "name": name,
-            **_key_values(head),
+            **key_values(head, valid_until),
         }
         return self.build("DepartmentRegistered", [*authorities, head.key_id], values)
 
-    def enrol_person(self, head: bytes, person: PublicKey, roles: Role) -> Draft:
-        """Draft the enrolment of a person, whose new key signs second."""
-        values: dict[str, Value] = {"roles": int(roles), **_key_values(person)}
+    def enrol_person(
+        self, head: bytes, person: PublicKey, roles: Role, *, valid_until: int = 0
+    ) -> Draft:
+        """Draft the enrolment of a person, whose new key signs second; see key_values."""
+        values: dict[str, Value] = {"roles": int(roles), **key_values(person, valid_until)}
         return self.build("PersonEnrolled", [head, person.key_id], values)
 
     def set_roles(self, head: bytes, person: bytes, roles: Role) -> Draft:
         """Draft new roles of a person; none ends the person."""
         return self.build("PersonRolesSet", [head], {"roles": int(roles)}, target=person)
 
-    def add_key(self, head: bytes, person: bytes, key: PublicKey) -> Draft:
-        """Draft a further key of a person, which signs second."""
-        return self.build("KeyAdded", [head, key.key_id], _key_values(key), target=person)
-
-    def revoke_key(self, signer: bytes, key_id: bytes, reason_code: int) -> Draft:
-        """Draft the revocation of a key, by its head or by itself.
-
-        Args:
-            signer: key id of the head, or the key itself.
-            key_id: the key.
-            reason_code: 1 rotated, 2 lost, 3 compromised, 4 left.
-        """
-        return self.build("KeyRevoked", [signer], {"reason_code": reason_code}, target=key_id)
+    def add_key(self, head: bytes, person: bytes, key: PublicKey, *, valid_until: int = 0) -> Draft:
+        """Draft a further key of a person, which signs second; see key_values."""
+        values = key_values(key, valid_until)
+        return self.build("KeyAdded", [head, key.key_id], values, target=person)
 
     # Directory chain
 
@@ -311,15 +322,16 @@ class Acts:
         grading: int = 1,
         secrecy_assessment: bytes,
         privacy_assessment: bytes,
-        basis: bytes = ZERO_ID,
         entry: bytes = ZERO_ID,
+        nonce: int | None = None,
     ) -> tuple[Draft, dict[str, Sealed]]:
         """Draft the submission of an entry, or of a new version of one.
 
         Args:
             operator: key id of the operator.
             head: key id of the head of the same department.
-            document: the entry document; its items and sensitive items become words of the act.
+            document: the entry document; its items and sensitive items, and the digest of its
+                conditions or citation, become words of the act.
             sharing_class: 1 unconditional, 2 conditional, 3 not shared.
             library: 1 base, 2 shared, 3 theme, 4 special, 5 model.
             update_cycle: 1 real time to 7 year.
@@ -328,14 +340,15 @@ class Acts:
             grading: 1 general, 2 important, 3 core data.
             secrecy_assessment: text of the secrecy-risk assessment, which gets sealed.
             privacy_assessment: text of the personal-information assessment, which gets sealed.
-            basis: class 2: digest of the conditions, class 3: of the citation.
             entry: the entry of which this is a new version.
+            nonce: the operator's nonce; asked for when absent.
 
         Returns:
             The draft, and the sealed assessments by field name, for the department to keep.
 
         Raises:
             ProtocolError: DOCUMENT_MALFORMED, SEALED_MALFORMED, ACT_MALFORMED.
+            RequestRefused: DOCUMENT_DIFFERS.
         """
         parsed = parse_entry_document(document)
         sealed = {
@@ -352,11 +365,17 @@ class Acts:
             "items": parsed.mask,
             "sensitive": parsed.sensitive_mask,
             "document": document_digest(document),
-            "basis": basis,
+            "basis": basis_of(parsed.members, sharing_class),
             **{name: one.commitment for name, one in sealed.items()},
         }
+        verify_entry_words(parsed, values)
         draft = self.build(
-            "EntrySubmitted", [operator, head], values, target=entry, documents=[document]
+            "EntrySubmitted",
+            [operator, head],
+            values,
+            target=entry,
+            documents=[document],
+            nonce=nonce,
         )
         return draft, sealed
 
@@ -488,7 +507,7 @@ class Acts:
             interface: the interface of which this is a new version.
 
         Raises:
-            ProtocolError: DOCUMENT_MALFORMED, ACT_MALFORMED.
+            ProtocolError: DOCUMENT_MALFORMED, SCHEMA_NOT_COVERING, ACT_MALFORMED.
         """
         values: dict[str, Value] = {
             "entry": entry,
@@ -525,7 +544,7 @@ class Acts:
         """
         values: dict[str, Value] = {
             "document": document_id,
-            "result": 1 if passed else 2,
+            "test_result": 1 if passed else 2,
             "log": log,
             "report": report,
         }
@@ -579,16 +598,15 @@ class Acts:
             scenario: code of the scenario, the same.
             case: the scenario document, which gets sealed.
         """
-        sealed = seal(case)
-        values: dict[str, Value] = {
-            "interface": interface,
-            **term.values(),
-            "interface_version": interface_version,
-            "items": items,
-            "legal_basis": legal_basis,
-            "scenario": scenario,
-            "case": sealed.commitment,
-        }
+        values, sealed = _asked(
+            interface=interface,
+            interface_version=interface_version,
+            items=items,
+            term=term,
+            legal_basis=legal_basis,
+            scenario=scenario,
+            case=case,
+        )
         return self.build("RequestFiled", [operator, officer], values), sealed
 
     def agree(self, officer: bytes, request: bytes, *, items: int, term: Term) -> Draft:
@@ -600,17 +618,299 @@ class Acts:
         """Draft the refusal of a request for a sealed reason."""
         return self._reasoned("RequestRefused", officer, request, reason)
 
-    def suspend_grant(self, signer: bytes, grant: bytes, reason: bytes) -> tuple[Draft, Sealed]:
-        """Draft a grant's suspension by the provider's officer or the authority."""
-        return self._reasoned("GrantSuspended", signer, grant, reason)
+    def ask_supplement(
+        self, officer: bytes, request: bytes, missing: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft the one notice of everything that a request lacks; the list gets sealed."""
+        sealed = seal(missing)
+        values: dict[str, Value] = {"missing": sealed.commitment}
+        return self.build("SupplementAsked", [officer], values, target=request), sealed
+
+    def supplement_request(
+        self,
+        operator: bytes,
+        officer: bytes,
+        request: bytes,
+        *,
+        interface: bytes,
+        interface_version: int,
+        items: int,
+        term: Term,
+        legal_basis: str,
+        scenario: str,
+        case: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft the supplement of a request: it states everything anew, see file_request."""
+        values, sealed = _asked(
+            interface=interface,
+            interface_version=interface_version,
+            items=items,
+            term=term,
+            legal_basis=legal_basis,
+            scenario=scenario,
+            case=case,
+        )
+        draft = self.build("RequestSupplemented", [operator, officer], values, target=request)
+        return draft, sealed
+
+    def extend_answer(
+        self,
+        officer: bytes,
+        authority: bytes,
+        request: bytes,
+        *,
+        extension_days: int,
+        reason: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft that the answer takes 1 to 10 working days longer, with the authority's consent."""
+        sealed = seal(reason)
+        values: dict[str, Value] = {"extension_days": extension_days, "reason": sealed.commitment}
+        draft = self.build("RequestExtended", [officer, authority], values, target=request)
+        return draft, sealed
+
+    def withdraw_request(self, officer: bytes, request: bytes) -> Draft:
+        """Draft that the requester no longer asks; before the answer only."""
+        return self.build("RequestWithdrawn", [officer], {}, target=request)
+
+    def provide(self, officer: bytes, grant: bytes, way: int) -> Draft:
+        """Draft that the data can be had.
+
+        Args:
+            officer: key id of the provider's officer.
+            grant: the grant.
+            way: 1 service interface, 2 batch exchange, 3 file download.
+        """
+        return self.build("DataProvided", [officer], {"way": way}, target=grant)
+
+    def renew_grant(
+        self,
+        requester: bytes,
+        provider: bytes,
+        grant: bytes,
+        *,
+        valid_until: int,
+        quota: int,
+        case: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft that a grant goes on.
+
+        Args:
+            requester: key id of the requester's officer.
+            provider: key id of the provider's officer.
+            grant: the grant.
+            valid_until: last second of validity, unix time; not before the present one.
+            quota: number of data requests since the grant began; not less than now.
+            case: why it goes on, which gets sealed.
+        """
+        sealed = seal(case)
+        values: dict[str, Value] = {
+            "valid_until": valid_until,
+            "quota": quota,
+            "case": sealed.commitment,
+        }
+        draft = self.build("GrantRenewed", [requester, provider], values, target=grant)
+        return draft, sealed
+
+    def report_use(
+        self,
+        operator: bytes,
+        grant: bytes,
+        *,
+        from_day: int,
+        until_day: int,
+        uses: int,
+        report: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft a use report; days as in protocol.calendar, the report gets sealed."""
+        sealed = seal(report)
+        values: dict[str, Value] = {
+            "from_day": from_day,
+            "until_day": until_day,
+            "uses": uses,
+            "report": sealed.commitment,
+        }
+        return self.build("UseReported", [operator], values, target=grant), sealed
+
+    def dispose(self, officer: bytes, grant: bytes, record: bytes) -> tuple[Draft, Sealed]:
+        """Draft that the requester has disposed of the data; the record of it gets sealed."""
+        sealed = seal(record)
+        values: dict[str, Value] = {"disposal": sealed.commitment}
+        return self.build("DataDisposed", [officer], values, target=grant), sealed
+
+    def suspend_grant(
+        self, signer: bytes, grant: bytes, reason: bytes, cause: int
+    ) -> tuple[Draft, Sealed]:
+        """Draft a grant's suspension by the provider's officer or the authority.
+
+        Args:
+            signer: key id of the officer or authority person.
+            grant: the grant.
+            reason: the reason, which gets sealed.
+            cause: 1 misuse, 2 security risk, 3 legal basis gone.
+        """
+        return self._ended("GrantSuspended", signer, grant, reason, cause)
 
     def resume_grant(self, signer: bytes, grant: bytes) -> Draft:
         """Draft the end of a suspension, by the side that suspended."""
         return self.build("GrantResumed", [signer], {}, target=grant)
 
-    def revoke_grant(self, officer: bytes, grant: bytes, reason: bytes) -> tuple[Draft, Sealed]:
-        """Draft a grant's end, by an officer of the provider or of the requester."""
-        return self._reasoned("GrantRevoked", officer, grant, reason)
+    def revoke_grant(
+        self, officer: bytes, grant: bytes, reason: bytes, cause: int
+    ) -> tuple[Draft, Sealed]:
+        """Draft a grant's end, by an officer of the provider or of the requester.
+
+        Args:
+            officer: key id of the officer.
+            grant: the grant.
+            reason: the reason, which gets sealed.
+            cause: by the provider 1 misuse, 2 security risk, 3 legal basis gone; by the requester
+                4 purpose ended.
+        """
+        return self._ended("GrantRevoked", officer, grant, reason, cause)
+
+    def file_correction(
+        self, operator: bytes, subject: bytes, *, subject_kind: int, items: int, errors: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft a correction of another department's data.
+
+        Args:
+            operator: key id of the operator who found the errors.
+            subject: the grant under which the data came, or an entry.
+            subject_kind: 1 grant, 2 entry.
+            items: mask of the items in error.
+            errors: what is wrong, which gets sealed.
+        """
+        sealed = seal(errors)
+        values: dict[str, Value] = {
+            "subject": subject,
+            "subject_kind": subject_kind,
+            "items": items,
+            "errors": sealed.commitment,
+        }
+        return self.build("CorrectionFiled", [operator], values), sealed
+
+    def verify_correction(
+        self, operator: bytes, correction: bytes, finding: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft that the provider has looked at the data; the finding gets sealed."""
+        return self._sealed("CorrectionVerified", [operator], correction, ("finding", finding))
+
+    def close_correction(
+        self, officer: bytes, correction: bytes, *, result: int, report: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft the end of a correction: result 1 corrected, 2 rejected; the report gets sealed."""
+        values: dict[str, Value] = {"result": result}
+        return self._sealed("CorrectionClosed", [officer], correction, ("report", report), values)
+
+    def open_dispute(
+        self, officer: bytes, request: bytes, statement: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft a dispute over a refused, suspended or revoked request."""
+        values: dict[str, Value] = {"request": request}
+        return self._sealed("DisputeOpened", [officer], ZERO_ID, ("statement", statement), values)
+
+    def settle_dispute(
+        self, requester: bytes, provider: bytes, dispute: bytes, terms: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft that both sides' officers agree; the terms get sealed."""
+        return self._sealed("DisputeSettled", [requester, provider], dispute, ("terms", terms))
+
+    def escalate_dispute(
+        self,
+        officer: bytes,
+        dispute: bytes,
+        *,
+        superior: bytes,
+        requester_steps: int,
+        provider_steps: int,
+        statement: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft that a dispute goes to the authority, or to the superior of both parties.
+
+        Args:
+            officer: key id of an officer of either party.
+            dispute: the dispute.
+            superior: lowest department above both parties, zeros if none; see common_superior.
+            requester_steps: parents from the requester to it.
+            provider_steps: parents from the provider to it.
+            statement: the party's statement, which gets sealed.
+        """
+        values: dict[str, Value] = {
+            "superior": superior,
+            "requester_steps": requester_steps,
+            "provider_steps": provider_steps,
+        }
+        return self._sealed(
+            "DisputeEscalated", [officer], dispute, ("statement", statement), values
+        )
+
+    def common_superior(self, requester: bytes, provider: bytes) -> tuple[bytes, int, int]:
+        """Return the lowest department above both, and the steps to it from each; zeros if none.
+
+        The contract checks them again.
+        """
+        lines: list[list[bytes]] = []
+        for department in (requester, provider):
+            line = [department]
+            while line[-1] != ZERO_ID and len(line) <= MAX_STEPS:
+                found = self._platform.read("departments", line[-1].hex())
+                line.append(bytes.fromhex(found["parent"]))
+            lines.append(line)
+        one, other = lines
+        for steps, department in enumerate(one[1:], 1):
+            if department in other[1:]:
+                return department, steps, other.index(department, 1)
+        raise ProtocolError("SUPERIOR_WRONG", "no department is above both within eight steps")
+
+    def refer_dispute(
+        self, mediator: bytes, dispute: bytes, proposal: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft that mediation failed and the government decides; the report gets sealed."""
+        return self._sealed("DisputeMediated", [mediator], dispute, ("proposal", proposal))
+
+    def decide_dispute(
+        self, signer: bytes, dispute: bytes, *, ruling: int, decision: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft the decision; ruling 1 is for the requester, 2 for the provider, 3 in part."""
+        values: dict[str, Value] = {"ruling": ruling}
+        return self._sealed("DisputeDecided", [signer], dispute, ("decision", decision), values)
+
+    def consent_third_party(
+        self,
+        officer: bytes,
+        grant: bytes,
+        *,
+        third_party: bytes,
+        third_party_kind: int,
+        valid_until: int,
+        items: int,
+        purpose: bytes,
+    ) -> tuple[Draft, Sealed]:
+        """Draft the provider's consent that granted data are passed on.
+
+        Args:
+            officer: key id of the provider's officer.
+            grant: the grant.
+            third_party: id of a department, or commitment to who it is (seal).
+            third_party_kind: 1 department, 2 outside the ledger.
+            valid_until: last second, unix time; not behind the grant's.
+            items: mask of the items, within the grant's.
+            purpose: what for, which gets sealed.
+        """
+        values: dict[str, Value] = {
+            "grant": grant,
+            "third_party": third_party,
+            "third_party_kind": third_party_kind,
+            "valid_until": valid_until,
+            "items": items,
+        }
+        return self._sealed("ThirdPartyConsented", [officer], ZERO_ID, ("purpose", purpose), values)
+
+    def revoke_third_party(
+        self, officer: bytes, consent: bytes, reason: bytes
+    ) -> tuple[Draft, Sealed]:
+        """Draft that the provider takes a consent back for a sealed reason."""
+        return self._reasoned("ThirdPartyRevoked", officer, consent, reason)
 
     def register_log(self, authority: bytes, gateway: bytes, *, origin: str) -> Draft:
         """Draft the registration of a gateway's log; the gateway's key signs second."""
@@ -673,6 +973,45 @@ class Acts:
         sealed = seal(reason)
         return self.build(name, [signer], {"reason": sealed.commitment}, target=target), sealed
 
+    def _sealed(
+        self,
+        name: str,
+        signers: Sequence[bytes],
+        target: bytes,
+        text: tuple[str, bytes],
+        values: Mapping[str, Value] | None = None,
+    ) -> tuple[Draft, Sealed]:
+        """Draft an act with one sealed text, given with its field."""
+        sealed = seal(text[1])
+        words: dict[str, Value] = {**(values or {}), text[0]: sealed.commitment}
+        return self.build(name, signers, words, target=target), sealed
 
-def _key_values(key: PublicKey) -> dict[str, Value]:
-    return {"key_x": key.x, "key_y": key.y}
+    def _ended(
+        self, name: str, signer: bytes, grant: bytes, reason: bytes, cause: int
+    ) -> tuple[Draft, Sealed]:
+        sealed = seal(reason)
+        values: dict[str, Value] = {"reason": sealed.commitment, "cause": cause}
+        return self.build(name, [signer], values, target=grant), sealed
+
+
+def _asked(
+    *,
+    interface: bytes,
+    interface_version: int,
+    items: int,
+    term: Term,
+    legal_basis: str,
+    scenario: str,
+    case: bytes,
+) -> tuple[dict[str, Value], Sealed]:
+    sealed = seal(case)
+    values: dict[str, Value] = {
+        "interface": interface,
+        **term.values(),
+        "interface_version": interface_version,
+        "items": items,
+        "legal_basis": legal_basis,
+        "scenario": scenario,
+        "case": sealed.commitment,
+    }
+    return values, sealed

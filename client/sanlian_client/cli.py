@@ -3,21 +3,34 @@
 import json
 import signal
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from crypto.canonical import canonical_json
-from crypto.errors import ProtocolError
-from crypto.keyfile import dump_public_key
+from crypto.errors import ProtocolError, VerificationError
+from crypto.keyfile import dump_public_key, load_public_key
+from crypto.second_opinion import SecondOpinion, second_opinion
+from crypto.sm2 import PublicKey, Signer
 from protocol.acts import ZERO_ID, Value
 from protocol.description import BY_NAME
+from protocol.envelope import MAX_ENVELOPE_SIZE, Envelope, encrypt_to
 from protocol.evidence import verify_evidence
 from protocol.trust import TrustRoot
 from sanlian_client import console
-from sanlian_client.acts import MAX_SEALED_SIZE, Acts, Sealed, element_code, seal
+from sanlian_client.acts import (
+    MAX_SEALED_FILE_SIZE,
+    MAX_SEALED_SIZE,
+    Acts,
+    Sealed,
+    element_code,
+    seal,
+)
 from sanlian_client.ca_commands import ca
 from sanlian_client.calendar_commands import calendar
+from sanlian_client.catalogue_commands import catalogue
+from sanlian_client.certificate_commands import act_bind, key_certified, read_certificate
 from sanlian_client.console import (
     DIRECTORY,
     FILE,
@@ -32,18 +45,26 @@ from sanlian_client.console import (
     parse_hex,
     parse_object,
     passphrase_option,
+    pin_option,
     plain_errors,
     show,
     verdict_errors,
 )
 from sanlian_client.data import Gateway, Purpose, request_data
 from sanlian_client.drafts import MAX_DRAFT_SIZE, Draft
-from sanlian_client.evidence import MAX_EVIDENCE_SIZE, fetch_evidence, verify_own_request
+from sanlian_client.evidence import (
+    MAX_EVIDENCE_SIZE,
+    fetch_evidence,
+    verify_own_request,
+    verify_requester_certificate,
+)
 from sanlian_client.files import read_limited, replace_file, write_new
+from sanlian_client.interface_commands import interface
 from sanlian_client.interface_test import request_interface_test
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.log import LogClient
 from sanlian_client.receipts import KeptReceipt, ReceiptStore, verify_receipts
+from sanlian_client.token_commands import key_check, key_list, key_tokens, make_token_key
 from sanlian_client.witness import Witness
 
 
@@ -55,32 +76,47 @@ def main() -> None:
 
 main.add_command(ca)
 main.add_command(calendar)
+main.add_command(catalogue)
+main.add_command(interface)
 
 
 @main.group()
 def key() -> None:
-    """Key files. 密钥。"""
+    """Keys in files and tokens. 密钥。"""
+
+
+key.add_command(key_tokens)
+key.add_command(key_list)
+key.add_command(key_check)
+
+
+key.add_command(key_certified)
 
 
 @key.command("new")
-@click.argument("path", type=FILE)
+@click.argument("path")
 @passphrase_option
+@pin_option
 @json_option
 @plain_errors
-def key_new(path: Path, passphrase: str | None, *, as_json: bool) -> None:
-    """Make a key in a new file. 生成密钥文件。"""
-    made = make_key(path, console.ask_passphrase(passphrase, new=True)).public_key
+def key_new(path: str, passphrase: str | None, *, as_json: bool) -> None:
+    """Make a key in a new file, or on a token (pkcs11: URI). 生成密钥。"""
+    if console.is_token_key(path):
+        made = make_token_key(path).public_key
+    else:
+        made = make_key(Path(path), console.ask_passphrase(passphrase, new=True)).public_key
     show({"key_id": made.key_id.hex(), "public_key": made.to_bytes().hex()}, as_json=as_json)
 
 
 @key.command("show")
-@click.argument("path", type=FILE)
+@click.argument("path")
 @passphrase_option
+@pin_option
 @click.option("--pem", is_flag=True, help="Print the public key as PEM. 输出 PEM 公钥。")
 @json_option
 @plain_errors
-def key_show(path: Path, passphrase: str | None, *, pem: bool, as_json: bool) -> None:
-    """Show a key file's public key. 显示公钥。"""
+def key_show(path: str, passphrase: str | None, *, pem: bool, as_json: bool) -> None:
+    """Show the public key of a key file or token key. 显示公钥。"""
     public = open_key(path, passphrase).public_key
     if pem:
         click.echo(dump_public_key(public).decode(), nl=False)
@@ -100,9 +136,66 @@ def seal_text(text: Path, path: Path, *, as_json: bool) -> None:
     show({"commitment": sealed.commitment.hex()}, as_json=as_json)
 
 
+def _read_public_key(path: Path) -> PublicKey:
+    return load_public_key(read_limited(path, max_bytes=65536))
+
+
+@main.command("encrypt-sealed")
+@click.argument("sealed", type=FILE)
+@click.argument("path", type=FILE)
+@click.option(
+    "--to",
+    "parties",
+    type=FILE,
+    multiple=True,
+    required=True,
+    help="Public key (PEM) that may open it; several times, the own one too. 收件方公钥。",
+)
+@plain_errors
+def encrypt_sealed(sealed: Path, path: Path, parties: tuple[Path, ...]) -> None:
+    """Encrypt a SEALED file to its parties, for sending. 将密封文件加密给当事方。"""
+    data = read_limited(sealed, max_bytes=MAX_SEALED_FILE_SIZE)
+    commitment = Sealed.from_bytes(data).commitment
+    envelope = encrypt_to([_read_public_key(one) for one in parties], commitment, data)
+    write_new(path, envelope.to_bytes())
+    click.echo(f"{commitment.hex()}: {len(envelope.parties)}")
+
+
+@main.command("open-sealed")
+@click.argument("envelope", type=FILE)
+@click.argument("path", type=FILE)
+@click.option(
+    "--key",
+    "key_file",
+    type=FILE,
+    required=True,
+    help="Key file of a party; a token's key signs only. 当事方密钥文件。",
+)
+@passphrase_option
+@click.option("--commitment", default=None, help="As the chain holds it. 链上承诺值。")
+@plain_errors
+def open_sealed(
+    envelope: Path, path: Path, key_file: Path, passphrase: str | None, commitment: str | None
+) -> None:
+    """Open an ENVELOPE: the sealed file goes to PATH, its text to output. 解开密封文件。"""
+    found = Envelope.from_bytes(read_limited(envelope, max_bytes=MAX_ENVELOPE_SIZE))
+    data = found.open(load_key(key_file, console.ask_passphrase(passphrase)))
+    sealed = Sealed.from_bytes(data)
+    wanted = found.commitment
+    if commitment is not None:
+        wanted = parse_hex(commitment, 32, "--commitment")
+    if sealed.commitment != wanted:
+        raise VerificationError("COMMITMENT_MISMATCH", "the envelope holds another document")
+    write_new(path, data)
+    click.echo(sealed.document, nl=False)
+
+
 @main.group()
 def act() -> None:
     """Acts: draft, read, sign, send. 签署件。"""
+
+
+act.add_command(act_bind)
 
 
 def _values(name: str, text: str) -> dict[str, Value]:
@@ -214,7 +307,7 @@ def act_show(path: Path, lang: str, deployment: Path | None) -> None:
 @plain_errors
 def act_sign(
     path: Path,
-    key_file: Path,
+    key_file: str,
     passphrase: str | None,
     lang: str,
     deployment: Path | None,
@@ -318,7 +411,7 @@ def data_get(
     stream: str | None,
     receipts: Path,
     authority: str | None,
-    key_file: Path,
+    key_file: str,
     passphrase: str | None,
     api: str,
     gateway: str,
@@ -338,12 +431,7 @@ def data_get(
     click.echo(f"receipt 回执: {released.receipt.index}", err=True)
 
 
-@main.group("interface")
-def interface_group() -> None:
-    """Interfaces. 接口。"""
-
-
-@interface_group.command("test")
+@interface.command("test")
 @click.argument("interface")
 @click.option(
     "--parameters",
@@ -365,7 +453,7 @@ def interface_test(
     parameters: str,
     report_file: Path | None,
     authority: str | None,
-    key_file: Path,
+    key_file: str,
     passphrase: str | None,
     api: str,
     gateway: str,
@@ -455,7 +543,7 @@ def evidence_get(
     *,
     seq: int,
     path: Path,
-    key_file: Path,
+    key_file: str,
     passphrase: str | None,
     api: str,
     gateway: str,
@@ -483,10 +571,26 @@ def _pins(texts: tuple[str, ...]) -> dict[int, bytes]:
 @click.option("--trust", type=FILE, required=True, help="trust.json. 信任根文件。")
 @click.option("--block", "blocks", multiple=True, help="NUMBER:HASH known from elsewhere. 区块。")
 @click.option("--receipt", "receipt_file", type=FILE, default=None, help="Kept receipt. 回执文件。")
+@click.option(
+    "--second-opinion",
+    "twice",
+    is_flag=True,
+    help="Check each SM2 signature with gmssl too. 用第二种实现复核。",
+)
+@click.option(
+    "--certificate", type=FILE, default=None, help="Certificate of who asked. 请求方证书。"
+)
 @json_option
 @verdict_errors
 def evidence_verify(
-    path: Path, trust: Path, blocks: tuple[str, ...], receipt_file: Path | None, *, as_json: bool
+    *,
+    path: Path,
+    trust: Path,
+    blocks: tuple[str, ...],
+    receipt_file: Path | None,
+    twice: bool,
+    certificate: Path | None,
+    as_json: bool,
 ) -> None:
     """Verify evidence: 0 valid, 1 invalid, 2 undecided. 核验证据。"""
     data = read_limited(path, max_bytes=MAX_EVIDENCE_SIZE)
@@ -494,9 +598,13 @@ def evidence_verify(
     kept = None
     if receipt_file is not None:
         kept = KeptReceipt.from_bytes(read_limited(receipt_file, max_bytes=256 * 1024))
-    verdict = verify_evidence(data, root, pinned=_pins(blocks))
-    if kept is not None:
-        verify_own_request(data, kept)
+    with second_opinion() if twice else nullcontext(SecondOpinion()) as opinion:
+        verdict = verify_evidence(data, root, pinned=_pins(blocks))
+        if kept is not None:
+            verify_own_request(data, kept)
+    opinion.require_agreement()
+    if certificate is not None:
+        verify_requester_certificate(verdict.facts, read_certificate(certificate))
     words = {"verdict": verdict.status.name.lower(), "reason": verdict.reason}
     show({**words, **verdict.facts}, as_json=as_json)
     if verdict.status:
@@ -508,11 +616,25 @@ def witness() -> None:
     """Witness. 见证人。"""
 
 
+def _witness_key(path: Path, key_file: str | None, passphrase: str | None) -> Signer:
+    if key_file is not None:
+        return open_key(key_file, passphrase)
+    secret = console.ask_passphrase(passphrase)
+    return load_key(path, secret) if path.exists() else make_key(path, secret)
+
+
 @witness.command("run")
 @click.option("--home", type=DIRECTORY, required=True, help="Key and state. 密钥与状态目录。")
 @click.option("--name", required=True, help="Name in cosignatures. 见证人名称。")
 @click.option("--node", required=True, help="JSON-RPC URL of a node. 节点地址。")
 @click.option("--interval-s", default=1.0, show_default=True, help="Pause in seconds. 轮询间隔。")
+@click.option(
+    "--key",
+    "key_file",
+    default=None,
+    help="Key, default key.pem of the home; a pkcs11: URI works too. 见证人密钥。",
+)
+@pin_option
 @passphrase_option
 @api_option
 @gateway_option
@@ -523,21 +645,20 @@ def witness_run(
     name: str,
     node: str,
     interval_s: float,
+    key_file: str | None,
     passphrase: str | None,
     api: str,
     gateway: str,
 ) -> None:
     """Sign blocks and checkpoints that continue what was signed before. 运行见证人。"""
-    secret = console.ask_passphrase(passphrase)
-    path = home / "key.pem"
-    private = load_key(path, secret) if path.exists() else make_key(path, secret)
+    signer = _witness_key(home / "key.pem", key_file, passphrase)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     runner = Witness(
-        home, name=name, key=private, node_url=node, api_url=api, gateway_url=gateway, say=_say
+        home, name=name, key=signer, node_url=node, api_url=api, gateway_url=gateway, say=_say
     )
-    click.echo(f"witness 见证人 {name}: {private.public_key.key_id.hex()}")
+    click.echo(f"witness 见证人 {name}: {signer.public_key.key_id.hex()}")
     try:
         runner.run(stop, interval_s=interval_s)
     finally:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from crypto.canonical import canonical_json, parse_json
 from crypto.errors import CryptoError, LedgerError, ProtocolError, RequestRefused, VerificationError
 from crypto.merkle import leaf_hash
-from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm2 import PublicKey, Signer
 from crypto.sm3 import sm3
 from protocol.httpsig import DATA_PATH, NONE, SignedRequest, parse_content_digest, sign_request
 from protocol.receipt import Receipt, verify_receipt
@@ -115,7 +115,7 @@ def header_text(text: str) -> str:
 
 def request_data(
     gateway: Gateway,
-    key: PrivateKey,
+    key: Signer,
     *,
     grant: bytes,
     parameters: Mapping[str, Any],

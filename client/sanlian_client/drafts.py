@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from crypto.canonical import canonical_json, parse_json
 from crypto.errors import CryptoError, ProtocolError, RequestRefused
-from crypto.sm2 import PrivateKey, PublicKey, Signature, verify
+from crypto.sm2 import PublicKey, Signature, Signer, verify
 from protocol.acts import MAX_SIGNATURES, Act, ActSignature, SignedAct, act_id
 from protocol.documents import MAX_DOCUMENT_SIZE, document_digest
 from sanlian_client.words import Language, describe_act
@@ -91,7 +91,7 @@ class Draft:
             self.act, self.act_id, language, documents=self.documents, contracts=contracts
         )
 
-    def sign(self, *keys: PrivateKey) -> "Draft":
+    def sign(self, *keys: Signer) -> "Draft":
         """Return the draft with these keys' signatures added.
 
         Raises:

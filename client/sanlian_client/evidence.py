@@ -2,12 +2,13 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from crypto.canonical import canonical_json, parse_json
+from crypto.certificates import Certificate
 from crypto.errors import CryptoError, LedgerError, VerificationError
-from crypto.sm2 import PrivateKey
+from crypto.sm2 import Signer
 from crypto.sm3 import sm3
 from protocol.acts import ZERO_ID
 from protocol.evidence import Evidence
@@ -23,7 +24,7 @@ TYPE = "sanlian/evidence/v1"
 
 def fetch_evidence(
     gateway: Gateway,
-    key: PrivateKey,
+    key: Signer,
     *,
     seq: int,
     log: str | None = None,
@@ -96,4 +97,23 @@ def verify_own_request(data: bytes, kept: KeptReceipt) -> None:
     if kept.receipt is not None and kept.receipt.record != records[-1].record:
         raise VerificationError(
             "RECEIPT_MISMATCH", "the log ends the request otherwise than the receipt"
+        )
+
+
+def verify_requester_certificate(facts: Mapping[str, Any], certificate: Certificate) -> None:
+    """Check that a certificate is the one that the requester's key was bound to.
+
+    Args:
+        facts: of the verdict on the evidence.
+        certificate: the certificate, whose own chain is verified elsewhere.
+
+    Raises:
+        VerificationError: CERTIFICATE_OTHER_KEY, CERTIFICATE_NOT_BOUND.
+    """
+    if facts["requester_key"] != certificate.public_key.key_id.hex():
+        raise VerificationError("CERTIFICATE_OTHER_KEY", "the certificate is of another key")
+    if facts["requester_certificate"] != certificate.fingerprint.hex():
+        raise VerificationError(
+            "CERTIFICATE_NOT_BOUND",
+            "at the deciding block the key was bound to another certificate, or to none",
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from crypto.canonical import canonical_json, parse_json
 from crypto.errors import CryptoError, LedgerError, ProtocolError, VerificationError
-from crypto.sm2 import PrivateKey
+from crypto.sm2 import Signer
 from crypto.sm3 import sm3
 from protocol.acts import ZERO_ID
 from protocol.httpsig import TEST_PATH, parse_content_digest, sign_request
@@ -39,7 +39,7 @@ class InterfaceTest:
 
 def request_interface_test(
     gateway: Gateway,
-    key: PrivateKey,
+    key: Signer,
     *,
     interface: bytes,
     parameters: Mapping[str, Any],

@@ -6,6 +6,7 @@ Source: docs/protocol.md 7.3. It uses plain ASGI, so it fits in front of any fra
 """
 
 import asyncio
+import logging
 import re
 import secrets
 import time
@@ -26,7 +27,7 @@ from crypto.errors import (
     VerificationError,
 )
 from crypto.merkle import leaf_hash
-from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm2 import PublicKey, Signer
 from crypto.sm3 import sm3
 from protocol.checkpoint import parse_note
 from protocol.httpsig import DATA_PATH, TEST_PATH, SignedRequest, parse_forward, sign_answer
@@ -45,6 +46,8 @@ MAX_ANSWER_SIZE = 8 * 1024 * 1024 - 1024
 MAX_QUERY_SIZE = 64 * 1024
 _PATH = re.compile(r"/[A-Za-z0-9/._-]{0,255}")
 _SALT = re.compile(r"[0-9a-f]{64}")
+
+_LOGGER = logging.getLogger(__name__)
 
 _STATUS = {  # of refusals; whatever is not listed is 400
     "BODY_TOO_LARGE": 413,
@@ -124,7 +127,7 @@ class SanlianProvider:
         *,
         gateway_keys: Mapping[str, PublicKey],
         department_id: bytes,
-        provider_key: PrivateKey,
+        provider_key: Signer,
         authority: str,
         store_path: Path,
         interfaces: Mapping[bytes, tuple[str, str]] | None = None,
@@ -167,14 +170,26 @@ class SanlianProvider:
             return
         status, data = await self._ask(scope, body, call)
         envelope = fast_canonical({"data": data, "salt": secrets.token_bytes(32).hex()})
-        headers = sign_answer(
+        try:
+            # Off the event loop like the checks: a key in a token takes its time.
+            headers = await asyncio.get_running_loop().run_in_executor(
+                self._worker, self._sign, status, envelope, call.intent_leaf
+            )
+        except SanlianError as error:
+            # An answer that nobody signed is none; what ails the token is the provider's affair.
+            _LOGGER.error("the answer could not be signed: %s", error)
+            await _refuse(send, LedgerError("ANSWER_NOT_SIGNED", "the answer could not be signed"))
+            return
+        await _send_whole(send, status, headers, envelope)
+
+    def _sign(self, status: int, envelope: bytes, intent_leaf: bytes) -> dict[str, str]:
+        return sign_answer(
             self._provider_key,
             status=status,
             body=envelope,
-            intent_leaf=call.intent_leaf,
+            intent_leaf=intent_leaf,
             created=int(self._clock()),
         )
-        await _send_whole(send, status, headers, envelope)
 
     def _check(self, scope: Scope, body: bytes) -> Call:
         """Check everything of protocol 7.3, mark the intent as used, and return the call."""

@@ -34,6 +34,9 @@ NOUNS = (
     "refreshes",
     "interfaces",
     "requests",
+    "corrections",
+    "disputes",
+    "consents",
     "logs",
     "blocks",
 )
@@ -154,9 +157,23 @@ class Platform:
         value = self._api.get_json(f"/v1/keys/{key_id.hex()}/nonce", {"contract": contract})
         return _integer(value, "nonce")
 
-    def target_revision(self, target: bytes) -> int:
-        """Return the revision of a target that an act on it must name."""
-        return _integer(self._api.get_json(f"/v1/targets/{target.hex()}"), "revision")
+    def key(self, key_id: bytes) -> Any:
+        """Return what the platform says of a key, as decoded JSON.
+
+        Raises:
+            RequestRefused: NOT_FOUND.
+        """
+        return self._api.get_json(f"/v1/keys/{key_id.hex()}")
+
+    def target_revision(self, target: bytes, kind: str = "") -> int:
+        """Return the revision of a target that an act on it must name.
+
+        Args:
+            target: its id.
+            kind: its noun where the act type says it (protocol.description.ActType.target_kind).
+        """
+        query = {"kind": kind} if kind else {}
+        return _integer(self._api.get_json(f"/v1/targets/{target.hex()}", query), "revision")
 
     def send_act(self, signed: SignedAct, documents: Sequence[bytes] = ()) -> Acknowledgement:
         """Hand an act to the platform; sending it again is harmless.
@@ -281,8 +298,8 @@ class Platform:
         """Yield all of one noun, page by page.
 
         Args:
-            noun: departments, persons, keys, entries, claims, refreshes, interfaces, requests, logs
-                or blocks.
+            noun: departments, persons, keys, entries, claims, refreshes, interfaces, requests,
+                corrections, disputes, consents, logs or blocks.
             filters: query parameters that the API knows for it.
         """
         if noun not in NOUNS:
@@ -343,6 +360,19 @@ class Platform:
             if error.code == "CALENDAR_UNKNOWN":
                 return None
             raise
+
+    def entry_differences(self, entry: bytes, *, old: int, new: int) -> dict[str, Any]:
+        """Return what changed between two versions of an entry.
+
+        Raises:
+            RequestRefused: there is no such version.
+        """
+        value = self._api.get_json(
+            f"/v1/entries/{entry.hex()}/differences", {"from": str(old), "to": str(new)}
+        )
+        if not isinstance(value, dict) or not isinstance(value.get("differences"), list):
+            raise _malformed()
+        return value
 
     def document(self, digest: bytes) -> bytes:
         """Return a public document, checked against its digest.

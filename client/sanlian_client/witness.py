@@ -24,7 +24,7 @@ from crypto.errors import (
     VerificationError,
 )
 from crypto.keccak import keccak256
-from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm2 import PublicKey, Signer
 from protocol.checkpoint import Checkpoint, block_statement, cosign_checkpoint
 from protocol.ethereum import Header, encode_header
 from sanlian_client.files import read_limited, replace_file
@@ -124,7 +124,7 @@ class Witness:
         directory: Path,
         *,
         name: str,
-        key: PrivateKey,
+        key: Signer,
         node_url: str,
         api_url: str,
         gateway_url: str,

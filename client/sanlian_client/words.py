@@ -8,7 +8,12 @@ from crypto.errors import ProtocolError
 from protocol.acts import ZERO_ID, Act, Value
 from protocol.calendar import FIRST_YEAR, LAST_YEAR, date_of, days_in, days_of, plain_weekdays
 from protocol.description import Field, Role
-from protocol.documents import document_digest, parse_entry_document, parse_interface_document
+from protocol.documents import (
+    WORD_CHOICES,
+    document_digest,
+    parse_entry_document,
+    parse_interface_document,
+)
 
 Language = Literal["zh", "en"]
 
@@ -21,6 +26,18 @@ ACT_NAMES: dict[str, tuple[str, str]] = {
     "PersonRolesSet": ("设定人员角色", "Set a person's roles"),
     "KeyAdded": ("增加密钥", "Add a key"),
     "KeyRevoked": ("吊销密钥", "Revoke a key"),
+    "KeyRotated": ("更换密钥", "Rotate a key"),
+    "KeySuspended": ("中止密钥", "Suspend a key"),
+    "KeyResumed": ("恢复密钥", "Resume a key"),
+    "AuthorityKeyResumed": ("恢复主管部门密钥", "Resume a key of the authority"),
+    "HeadKeyProposed": ("提出更换负责人密钥", "Propose a new key of a head"),
+    "HeadKeyObjected": ("反对更换负责人密钥", "Object to a new key of a head"),
+    "HeadKeyReplaced": ("更换负责人密钥", "Replace all keys of a head"),
+    "ThresholdSet": ("设定主管部门门限", "Set the authority's threshold"),
+    "AuthorityPersonAdded": ("增加主管部门人员", "Add a person to the authority"),
+    "AuthorityPersonRemoved": ("撤销主管部门人员", "Remove a person from the authority"),
+    "CertificateBound": ("绑定数字证书", "Bind a certificate to a key"),
+    "SuccessorNamed": ("指定后继合约", "Name a contract's successor"),
     "CalendarPublished": ("公布工作日历", "Publish a year's working days"),
     "CalendarCorrected": ("更正工作日历", "Correct a year's working days"),
     "EntrySubmitted": ("提交目录条目", "Submit a catalogue entry"),
@@ -45,6 +62,24 @@ ACT_NAMES: dict[str, tuple[str, str]] = {
     "GrantSuspended": ("暂停授权", "Suspend a grant"),
     "GrantResumed": ("恢复授权", "Resume a grant"),
     "GrantRevoked": ("撤销授权", "Revoke a grant"),
+    "SupplementAsked": ("一次性告知补正", "Ask once for what a request lacks"),
+    "RequestSupplemented": ("补正共享申请", "Supplement a share request"),
+    "RequestExtended": ("延长答复期限", "Extend the time for the answer"),
+    "RequestWithdrawn": ("撤回共享申请", "Withdraw a share request"),
+    "DataProvided": ("提供数据", "Say that the data are provided"),
+    "GrantRenewed": ("授权续期", "Renew a grant"),
+    "UseReported": ("报告使用情况", "Report the use of data"),
+    "DataDisposed": ("报告数据销毁", "Say that the data are disposed of"),
+    "CorrectionFiled": ("提出校核", "File a correction"),
+    "CorrectionVerified": ("核查校核事项", "Verify a correction"),
+    "CorrectionClosed": ("办结校核", "Close a correction"),
+    "DisputeOpened": ("提出共享争议", "Open a dispute"),
+    "DisputeSettled": ("协商一致结束争议", "Settle a dispute"),
+    "DisputeEscalated": ("争议提请协调", "Take a dispute to the authority"),
+    "DisputeMediated": ("协调未果，报请决定", "Refer a dispute to the government"),
+    "DisputeDecided": ("决定争议", "Decide a dispute"),
+    "ThirdPartyConsented": ("同意向第三方提供", "Consent to a third party"),
+    "ThirdPartyRevoked": ("撤回第三方提供同意", "Take back the consent to a third party"),
     "LogRegistered": ("登记访问日志", "Register an access log"),
 }
 
@@ -60,10 +95,18 @@ FIELD_NAMES: dict[str, tuple[str, str]] = {
     "key_x": ("新公钥 x", "new public key x"),
     "key_y": ("新公钥 y", "new public key y"),
     "roles": ("角色", "roles"),
-    "reason_code": ("吊销原因", "reason of revocation"),
     "year": ("年份", "year"),
     "working_days": ("工作日", "working days"),
     "source": ("国务院办公厅通知摘要", "digest of the State Council's notice"),
+    "reason_code": ("原因", "reason"),
+    "key": ("拟启用的密钥", "the proposed key"),
+    "threshold": ("门限人数", "persons who act together"),
+    "issuer": ("证书颁发者摘要", "digest of the certificate's issuer"),
+    "serial": ("证书序列号", "serial number of the certificate"),
+    "certificate": ("证书摘要", "digest of the certificate"),
+    "not_after": ("证书有效期至", "certificate valid until"),
+    "contract": ("原合约", "contract that is followed"),
+    "successor": ("后继合约", "successor"),
     "sharing_class": ("共享类型", "sharing class"),
     "library": ("资源库", "library"),
     "update_cycle": ("更新周期", "update cycle"),
@@ -91,20 +134,44 @@ FIELD_NAMES: dict[str, tuple[str, str]] = {
     "case": ("办件材料承诺值", "case, sealed"),
     "grading": ("数据分级", "grading"),
     "change_day": ("变更日期", "day of the change"),
-    "from_day": ("更新起始日", "first day covered"),
-    "until_day": ("数据截至日", "complete up to"),
     "rows": ("数据量（行）", "rows"),
-    "result": ("测试结果", "result"),
+    "test_result": ("测试结果", "result of the test"),
     "log": ("访问日志", "access log"),
-    "report": ("测试报告承诺值", "report, sealed"),
     "element": ("数据元代码", "data element"),
     "item": ("信息项序号", "index of the item"),
     "source_department": ("数源部门", "source department"),
+    "cause": ("事由", "cause"),
+    "missing": ("补正清单承诺值", "list of what is missing, sealed"),
+    "extension_days": ("延长工作日数", "working days of the extension"),
+    "way": ("提供方式", "way of provision"),
+    "from_day": ("起始日", "from day"),
+    "until_day": ("截止日", "until day"),
+    "subject": ("校核对象", "grant or entry in error"),
+    "subject_kind": ("校核对象类别", "kind of subject"),
+    "errors": ("错误说明承诺值", "description of the errors, sealed"),
+    "finding": ("核查结果承诺值", "result of the verification, sealed"),
+    "result": ("校核结果", "result"),
+    "request": ("共享申请", "request"),
+    "statement": ("当事部门陈述承诺值", "statement of the party, sealed"),
+    "terms": ("协商结果承诺值", "terms, sealed"),
+    "superior": ("共同上级部门", "common superior"),
+    "requester_steps": ("需求部门至共同上级的层数", "parents from the requester to it"),
+    "provider_steps": ("提供部门至共同上级的层数", "parents from the provider to it"),
+    "proposal": ("协调报告承诺值", "report of the mediation, sealed"),
+    "ruling": ("决定结果", "ruling"),
+    "decision": ("决定书承诺值", "decision, sealed"),
+    "grant": ("授权", "grant"),
+    "third_party": ("第三方", "third party"),
+    "third_party_kind": ("第三方类别", "kind of third party"),
+    "purpose": ("使用目的承诺值", "purpose, sealed"),
+    "uses": ("使用次数", "number of uses"),
+    "report": ("报告承诺值", "report, sealed"),
+    "disposal": ("销毁记录承诺值", "record of the disposal, sealed"),
     "gateway_key": ("网关密钥", "gateway key"),
     "origin": ("日志名称", "origin of the log"),
 }
 
-_CHOICES: dict[str, dict[int, tuple[str, str]]] = {
+_CHOICES: dict[str, Mapping[int, tuple[str, str]]] = {
     "level": {
         1: ("国家", "state"),
         2: ("省", "province"),
@@ -126,45 +193,33 @@ _CHOICES: dict[str, dict[int, tuple[str, str]]] = {
         3: ("泄露", "compromised"),
         4: ("离岗", "left"),
     },
-    "sharing_class": {
-        1: ("无条件共享", "unconditional"),
-        2: ("有条件共享", "conditional"),
-        3: ("不予共享", "not shared"),
-    },
-    "library": {
-        1: ("基础库", "base"),
-        2: ("共享库", "shared"),
-        3: ("主题库", "theme"),
-        4: ("专题库", "special"),
-        5: ("模型库", "model"),
-    },
-    "update_cycle": {
-        1: ("实时", "real time"),
-        2: ("每日", "day"),
-        3: ("每周", "week"),
-        4: ("每旬", "ten days"),
-        5: ("每月", "month"),
-        6: ("每季度", "quarter"),
-        7: ("每年", "year"),
-    },
-    "openness": {
-        0: ("不开放", "closed"),
-        1: ("有条件开放", "conditional"),
-        2: ("无条件开放", "open to the public"),
-    },
-    "mode": {
-        1: ("平台接口", "platform interface"),
-        2: ("数据库", "database"),
-        3: ("文件", "file"),
-        4: ("介质", "medium"),
-    },
+    **WORD_CHOICES,
     "grading": {
         1: ("一般数据", "general data"),
         2: ("重要数据", "important data"),
         3: ("核心数据", "core data"),
     },
-    "result": {1: ("通过", "passed"), 2: ("未通过", "failed")},
+    "test_result": {1: ("通过", "passed"), 2: ("未通过", "failed")},
     "uscc_override": {0: ("否", "no"), 1: ("是", "yes")},
+    "cause": {
+        1: ("滥用数据", "misuse"),
+        2: ("安全风险", "security risk"),
+        3: ("法律依据消失", "legal basis gone"),
+        4: ("使用目的终止", "purpose ended"),
+    },
+    "subject_kind": {1: ("授权", "grant"), 2: ("目录条目", "entry")},
+    "result": {1: ("已更正", "corrected"), 2: ("不予更正", "rejected")},
+    "ruling": {
+        1: ("支持需求部门", "for the requester"),
+        2: ("支持提供部门", "for the provider"),
+        3: ("部分支持", "in part"),
+    },
+    "third_party_kind": {1: ("本账本部门", "department"), 2: ("账本外机构", "outside the ledger")},
+    "way": {
+        1: ("服务接口", "service interface"),
+        2: ("批量交换", "batch exchange"),
+        3: ("文件下载", "file download"),
+    },
 }
 
 _HEADER = {
@@ -255,8 +310,12 @@ def _value(field: Field, value: Value, language: Language) -> str:
         return f"{value} {' '.join(role.name or '?' for role in Role if role & value) or '-'}"
     if field.name in ("items", "sensitive"):
         return " ".join(str(i) for i in range(256) if value >> i & 1) or "-"
-    if field.name in ("valid_from", "valid_until"):
+    if field.name == "valid_until" and value == 0:
+        return "0 无期限" if language == "zh" else "0 no end"
+    if field.name in ("valid_from", "valid_until", "not_after"):
         return _time(value)
+    if field.name == "serial":
+        return f"{value:x}"
     if field.name in ("change_day", "from_day", "until_day"):
         return _day(value)
     if field.name in ("key_x", "key_y"):
@@ -280,7 +339,7 @@ def _working_days(year: int, bits: int, language: Language) -> str:
 def _day(day: int) -> str:
     try:
         return f"{date_of(day):%Y-%m-%d} ({day})"
-    except OverflowError:
+    except (OverflowError, ValueError):
         return str(day)
 
 

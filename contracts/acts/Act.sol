@@ -16,14 +16,23 @@ struct Signer {
     uint256 roles;
 }
 
-/// @notice What the registry knows of a key
+/// @notice State of a key at a time; EXPIRED is derived from the time
+enum KeyState {
+    NONE,
+    ACTIVE,
+    SUSPENDED,
+    REVOKED,
+    EXPIRED
+}
+
+/// @notice What the registry knows of a key, at the time of the block
 struct KeyRecord {
     uint256 x;
     uint256 y;
     bytes32 person;
     bytes32 department;
     uint256 roles;
-    bool active;
+    KeyState state;
 }
 
 /// @notice An act before its type's own rules: its form, nonce and signatures hold

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {ISm} from "../sm/ISm.sol";
-import {ActBytes, KeyRecord, Sig, Signer, Step} from "./Act.sol";
+import {ActBytes, KeyRecord, KeyState, Sig, Signer, Step} from "./Act.sol";
 import {ActTypes} from "./ActTypes.sol";
 
 /// @title What every contract that accepts acts checks first
@@ -22,6 +22,7 @@ abstract contract ActBase {
     error NonceMismatch(uint64 expected);
     error KeyUnknown(bytes32 keyId);
     error KeyNotActive(bytes32 keyId);
+    error KeyExpired(bytes32 keyId);
     error KeyTaken(bytes32 keyId);
     error SignatureInvalid(bytes32 keyId);
     error SignerRepeated(bytes32 person);
@@ -136,7 +137,7 @@ abstract contract ActBase {
             bytes32 keyId = signatures[i].keyId;
             keys[i] = _keyRecord(keyId);
             if (keys[i].person == 0) revert KeyUnknown(keyId);
-            if (!keys[i].active) revert KeyNotActive(keyId);
+            _requireActive(keyId, keys[i].state);
             step.signers[i] = Signer(keyId, keys[i].person, keys[i].department, keys[i].roles);
         }
         if (keyWord != 0xff) {
@@ -149,17 +150,28 @@ abstract contract ActBase {
         }
         for (uint256 i = 0; i < signatures.length; i++) {
             Sig calldata one = signatures[i];
-            bytes32 e = SM.digest(one.keyId, m);
+            (bytes32 e, bool valid) = SM.verifyMessage(
+                one.keyId,
+                m,
+                one.r,
+                one.s,
+                keys[i].x,
+                keys[i].y
+            );
+            if (!valid) revert SignatureInvalid(one.keyId);
             if (i == 0) step.actId = e;
-            if (!SM.verify(e, one.r, one.s, keys[i].x, keys[i].y)) {
-                revert SignatureInvalid(one.keyId);
-            }
         }
         for (uint256 i = 1; i < known; i++) {
             for (uint256 j = 0; j < i; j++) {
                 if (keys[i].person == keys[j].person) revert SignerRepeated(keys[i].person);
             }
         }
+    }
+
+    /// @dev A signature counts by the key's state at the time of the block that records it.
+    function _requireActive(bytes32 keyId, KeyState state) internal pure {
+        if (state == KeyState.EXPIRED) revert KeyExpired(keyId);
+        if (state != KeyState.ACTIVE) revert KeyNotActive(keyId);
     }
 
     /// @dev For an act that creates something: it names no target, and the id is free by its making.

@@ -11,11 +11,8 @@ abstract contract RegistryUser is ActBase {
     /// @notice Departments, persons and keys
     IRegistry public immutable REGISTRY;
 
-    uint256 private immutable THRESHOLD;
-
     constructor(IRegistry registry_) ActBase(registry_.sm()) {
         REGISTRY = registry_;
-        THRESHOLD = registry_.threshold();
     }
 
     function _keyRecord(bytes32 keyId) internal view override returns (KeyRecord memory) {
@@ -23,6 +20,6 @@ abstract contract RegistryUser is ActBase {
     }
 
     function _threshold() internal view override returns (uint256) {
-        return THRESHOLD;
+        return REGISTRY.threshold();
     }
 }

@@ -8,6 +8,7 @@ struct InterfaceView {
     uint256 effectiveItems;
     uint32 version;
     bool live;
+    uint8 sharingClass;
 }
 
 /// @title What the sharing chain asks the interface chain

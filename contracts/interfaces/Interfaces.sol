@@ -126,7 +126,8 @@ contract Interfaces is RegistryUser, IInterfaces {
                 one.items,
                 one.items & entry.items,
                 one.version,
-                one.state == State.ONLINE && entry.live && entry.sharingClass != NOT_SHARED
+                one.state == State.ONLINE && entry.live && entry.sharingClass != NOT_SHARED,
+                entry.sharingClass
             );
     }
 
@@ -259,14 +260,14 @@ contract Interfaces is RegistryUser, IInterfaces {
             bytes32(m.get(ActTypes.INTERFACE_TESTED_DOCUMENT)) == one.pendingDocument,
             ActTypes.INTERFACE_TESTED_DOCUMENT
         );
-        _requireRange(m, ActTypes.INTERFACE_TESTED_RESULT, PASSED, FAILED);
+        _requireRange(m, ActTypes.INTERFACE_TESTED_TEST_RESULT, PASSED, FAILED);
         // Any head can enrol a gateway; only the authority registers a gateway's log.
         _requireValue(
             LOGS.gatewayKey(bytes32(m.get(ActTypes.INTERFACE_TESTED_LOG))) == step.signers[0].keyId,
             ActTypes.INTERFACE_TESTED_LOG
         );
         _requireNonzero(m, ActTypes.INTERFACE_TESTED_REPORT);
-        one.testResult = uint8(m.get(ActTypes.INTERFACE_TESTED_RESULT));
+        one.testResult = uint8(m.get(ActTypes.INTERFACE_TESTED_TEST_RESULT));
         return (InterfaceTested.selector, step.target, ++one.revision);
     }
 

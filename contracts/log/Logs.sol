@@ -75,10 +75,11 @@ contract Logs is RegistryUser, ILogs {
         }
         bytes32 keyId = entry.gatewayKey;
         KeyRecord memory key = _keyRecord(keyId);
-        if (!key.active) revert KeyNotActive(keyId);
+        _requireActive(keyId, key.state);
         if (key.roles & ActTypes.ROLE_GATEWAY == 0) revert RoleMissing(ActTypes.ROLE_GATEWAY);
-        bytes32 e = SM.digest(keyId, bytes(checkpointText(entry.origin, size, root)));
-        if (!SM.verify(e, r, s, key.x, key.y)) revert SignatureInvalid(keyId);
+        bytes memory text = bytes(checkpointText(entry.origin, size, root));
+        (, bool valid) = SM.verifyMessage(keyId, text, r, s, key.x, key.y);
+        if (!valid) revert SignatureInvalid(keyId);
         entry.size = size;
         entry.root = root;
         entry.anchoredAt = uint64(block.timestamp);
@@ -88,6 +89,25 @@ contract Logs is RegistryUser, ILogs {
     /// @inheritdoc ILogs
     function gatewayKey(bytes32 log) external view override returns (bytes32) {
         return logs[log].gatewayKey;
+    }
+
+    /// @notice Whether a record is in a log, as of the log's newest anchor. Other contracts can ask,
+    /// and nobody need believe the gateway (docs/protocol.md 4).
+    /// @dev A proof is for one tree size: after the next anchor it must be fetched again.
+    /// @param log The log
+    /// @param record Canonical bytes of the access record
+    /// @param index Its number in the log, from 0
+    /// @param path Inclusion path in the tree of the newest anchor, from the leaf upwards
+    /// @return included False also while the log has no anchor
+    function isRecordIncluded(
+        bytes32 log,
+        bytes calldata record,
+        uint64 index,
+        bytes32[] calldata path
+    ) external view returns (bool included) {
+        Log storage entry = logs[log];
+        if (entry.revision == 0) revert TargetUnknown(log);
+        return SM.isRecordIncluded(record, index, entry.size, path, entry.root);
     }
 
     /// @notice The text that a gateway signs (docs/protocol.md 6.2)

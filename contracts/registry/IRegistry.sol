@@ -17,7 +17,7 @@ interface IRegistry {
     /// @notice SM2 and SM3
     function sm() external view returns (ISm);
 
-    /// @notice How many authority persons sign an act of weight
+    /// @notice How many authority persons sign an act of weight now
     function threshold() external view returns (uint256);
 
     /// @notice A key with its person, department and roles

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-import {ActBytes, KeyRecord, Sig, Step} from "../acts/Act.sol";
+import {ActBytes, KeyState, Sig, Step} from "../acts/Act.sol";
 import {ActBase} from "../acts/ActBase.sol";
 import {ActTypes} from "../acts/ActTypes.sol";
 import {ISm} from "../sm/ISm.sol";
 import {DepartmentView, IRegistry} from "./IRegistry.sol";
+import {HeadKeyActs} from "./HeadKeyActs.sol";
+import {RegistryState} from "./RegistryState.sol";
 
 /// @title Departments, persons, roles and keys
 /// @notice The authority registers a department with its head; only the head enrols the
 /// department's persons and keys (docs/protocol.md 2 and 3.4).
-contract Registry is ActBase, IRegistry {
+contract Registry is HeadKeyActs {
     using ActBytes for bytes;
 
     error GenesisInvalid();
-    error AuthorityKeyProtected(bytes32 id);
 
     /// @notice What the authority's department begins with
     event Genesis(
@@ -22,7 +23,8 @@ contract Registry is ActBase, IRegistry {
         uint256 headX,
         uint256 headY,
         uint256[2][] authorityKeys,
-        uint256 threshold
+        uint256 threshold,
+        uint256 replacementDelay
     );
     /// @notice The act DepartmentRegistered, which is its own proof (docs/protocol.md 3.2)
     event DepartmentRegistered(
@@ -56,71 +58,38 @@ contract Registry is ActBase, IRegistry {
         bytes m,
         Sig[] signatures
     );
-    /// @notice The act KeyRevoked, which is its own proof (docs/protocol.md 3.2)
-    event KeyRevoked(
-        bytes32 indexed actId,
-        bytes32 indexed target,
-        uint64 revision,
-        bytes m,
-        Sig[] signatures
-    );
-
-    struct Person {
-        bytes32 department;
-        uint64 revision;
-        uint32 roles;
-        uint32 activeKeys;
-    }
-
-    struct Key {
-        uint256 x;
-        uint256 y;
-        bytes32 person;
-        uint64 revision;
-        bool active;
-    }
-
-    uint256 private constant MAX_AUTHORITY_KEYS = 7;
+    uint256 private constant MAX_REPLACEMENT_DELAY = 365 days;
     // The authority is a city's.
     uint8 private constant AUTHORITY_LEVEL = 3;
     uint256 private constant GOVERNMENT = 2;
     bytes31 private constant USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY";
 
-    uint256 private immutable THRESHOLD;
-    bytes32 private immutable AUTHORITY;
-
-    /// @notice How many of the authority's keys are active
-    uint256 public activeAuthorityKeys;
-
-    /// @notice Revision of a department, zero for an unknown one
-    mapping(bytes32 id => uint64 revision) public departments;
-    mapping(bytes32 id => bytes32 parent) private _parents;
-    mapping(bytes32 id => uint8 level) private _levels;
-    mapping(bytes32 id => bool government) private _governments;
-    /// @notice Persons by id
-    mapping(bytes32 id => Person person) public persons;
-    /// @notice Keys by key id
-    mapping(bytes32 keyId => Key key) public keys;
-
-    /// @notice Set once, for ever
+    /// @notice Where the registry begins; the threshold changes by acts, the delay never
     /// @param sm_ SM2 and SM3
     /// @param headKey Key of the head of the authority's department
     /// @param authorityKeys Keys of the authority's persons
     /// @param threshold_ How many of them sign acts of weight
+    /// @param replacementDelay_ Seconds for which a head can object to the replacement of the key
     constructor(
         ISm sm_,
         uint256[2] memory headKey,
         uint256[2][] memory authorityKeys,
-        uint256 threshold_
-    ) ActBase(sm_) {
+        uint256 threshold_,
+        uint256 replacementDelay_
+    )
+        ActBase(sm_)
+        RegistryState(sm_.keyId(headKey[0], headKey[1]))
+        HeadKeyActs(replacementDelay_)
+    {
         if (
             threshold_ == 0 ||
             threshold_ > authorityKeys.length ||
-            authorityKeys.length > MAX_AUTHORITY_KEYS
+            authorityKeys.length > MAX_AUTHORITY_PERSONS ||
+            replacementDelay_ == 0 ||
+            replacementDelay_ > MAX_REPLACEMENT_DELAY
         ) revert GenesisInvalid();
-        bytes32 department = sm_.keyId(headKey[0], headKey[1]);
-        THRESHOLD = threshold_;
-        AUTHORITY = department;
+        bytes32 department = AUTHORITY;
+        threshold = threshold_;
         departments[department] = 1;
         _levels[department] = AUTHORITY_LEVEL;
         _addFounder(department, department, headKey, ActTypes.ROLE_HEAD);
@@ -128,35 +97,21 @@ contract Registry is ActBase, IRegistry {
             uint256[2] memory key = authorityKeys[i];
             _addFounder(sm_.keyId(key[0], key[1]), department, key, ActTypes.ROLE_AUTHORITY);
         }
+        authorityPersons = authorityKeys.length;
         activeAuthorityKeys = authorityKeys.length;
-        emit Genesis(department, headKey[0], headKey[1], authorityKeys, threshold_);
+        emit Genesis(
+            department,
+            headKey[0],
+            headKey[1],
+            authorityKeys,
+            threshold_,
+            replacementDelay_
+        );
     }
 
-    /// @inheritdoc IRegistry
-    function threshold() external view override returns (uint256) {
-        return THRESHOLD;
-    }
-
-    /// @notice Id of the authority's department, and of its head
+    /// @notice Id of the authority's department, and of its first head
     function authority() external view returns (bytes32) {
         return AUTHORITY;
-    }
-
-    /// @inheritdoc IRegistry
-    function keyRecord(bytes32 keyId) external view override returns (KeyRecord memory) {
-        return _keyRecord(keyId);
-    }
-
-    /// @inheritdoc IRegistry
-    function departmentView(
-        bytes32 id
-    ) external view override returns (DepartmentView memory department) {
-        return DepartmentView(_parents[id], _levels[id], departments[id] != 0);
-    }
-
-    /// @inheritdoc IRegistry
-    function sm() public view override(ActBase, IRegistry) returns (ISm) {
-        return SM;
     }
 
     function _addFounder(
@@ -166,22 +121,12 @@ contract Registry is ActBase, IRegistry {
         uint256 role
     ) private {
         if (keys[id].person != 0) revert GenesisInvalid();
-        persons[id] = Person(department, 1, uint32(role), 1);
-        keys[id] = Key(key[0], key[1], id, 1, true);
+        persons[id] = Person(department, 1, uint32(role), 0, role == ActTypes.ROLE_AUTHORITY);
+        keys[id] = Key(key[0], key[1], id, 1, 0, 0, 0, KeyState.ACTIVE);
     }
 
     function _layoutOf(uint32 code) internal pure override returns (uint256) {
         return ActTypes.registryLayout(code);
-    }
-
-    function _threshold() internal view override returns (uint256) {
-        return THRESHOLD;
-    }
-
-    function _keyRecord(bytes32 keyId) internal view override returns (KeyRecord memory) {
-        Key storage key = keys[keyId];
-        Person storage person = persons[key.person];
-        return KeyRecord(key.x, key.y, key.person, person.department, person.roles, key.active);
     }
 
     function _apply(
@@ -192,7 +137,19 @@ contract Registry is ActBase, IRegistry {
         if (step.code == ActTypes.PERSON_ENROLLED) return _personEnrolled(m, step);
         if (step.code == ActTypes.PERSON_ROLES_SET) return _personRolesSet(m, step);
         if (step.code == ActTypes.KEY_ADDED) return _keyAdded(m, step);
-        return _keyRevoked(m, step);
+        if (step.code == ActTypes.KEY_REVOKED) return _keyRevoked(m, step);
+        if (step.code == ActTypes.KEY_ROTATED) return _keyRotated(m, step);
+        if (step.code == ActTypes.KEY_SUSPENDED) return _keySuspended(m, step);
+        if (step.code == ActTypes.KEY_RESUMED) return _keyResumed(step);
+        if (step.code == ActTypes.AUTHORITY_KEY_RESUMED) return _authorityKeyResumed(step);
+        if (step.code == ActTypes.HEAD_KEY_PROPOSED) return _headKeyProposed(m, step);
+        if (step.code == ActTypes.HEAD_KEY_OBJECTED) return _headKeyObjected(m, step);
+        if (step.code == ActTypes.HEAD_KEY_REPLACED) return _headKeyReplaced(m, step);
+        if (step.code == ActTypes.THRESHOLD_SET) return _thresholdSet(m, step);
+        if (step.code == ActTypes.AUTHORITY_PERSON_ADDED) return _authorityPersonAdded(m, step);
+        if (step.code == ActTypes.AUTHORITY_PERSON_REMOVED) return _authorityPersonRemoved(m, step);
+        if (step.code == ActTypes.CERTIFICATE_BOUND) return _certificateBound(m, step);
+        return _successorNamed(m, step);
     }
 
     function _departmentRegistered(
@@ -200,9 +157,7 @@ contract Registry is ActBase, IRegistry {
         Step memory step
     ) private returns (bytes32, bytes32, uint64) {
         _requireNew(step);
-        for (uint256 i = 0; i < step.signers.length; i++) {
-            _requireRole(step, i, ActTypes.ROLE_AUTHORITY);
-        }
+        _requireAuthority(step);
         _requireRange(m, ActTypes.DEPARTMENT_REGISTERED_LEVEL, 1, 6);
         _requireRange(m, ActTypes.DEPARTMENT_REGISTERED_KIND, 1, 5);
         bytes32 parent = bytes32(m.get(ActTypes.DEPARTMENT_REGISTERED_PARENT));
@@ -225,12 +180,13 @@ contract Registry is ActBase, IRegistry {
             m.word((ActTypes.DEPARTMENT_REGISTERED_NAME >> 8) & 0xffff) != 0,
             ActTypes.DEPARTMENT_REGISTERED_NAME
         );
+        uint256 until = _newEnd(m, ActTypes.DEPARTMENT_REGISTERED_VALID_UNTIL);
         departments[step.actId] = 1;
         if (parent != 0) _parents[step.actId] = parent;
         _levels[step.actId] = uint8(level);
         _governments[step.actId] = government;
-        persons[step.actId] = Person(step.actId, 1, uint32(ActTypes.ROLE_HEAD), 0);
-        _putKey(m, step, step.actId, ActTypes.DEPARTMENT_REGISTERED_KEY_X);
+        persons[step.actId] = Person(step.actId, 1, uint32(ActTypes.ROLE_HEAD), 0, false);
+        _putKey(m, step, step.actId, ActTypes.DEPARTMENT_REGISTERED_KEY_X, until);
         return (DepartmentRegistered.selector, step.actId, 1);
     }
 
@@ -251,8 +207,9 @@ contract Registry is ActBase, IRegistry {
         _requireRole(step, 0, ActTypes.ROLE_HEAD);
         uint256 roles = m.get(ActTypes.PERSON_ENROLLED_ROLES);
         _requireValue(roles != 0 && _isOneGroup(roles), ActTypes.PERSON_ENROLLED_ROLES);
-        persons[step.actId] = Person(step.signers[0].department, 1, uint32(roles), 0);
-        _putKey(m, step, step.actId, ActTypes.PERSON_ENROLLED_KEY_X);
+        uint256 until = _newEnd(m, ActTypes.PERSON_ENROLLED_VALID_UNTIL);
+        persons[step.actId] = Person(step.signers[0].department, 1, uint32(roles), 0, false);
+        _putKey(m, step, step.actId, ActTypes.PERSON_ENROLLED_KEY_X, until);
         return (PersonEnrolled.selector, step.actId, 1);
     }
 
@@ -274,7 +231,8 @@ contract Registry is ActBase, IRegistry {
     ) private returns (bytes32, bytes32, uint64) {
         Person storage person = _openPerson(step);
         if (person.roles == 0) revert StateInvalid();
-        _putKey(m, step, step.target, ActTypes.KEY_ADDED_KEY_X);
+        uint256 until = _newEnd(m, ActTypes.KEY_ADDED_VALID_UNTIL);
+        _putKey(m, step, step.target, ActTypes.KEY_ADDED_KEY_X, until);
         return (KeyAdded.selector, step.target, ++person.revision);
     }
 
@@ -282,41 +240,8 @@ contract Registry is ActBase, IRegistry {
     function _openPerson(Step memory step) private view returns (Person storage person) {
         person = persons[step.target];
         _requireTarget(step, person.revision);
-        if (person.roles & ActTypes.ROLE_AUTHORITY != 0) revert AuthorityKeyProtected(step.target);
-        _requireRole(step, 0, ActTypes.ROLE_HEAD);
-        _requireDepartment(step, 0, person.department);
-    }
-
-    function _keyRevoked(
-        bytes calldata m,
-        Step memory step
-    ) private returns (bytes32, bytes32, uint64) {
-        Key storage key = keys[step.target];
-        _requireTarget(step, key.revision);
-        bool own = step.signers[0].keyId == step.target;
-        Person storage person = persons[key.person];
-        if (person.roles & ActTypes.ROLE_AUTHORITY != 0) {
-            if (!own || activeAuthorityKeys <= THRESHOLD) revert AuthorityKeyProtected(step.target);
-        }
-        if (!own) {
-            _requireRole(step, 0, ActTypes.ROLE_HEAD);
-            _requireDepartment(step, 0, person.department);
-        }
-        if (!key.active) revert StateInvalid();
-        if (key.person == AUTHORITY && person.activeKeys == 1) {
-            revert AuthorityKeyProtected(step.target);
-        }
-        _requireRange(m, ActTypes.KEY_REVOKED_REASON_CODE, 1, 4);
-        key.active = false;
-        person.activeKeys--;
-        if (person.roles & ActTypes.ROLE_AUTHORITY != 0) activeAuthorityKeys--;
-        return (KeyRevoked.selector, step.target, ++key.revision);
-    }
-
-    function _putKey(bytes calldata m, Step memory step, bytes32 person, uint256 xField) private {
-        uint256 offset = (xField >> 8) & 0xffff;
-        keys[step.newKey] = Key(m.word(offset), m.word(offset + 32), person, 1, true);
-        persons[person].activeKeys++;
+        if (_isAuthority(person)) revert AuthorityKeyProtected(step.target);
+        _requireHeadOf(step, person.department);
     }
 
     /// @dev Roles of one person lie within one group; zero lies in each.

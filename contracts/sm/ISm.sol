@@ -51,6 +51,61 @@ interface ISm {
         uint256 y
     ) external view returns (bool valid);
 
+    /// @notice What `digest` and `verify` say, in one call.
+    /// @dev The signer's key id is taken as given: a caller that did not get it from `keyId` or
+    /// from a registry that did has verified nothing about whose signature this is.
+    /// @param zA The signer's key id
+    /// @param message The message M
+    /// @param r First half of the signature
+    /// @param s Second half of the signature
+    /// @param x First affine coordinate of the public key
+    /// @param y Second affine coordinate of the public key
+    /// @return e The message's digest under this key id, also where the signature is none
+    /// @return valid True for a signature, false for anything else
+    function verifyMessage(
+        bytes32 zA,
+        bytes calldata message,
+        uint256 r,
+        uint256 s,
+        uint256 x,
+        uint256 y
+    ) external view returns (bytes32 e, bool valid);
+
+    /// @notice Whether a leaf is in a Merkle tree: RFC 6962's tree with SM3, whose leaf hash is
+    /// SM3(0x00 || record) and whose node hash is SM3(0x01 || left || right).
+    /// Standard: RFC 9162 clause 2.1.3.2.
+    /// @dev False for an index outside the tree and for a path of any length but the right one.
+    /// The leaf hash must be the hash of a record: a node's hash given as a leaf's proves nothing,
+    /// so a caller that did not hash the record itself takes `isRecordIncluded`.
+    /// @param leafHash SM3(0x00 || record)
+    /// @param index The leaf's number, from 0
+    /// @param size Number of leaves
+    /// @param path Inclusion path, from the leaf upwards
+    /// @param root Root hash of the tree of this size
+    /// @return included True for a leaf of the tree, false for anything else
+    function isIncluded(
+        bytes32 leafHash,
+        uint64 index,
+        uint64 size,
+        bytes32[] calldata path,
+        bytes32 root
+    ) external view returns (bool included);
+
+    /// @notice The same for the record itself.
+    /// @param record The leaf's bytes
+    /// @param index The leaf's number, from 0
+    /// @param size Number of leaves
+    /// @param path Inclusion path, from the leaf upwards
+    /// @param root Root hash of the tree of this size
+    /// @return included True for a record of the tree, false for anything else
+    function isRecordIncluded(
+        bytes calldata record,
+        uint64 index,
+        uint64 size,
+        bytes32[] calldata path,
+        bytes32 root
+    ) external view returns (bool included);
+
     /// @notice Compute a key's table, with which `verify` is several times cheaper. Anyone may ask;
     /// nobody has to be trusted. Where the table stands, or none is needed, nothing changes.
     /// @dev Reverts `PublicKeyInvalid` unless (x, y) is on the curve and not the generator or its

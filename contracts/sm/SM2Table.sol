@@ -2,31 +2,21 @@
 pragma solidity ^0.8.24;
 
 import { SM2 } from "./SM2.sol";
+import { SM2Comb } from "./SM2Comb.sol";
 
 /// @title Signature checks with tables of multiples
 /// @notice A comb of eight teeth, 32 bits apart. Why it is right: docs/sm-on-chain.md.
-/// @dev A table is the code of a contract: a STOP, 128 entries for the generator, 128 for the key,
-/// Z_A. Entry j is (p - x, y) of 2^224 Q plus the sum over l < 7 of 2^(32 l) Q where bit l of j is
-/// set, and minus 2^(32 l) Q where it is not.
+/// @dev A table is the code of a contract: the program SM2Comb, 128 entries for the generator, 128
+/// for the key, Z_A. Entry j is (p - x, y) of 2^224 Q plus the sum over l < 7 of 2^(32 l) Q where
+/// bit l of j is set, and minus 2^(32 l) Q where it is not.
 library SM2Table {
     uint256 private constant P = 0xfffffffeffffffffffffffffffffffffffffffff00000000ffffffffffffffff;
-    uint256 private constant N = 0xfffffffeffffffffffffffffffffffff7203df6b21c6052b53bbf40939d54123;
     uint256 private constant GX = 0x32c4ae2c1f1981195f9904466a39c9948fe30bbff2660be1715a4589334c74c7;
     uint256 private constant GY = 0xbc3736a2f4f6779c59bdcee36b692153d0a9877cc62a474002df32e52139f0a0;
 
-    /// @dev 2^256 - 1 mod n.
-    uint256 private constant ONES = 0x000000010000000000000000000000008dfc2094de39fad4ac440bf6c62abedc;
-    /// @dev 1 / 2 mod n.
-    uint256 private constant HALF = 0x7fffffff7fffffffffffffffffffffffb901efb590e30295a9ddfa049ceaa092;
-    /// @dev Bits 0, 32, ..., 192.
-    uint256 private constant TEETH = 0x0000000000000001000000010000000100000001000000010000000100000001;
-
-    /// @dev STOP: nobody can run a table.
-    uint256 private constant PREFIX = 1;
     uint256 private constant ENTRIES = 128;
     uint256 private constant PART = 8192;
-    uint256 private constant Z_A_AT = 16385;
-    uint256 private constant SIZE = 16417;
+    uint256 private constant SIZE = SM2Comb.SIZE + 2 * PART + 32;
 
     /// @dev Creates a contract from the data of the one call that it gets, with nonce 1.
     uint256 private constant PROXY = 0x67363d3d37363d34f03d5260086018f3;
@@ -70,8 +60,9 @@ library SM2Table {
         assembly ("memory-safe") {
             start := add(code, 32)
             mstore(start, shl(168, LOADER))
-            start := add(start, 12)
+            start := add(start, 11)
         }
+        start = SM2Comb.write(start);
         _write(start, GX, GY);
         _write(start + PART, x, y);
         address proxy;
@@ -92,24 +83,13 @@ library SM2Table {
         if (proxy == address(0) || addressOf(x, y).code.length != SIZE) revert TableNotCreated();
     }
 
-    /// @notice Z_A of the key of a table.
-    /// @param table Address of a table that stands
-    /// @return zA 32 bytes
-    function readZA(address table) internal view returns (bytes32 zA) {
-        // solhint-disable-next-line no-inline-assembly
-        assembly ("memory-safe") {
-            extcodecopy(table, 0, Z_A_AT, 32)
-            zA := mload(0)
-        }
-    }
-
-    /// @notice X and ZZ of sG + tQ, or ZZ = 0 where an addition degenerated: nothing is known then.
-    /// @param table The table of Q
+    /// @notice X and ZZ of sG + tQ, or ZZ = 0 where nothing is known: there is no table of Q, or an
+    /// addition degenerated.
+    /// @param table Where the table of Q stands or would stand
     /// @param s Below n
     /// @param t Below n
     /// @return x X, below p
     /// @return zz ZZ, below p
-    // solhint-disable-next-line function-max-lines
     function sumOfMultiples(
         address table,
         uint256 s,
@@ -117,83 +97,13 @@ library SM2Table {
     ) internal view returns (uint256 x, uint256 zz) {
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
-            // Digits of +1 and -1: the bits of (k + 2^256 - 1) / 2. Bit 224 + i becomes the sign of
-            // column i, and the teeth below are turned where it is a minus.
-            function recode(k) -> columns {
-                columns := mulmod(addmod(k, ONES, N), HALF, N)
-                columns := xor(columns, mul(xor(shr(224, columns), 0xffffffff), TEETH))
-            }
-
-            // Each operation turns the sign of y: the parity goes into the sign of the digits.
-            s := xor(recode(s), shl(224, 0xaaaaaaaa))
-            t := xor(recode(t), shl(224, 0x55555555))
-
-            // Beyond the end of memory; what stands there is gone when the call returns.
-            let base := mload(64)
-            extcodecopy(table, base, PREFIX, mul(2, PART))
-
-            let y
-            let zzz := 1
-            zz := 1
-            {
-                let c := shr(31, s)
-                let entry := add(base, shl(6, mod(and(c, TEETH), 0x7fffffff)))
-                x := sub(P, mload(entry))
-                y := mload(add(entry, 32))
-                // The parity of column 31 says the opposite.
-                if and(c, shl(224, 1)) { y := sub(P, y) }
-            }
-            for { let i := 31 } 1 {} {
-                // Add a multiple of Q.
-                {
-                    let c := shr(i, t)
-                    let entry := add(add(base, PART), shl(6, mod(and(c, TEETH), 0x7fffffff)))
-                    let r := mulmod(mload(add(entry, 32)), zzz, P)
-                    if and(c, 0x100000000000000000000000000000000000000000000000000000000) {
-                        r := sub(P, r)
-                    }
-                    r := addmod(r, y, P)
-                    let h := addmod(mulmod(mload(entry), zz, P), x, P)
-                    let hh := mulmod(h, h, P)
-                    h := mulmod(h, hh, P)
-                    let q := mulmod(sub(P, x), hh, P)
-                    zz := mulmod(zz, hh, P)
-                    zzz := mulmod(zzz, h, P)
-                    x := addmod(mulmod(r, r, P), addmod(addmod(q, q, P), h, P), P)
-                    y := addmod(mulmod(addmod(x, q, P), r, P), mulmod(y, h, P), P)
-                }
-                if iszero(i) { break }
-                i := sub(i, 1)
-                // Double.
-                {
-                    let u := addmod(y, y, P)
-                    let v := mulmod(u, u, P)
-                    u := mulmod(u, v, P)
-                    let q := mulmod(sub(P, x), v, P)
-                    let m := mulmod(addmod(sub(P, zz), x, P), addmod(zz, x, P), P)
-                    m := mulmod(m, 3, P)
-                    zz := mulmod(zz, v, P)
-                    zzz := mulmod(zzz, u, P)
-                    x := addmod(mulmod(m, m, P), addmod(q, q, P), P)
-                    y := addmod(mulmod(addmod(x, q, P), m, P), mulmod(y, u, P), P)
-                }
-                // Add a multiple of G.
-                {
-                    let c := shr(i, s)
-                    let entry := add(base, shl(6, mod(and(c, TEETH), 0x7fffffff)))
-                    let r := mulmod(mload(add(entry, 32)), zzz, P)
-                    if and(c, 0x100000000000000000000000000000000000000000000000000000000) {
-                        r := sub(P, r)
-                    }
-                    r := addmod(r, y, P)
-                    let h := addmod(mulmod(mload(entry), zz, P), x, P)
-                    let hh := mulmod(h, h, P)
-                    h := mulmod(h, hh, P)
-                    let q := mulmod(sub(P, x), hh, P)
-                    zz := mulmod(zz, hh, P)
-                    zzz := mulmod(zzz, h, P)
-                    x := addmod(mulmod(r, r, P), addmod(addmod(q, q, P), h, P), P)
-                    y := addmod(mulmod(addmod(x, q, P), r, P), mulmod(y, h, P), P)
+            mstore(0, s)
+            mstore(32, t)
+            // Without code there a call succeeds and returns nothing.
+            if staticcall(gas(), table, 0, 64, 0, 64) {
+                if eq(returndatasize(), 64) {
+                    x := mload(0)
+                    zz := mload(32)
                 }
             }
         }

@@ -5,6 +5,7 @@ import { ISm } from "./ISm.sol";
 import { SM2 } from "./SM2.sol";
 import { SM2Table } from "./SM2Table.sol";
 import { SM3 } from "./SM3.sol";
+import { SM3Tree } from "./SM3Tree.sol";
 
 /// @title SM2 and SM3 in plain EVM
 /// @notice Needs no precompile and no storage, and is pinned by its address. Tables of keys stand in
@@ -34,20 +35,43 @@ contract Sm is ISm {
         uint256 x,
         uint256 y
     ) external view override returns (bool valid) {
-        (bool inRange, uint256 t) = SM2.checkRange(r, s);
-        if (!inRange) return false;
-        uint256 x1;
-        uint256 zz;
-        address table = SM2Table.addressOf(x, y);
-        if (table.code.length != 0) {
-            (x1, zz) = SM2Table.sumOfMultiples(table, s, t);
-            if (zz != 0) return SM2.matches(uint256(e), r, x1, zz);
-            // An addition degenerated; the complete formulas decide.
-        } else if (!SM2.isOnCurve(x, y)) {
-            return false;
-        }
-        (x1, zz) = SM2.sumOfMultiples(s, t, x, y);
-        return zz != 0 && SM2.matches(uint256(e), r, x1, zz);
+        return _isSignature(e, r, s, x, y);
+    }
+
+    /// @inheritdoc ISm
+    function verifyMessage(
+        bytes32 zA,
+        bytes calldata message,
+        uint256 r,
+        uint256 s,
+        uint256 x,
+        uint256 y
+    ) external view override returns (bytes32 e, bool valid) {
+        e = SM3.digest(zA, message);
+        valid = _isSignature(e, r, s, x, y);
+    }
+
+    /// @inheritdoc ISm
+    function isIncluded(
+        bytes32 leafHash,
+        uint64 index,
+        uint64 size,
+        bytes32[] calldata path,
+        bytes32 root
+    ) external pure override returns (bool included) {
+        SM3Tree.begin();
+        return SM3Tree.leads(leafHash, index, size, path, root);
+    }
+
+    /// @inheritdoc ISm
+    function isRecordIncluded(
+        bytes calldata record,
+        uint64 index,
+        uint64 size,
+        bytes32[] calldata path,
+        bytes32 root
+    ) external pure override returns (bool included) {
+        return SM3Tree.leads(SM3Tree.leafHash(record), index, size, path, root);
     }
 
     /// @inheritdoc ISm
@@ -63,5 +87,24 @@ contract Sm is ISm {
     function tableOf(uint256 x, uint256 y) public view override returns (address table) {
         table = SM2Table.addressOf(x, y);
         if (table.code.length == 0) return address(0);
+    }
+
+    function _isSignature(
+        bytes32 e,
+        uint256 r,
+        uint256 s,
+        uint256 x,
+        uint256 y
+    ) private view returns (bool) {
+        (bool inRange, uint256 t) = SM2.checkRange(r, s);
+        if (!inRange) return false;
+        (uint256 x1, uint256 zz) = SM2Table.sumOfMultiples(SM2Table.addressOf(x, y), s, t);
+        if (zz == 0) {
+            // No table, or an addition degenerated; the complete formulas decide.
+            if (!SM2.isOnCurve(x, y)) return false;
+            (x1, zz) = SM2.sumOfMultiples(s, t, x, y);
+            if (zz == 0) return false;
+        }
+        return SM2.matches(uint256(e), r, x1, zz);
     }
 }

@@ -47,7 +47,7 @@ contract SmMeter {
         return callGas(target, data);
     }
 
-    /// @notice Gas of a digest and a check as an act needs them, everything cold
+    /// @notice Gas of a digest and a check as an act calls them, everything cold
     /// @param sm The contract
     /// @param zA The key's id
     /// @param message The act
@@ -60,8 +60,7 @@ contract SmMeter {
         uint256[5] calldata c
     ) external view returns (uint256 used) {
         used = gasleft();
-        bytes32 e = sm.digest(zA, message);
-        bool ok = sm.verify(e, c[1], c[2], c[3], c[4]);
+        (bytes32 e, bool ok) = sm.verifyMessage(zA, message, c[1], c[2], c[3], c[4]);
         used -= gasleft();
         // solhint-disable-next-line gas-custom-errors
         require(ok && e == bytes32(c[0]), "signature invalid");

@@ -18,15 +18,32 @@ from ledger.settings import Settings
 from protocol.acts import Act
 from protocol.checkpoint import Checkpoint, note_of
 from protocol.deployment import Deployment
+from protocol.description import Role
 from protocol.ethereum import ActEvent, AnchorEvent, GenesisEvent, PieceEvent
 from protocol.evidence import BlockCosignature, BlockProof, Evidence, ReceiptProof, RecordProof
 from protocol.evidence.chain import apply_event
-from protocol.model import Log, MemoryStore
+from protocol.model import Applied, Log, MemoryStore
 from protocol.records import parse_record
 from protocol.trust import TrustRoot
 
+#: Stands for the authority's threshold and persons among the ids of nouns.
+_AUTHORITY = b"authority"
+_AUTHORITY_ACTS = frozenset({"ThresholdSet", "AuthorityPersonAdded", "AuthorityPersonRemoved"})
 #: A longer run of headers to the next cosigned block is left out: the evidence is then undecided.
 MAX_RUN = 4_096
+
+
+#: Fields of acts that name another noun.
+_REFERENCES = (
+    "parent",
+    "entry",
+    "interface",
+    "request",
+    "grant",
+    "subject",
+    "superior",
+    "third_party",
+)
 
 
 class LogSource(Protocol):
@@ -75,7 +92,7 @@ def _find_records(log: LogSource, seq: int) -> list[tuple[int, bytes, dict[str, 
 def _replay(
     events: Iterable[LocatedEvent], block: int, chain: ChainReader, trust: TrustRoot
 ) -> tuple[MemoryStore, list[tuple[LocatedEvent, set[bytes]]]]:
-    """Return the state after a block, and each of its acts with the ids that it touches."""
+    """Return the state after a block, and each act so far with the ids that it touches."""
     store = MemoryStore()
     acts: list[tuple[LocatedEvent, set[bytes]]] = []
     times: dict[int, int] = {}
@@ -96,13 +113,28 @@ def _replay(
             check_nonce=True,
         )
         if applied is not None and isinstance(located.event, ActEvent):
-            touched = {applied.target}
+            touched = _touched(store, applied)
             if "element" in applied.act.values:
                 touched.add(applied.act.octets("element"))
-            if "key_x" in applied.act.values:
+            if applied.act.type.brings_key:
                 touched.add(located.event.signed.signatures[-1].key_id)
             acts.append((located, touched))
     return store, acts
+
+
+def _touched(store: MemoryStore, applied: Applied) -> set[bytes]:
+    """Return the ids that an act touches, without a key that it brings."""
+    touched = {applied.target}
+    if applied.act.type.name == "HeadKeyReplaced":
+        touched.add(applied.act.octets("key"))
+    # How many authority persons there are, and how many act together, is one state.
+    key = store.find_key(applied.target)
+    person = store.find_person(applied.target if key is None else key.person)
+    if applied.act.type.name in _AUTHORITY_ACTS or (
+        person is not None and person.roles & Role.AUTHORITY
+    ):
+        touched.add(_AUTHORITY)
+    return touched
 
 
 def _depends(store: MemoryStore, item: bytes) -> set[bytes]:
@@ -122,6 +154,12 @@ def _depends(store: MemoryStore, item: bytes) -> set[bytes]:
         found |= {interface.entry, interface.department}
     if (request := store.find_request(item)) is not None:
         found |= {request.interface, request.requester, request.provider}
+    if (correction := store.find_correction(item)) is not None:
+        found |= {correction.subject, correction.requester, correction.provider}
+    if (dispute := store.find_dispute(item)) is not None:
+        found |= {dispute.request, dispute.superior, dispute.requester, dispute.provider}
+    if (consent := store.find_consent(item)) is not None:
+        found |= {consent.grant, consent.provider, consent.third_party}
     if (log := store.find_log(item)) is not None:
         found.add(log.gateway_key)
     return found
@@ -164,7 +202,10 @@ def find_needed_acts(
 
 
 def _with_companions(
-    store: MemoryStore, acts: Sequence[tuple[LocatedEvent, set[bytes]]], roots: set[bytes]
+    store: MemoryStore,
+    acts: Sequence[tuple[LocatedEvent, set[bytes]]],
+    roots: set[bytes],
+    *anchors: LocatedEvent,
 ) -> list[LocatedEvent]:
     """Return the acts on which the nouns rest, with all that stand in the same transactions.
 
@@ -173,7 +214,7 @@ def _with_companions(
     """
     while True:
         needed = find_needed_acts(store, acts, roots)
-        places = {(one.block, one.transaction) for one in needed}
+        places = {(one.block, one.transaction) for one in (*needed, *anchors)}
         wider = roots.union(
             *(touched for one, touched in acts if (one.block, one.transaction) in places)
         )
@@ -183,9 +224,8 @@ def _with_companions(
 
 
 def _referenced(act: Act) -> set[bytes]:
-    return {
-        act.octets(name) for name in ("parent", "entry", "interface", "log") if name in act.values
-    }
+    found = {act.octets(name) for name in _REFERENCES if name in act.values}
+    return found | {_AUTHORITY} if "AUTHORITY*m" in act.type.signers else found
 
 
 def build_evidence(
@@ -215,11 +255,12 @@ def build_evidence(
     first = records[0][2]
     deciding: int = first["block"]["number"]
     events = chain.scan()
-    store, acts = _replay(events, deciding, chain, trust)
+    anchor = _find_anchor(log_id, events, records[-1][0])
+    store, acts = _replay(events, anchor.block, chain, trust)
     found = store.find_log(log_id)
-    if found is None:
+    if found is None or found.block_number > deciding:
         raise LedgerError("LOG_UNREGISTERED", "the log was not registered at the deciding block")
-    checkpoint, anchor = _find_anchor(store, found, events, records[-1][0])
+    checkpoint = _checkpoint_of(store, found, anchor)
     roots = {
         log_id,
         _key_id(first["request"]["public_key"]),
@@ -230,7 +271,14 @@ def build_evidence(
         if answer is not None:
             roots.add(_key_id(answer["public_key"]))
     genesis = [x for x in events if isinstance(x.event, GenesisEvent)]
-    needed = [*genesis, *_with_companions(store, acts, roots), anchor]
+    decided = [one for one in acts if one[0].block <= deciding]
+    needed = [
+        *genesis,
+        *_with_companions(store, decided, roots),
+        # The anchor rests on the gateway's key as it stood at the anchor's block.
+        *_with_companions(store, acts, {log_id}, anchor),
+        anchor,
+    ]
     places: dict[int, set[int]] = {deciding: set()}
     for located in needed:
         places.setdefault(located.block, set()).add(located.transaction)
@@ -259,16 +307,22 @@ def _key_id(public_key: str) -> bytes:
     return PublicKey.from_bytes(bytes.fromhex(public_key)).key_id
 
 
-def _find_anchor(
-    store: MemoryStore, log: Log, events: Iterable[LocatedEvent], last: int
-) -> tuple[str, LocatedEvent]:
-    key = store.find_key(log.gateway_key)
+def _find_anchor(log_id: bytes, events: Iterable[LocatedEvent], last: int) -> LocatedEvent:
+    """Return the first anchor of a log that covers a record."""
     for located in events:
         event = located.event
-        if isinstance(event, AnchorEvent) and event.log == log.id and event.size > last and key:
-            checkpoint = Checkpoint(log.origin, event.size, event.root)
-            return note_of(checkpoint, key.public_key, event.signature), located
+        if isinstance(event, AnchorEvent) and event.log == log_id and event.size > last:
+            return located
     raise _not_ready("no anchored checkpoint covers the record yet")
+
+
+def _checkpoint_of(store: MemoryStore, log: Log, anchor: LocatedEvent) -> str:
+    """Return the anchored checkpoint as the gateway signed it."""
+    event, key = anchor.event, store.find_key(log.gateway_key)
+    if not isinstance(event, AnchorEvent) or key is None:
+        raise TypeError("not an anchor of a registered log")
+    checkpoint = Checkpoint(log.origin, event.size, event.root)
+    return note_of(checkpoint, key.public_key, event.signature)
 
 
 def _vouch(

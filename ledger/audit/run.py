@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from crypto.errors import LedgerError, SanlianError
 from ledger.audit.audit import Audit, Finding, Progress
 from ledger.audit.chain import ChainReader
-from ledger.chain.deploy import verify_deployed
+from ledger.chain.deploy import does_supplement_stop_clock, verify_deployed
 from ledger.chain.recompile import recompile
 from ledger.chain.rpc import Rpc
 from ledger.db.engine import make_engine, read_transaction
@@ -99,6 +99,11 @@ def run_audit(
             else:
                 findings.append(step)
         findings.extend(_compare_index(settings, audit))
+        if does_supplement_stop_clock(rpc, deployment.contracts) != (
+            deployment.supplement_stops_clock
+        ):
+            message = "supplement_stops_clock is not what the contract holds"
+            findings.append(Finding("deployment.json", message, "DEPLOYMENT_DIFFERS"))
         if source is not None:
             say("compiling the contracts")
             findings.extend(_compare_source(rpc, deployment, source))
@@ -124,11 +129,17 @@ _NOUNS = (
     "departments",
     "persons",
     "keys",
+    "certificates",
+    "proposals",
+    "successors",
     "calendar_years",
     "entries",
     "interfaces",
     "requests",
     "logs",
+    "corrections",
+    "disputes",
+    "consents",
 )
 
 
@@ -149,6 +160,10 @@ def _compare_index(settings: Settings, audit: Audit) -> list[Finding]:
         return [Finding("index", "it follows another chain", "INDEX_DIFFERS")]
     right = audit.state_at(head.number)
     findings: list[Finding] = []
+    if right.find_authority() != index.find_authority():
+        findings.append(
+            Finding("index, authority", "it is not what the chain says", "INDEX_DIFFERS")
+        )
     for noun in _NOUNS:
         ours, theirs = getattr(right, noun), getattr(index, noun)
         for id_ in sorted(set(ours) | set(theirs)):

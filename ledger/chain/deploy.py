@@ -17,6 +17,8 @@ from ledger.chain.artifacts import Artifact, decode_revert, load_artifact
 from protocol.description import CONTRACTS
 
 GAS_LIMIT: Final = 10_000_000
+#: Time for a head to notice that the authority replaces the key: a week.
+DEFAULT_REPLACEMENT_DELAY_S: Final = 7 * 24 * 3600
 RECEIPT_TIMEOUT_S: Final = 60.0
 _PAUSE_S: Final = 0.02
 # How the compiler leaves room for an immutable: PUSH32 of zeros.
@@ -50,6 +52,8 @@ def deploy_contracts(
     head_key: PublicKey,
     authority_keys: Sequence[PublicKey],
     threshold: int,
+    replacement_delay_s: int = DEFAULT_REPLACEMENT_DELAY_S,
+    supplement_stops_clock: bool = True,
 ) -> Deployed:
     """Create all contracts and check the code that stands.
 
@@ -61,6 +65,8 @@ def deploy_contracts(
         head_key: key of the head of the authority's department.
         authority_keys: keys of the authority's persons, 1 to 7, in the order of genesis.
         threshold: how many of them sign acts of weight.
+        replacement_delay_s: seconds for which a head can object to the replacement of the key.
+        supplement_stops_clock: whether a notice of what is missing stops the answer's clock.
 
     Raises:
         LedgerError: DEPLOYMENT_FAILED, CODE_DIFFERS, or what the node answers.
@@ -70,7 +76,14 @@ def deploy_contracts(
     chain_id = int(rpc.call("eth_chainId"), 16)
     nonce = int(rpc.call("eth_getTransactionCount", account.address, "pending"), 16)
     addresses = {name: _created(sender, nonce + i) for i, name in enumerate(CONTRACTS)}
-    arguments = _constructor_arguments(addresses, head_key, authority_keys, threshold)
+    arguments = _constructor_arguments(
+        addresses,
+        head_key,
+        authority_keys,
+        threshold,
+        replacement_delay_s,
+        supplement_stops_clock=supplement_stops_clock,
+    )
     hashes: list[str] = []
     for i, name in enumerate(CONTRACTS):
         signed = account.sign_transaction(
@@ -116,13 +129,25 @@ def verify_deployed(rpc: JsonRpc, contracts: Mapping[str, bytes]) -> None:
 
 
 def _genesis_immutables(rpc: JsonRpc, contracts: Mapping[str, bytes]) -> set[bytes]:
-    registry = "0x" + contracts["Registry"].hex()
     found: set[bytes] = set()
-    for signature in (b"threshold()", b"authority()"):
+    for name, signature in (
+        ("Registry", b"replacementDelay()"),
+        ("Registry", b"authority()"),
+        ("Requests", b"SUPPLEMENT_STOPS_CLOCK()"),
+    ):
         data = "0x" + keccak256(signature)[:4].hex()
-        answer = rpc.call("eth_call", {"to": registry, "data": data}, "latest")
+        answer = rpc.call("eth_call", {"to": "0x" + contracts[name].hex(), "data": data}, "latest")
         found.add(bytes.fromhex(str(answer)[2:]))
     return found
+
+
+def does_supplement_stop_clock(rpc: JsonRpc, contracts: Mapping[str, bytes]) -> bool:
+    """Return what the contract Requests fixed: whether an answer's clock waits for a supplement."""
+    data = "0x" + keccak256(b"SUPPLEMENT_STOPS_CLOCK()")[:4].hex()
+    answer = rpc.call(
+        "eth_call", {"to": "0x" + contracts["Requests"].hex(), "data": data}, "latest"
+    )
+    return int(str(answer), 16) == 1
 
 
 def _is_code_of(artifact: Artifact, code: bytes, *allowed: set[bytes]) -> bool:
@@ -147,6 +172,9 @@ def _constructor_arguments(
     head_key: PublicKey,
     authority_keys: Sequence[PublicKey],
     threshold: int,
+    replacement_delay_s: int,
+    *,
+    supplement_stops_clock: bool,
 ) -> dict[str, bytes]:
     text = {name: "0x" + address.hex() for name, address in addresses.items()}
     values: dict[str, tuple[object, ...]] = {
@@ -156,13 +184,27 @@ def _constructor_arguments(
             (head_key.x, head_key.y),
             [(key.x, key.y) for key in authority_keys],
             threshold,
+            replacement_delay_s,
         ),
         "Calendar": (text["Registry"],),
         "Documents": (),
         "Entries": (text["Registry"], text["Calendar"]),
         "Interfaces": (text["Registry"], text["Entries"], text["Logs"]),
-        "Requests": (text["Registry"], text["Interfaces"]),
+        "Requests": (
+            text["Registry"],
+            text["Interfaces"],
+            text["Calendar"],
+            supplement_stops_clock,
+        ),
         "Logs": (text["Registry"],),
+        "Corrections": (
+            text["Registry"],
+            text["Requests"],
+            text["Entries"],
+            text["Calendar"],
+        ),
+        "Disputes": (text["Registry"], text["Requests"]),
+        "ThirdParties": (text["Registry"], text["Requests"]),
         "Elements": (text["Registry"], text["Entries"]),
         "Refreshes": (text["Registry"], text["Entries"]),
     }

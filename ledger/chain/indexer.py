@@ -23,7 +23,7 @@ from ledger.db.packing import pack_signatures
 from ledger.db.queue import record_act
 from ledger.db.state import Head, find_head
 from ledger.db.store import SqlStore
-from ledger.outbox.documents import describe
+from ledger.outbox.documents import describe, keep_document
 from protocol.deployment import Deployment
 from protocol.description import BY_NAME
 from protocol.documents import MAX_DOCUMENT_SIZE
@@ -289,6 +289,7 @@ class Indexer(Worker):
                 head=event.head,
                 authority_keys=event.authority_keys,
                 threshold=event.threshold,
+                replacement_delay_s=event.replacement_delay_s,
                 block_number=block.number,
             )
         elif isinstance(event, AnchorEvent):
@@ -404,16 +405,7 @@ def _keep_piece(session: Session, block_number: int, event: PieceEvent) -> None:
     data = b"".join(pieces)
     if len(pieces) < event.count or len(data) > MAX_DOCUMENT_SIZE or sm3(data) != event.digest:
         return
-    described = describe(data)
-    session.merge(
-        table.Document(
-            digest=described.digest,
-            kind=described.kind,
-            title=described.title,
-            data=data,
-            block_number=block_number,
-        )
-    )
+    keep_document(session, describe(data), block_number)
     session.execute(delete(table.DocumentPiece).where(table.DocumentPiece.digest == event.digest))
 
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ForeignKey,
     Index,
     Integer,
@@ -195,16 +196,40 @@ class DocumentPiece(Base):
     block_number: Mapped[int]
 
 
+class DocumentText(Base):
+    """What a search compares of an entry document; it follows from the document alone."""
+
+    __tablename__ = "document_texts"
+
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    category: Mapped[int] = mapped_column(Integer)
+    name: Mapped[str]
+    text: Mapped[str]
+
+
+class DocumentGram(Base):
+    """Two adjacent characters of an entry document's text, or one of its characters."""
+
+    __tablename__ = "document_grams"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    gram: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+
+
 # --- the state that follows ------------------------------------------------------------------
 
 
 class Authority(Base):
-    """What genesis fixed: one row."""
+    """The authority's department and its persons' threshold: one row."""
 
     __tablename__ = "authority"
 
     department: Mapped[bytes] = mapped_column(primary_key=True)
     threshold: Mapped[int]
+    persons: Mapped[int]
+    active_keys: Mapped[int]
+    replacement_delay_s: Mapped[int]
     block_number: Mapped[int]
 
 
@@ -241,6 +266,8 @@ class Person(Base):
     department: Mapped[bytes]
     roles: Mapped[int]
     revision: Mapped[int]
+    generation: Mapped[int]
+    has_active_key: Mapped[bool] = mapped_column(Boolean)
     block_number: Mapped[int]
     position: Mapped[int]
 
@@ -260,6 +287,9 @@ class Key(Base):
     person: Mapped[bytes]
     state: Mapped[str] = mapped_column(String(16))
     reason_code: Mapped[int] = mapped_column(Uint256)
+    valid_until: Mapped[int] = mapped_column(Uint64)
+    certificate_until: Mapped[int] = mapped_column(Uint64)
+    generation: Mapped[int]
     revision: Mapped[int]
     block_number: Mapped[int]
     position: Mapped[int]
@@ -279,6 +309,56 @@ class CalendarYear(Base):
     revision: Mapped[int]
     block_number: Mapped[int]
     position: Mapped[int]
+
+
+class Certificate(Base):
+    """The certificate that a key is bound to."""
+
+    __tablename__ = "certificates"
+    __table_args__ = (Index(None, "block_number"),)
+
+    key_id: Mapped[bytes] = mapped_column(primary_key=True)
+    issuer: Mapped[bytes]
+    serial: Mapped[int] = mapped_column(Uint256)
+    certificate: Mapped[bytes]
+    not_after: Mapped[int] = mapped_column(Uint64)
+    act_id: Mapped[bytes]
+    block_number: Mapped[int]
+
+
+class Proposal(Base):
+    """A key that is to replace all keys of a head."""
+
+    __tablename__ = "proposals"
+    __table_args__ = (
+        Index(None, "position", "id"),
+        Index(None, "person"),
+        Index(None, "block_number"),
+    )
+
+    id: Mapped[bytes] = mapped_column(primary_key=True)
+    person: Mapped[bytes]
+    public_key: Mapped[bytes]
+    valid_until: Mapped[int] = mapped_column(Uint64)
+    reason_code: Mapped[int]
+    proposed_at: Mapped[int]
+    ready_at: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))
+    generation: Mapped[int]
+    block_number: Mapped[int]
+    position: Mapped[int]
+
+
+class Successor(Base):
+    """The contract that follows one of this deployment."""
+
+    __tablename__ = "successors"
+    __table_args__ = (Index(None, "block_number"),)
+
+    contract: Mapped[bytes] = mapped_column(primary_key=True)
+    successor: Mapped[bytes]
+    act_id: Mapped[bytes]
+    block_number: Mapped[int]
 
 
 class Entry(Base):
@@ -453,6 +533,91 @@ class Request(Base):
     granted_valid_until: Mapped[int | None] = mapped_column(Uint64)
     granted_quota: Mapped[int | None] = mapped_column(Uint64)
     suspended_by: Mapped[str | None] = mapped_column(String(16))
+    answer_days: Mapped[int]
+    extension_days: Mapped[int]
+    filed_day: Mapped[int]
+    asked_day: Mapped[int]
+    supplemented_day: Mapped[int]
+    extended_day: Mapped[int]
+    answered_day: Mapped[int]
+    provision_day: Mapped[int]
+    reported_day: Mapped[int]
+    revision: Mapped[int]
+    block_number: Mapped[int]
+    position: Mapped[int]
+
+
+class Correction(Base):
+    """A correction of data."""
+
+    __tablename__ = "corrections"
+    __table_args__ = (
+        Index(None, "position", "id"),
+        Index(None, "requester"),
+        Index(None, "provider"),
+        Index(None, "subject"),
+        Index(None, "block_number"),
+    )
+
+    id: Mapped[bytes] = mapped_column(primary_key=True)
+    requester: Mapped[bytes]
+    provider: Mapped[bytes]
+    subject: Mapped[bytes]
+    subject_kind: Mapped[int]
+    items: Mapped[int] = mapped_column(Uint256)
+    errors: Mapped[bytes]
+    state: Mapped[str] = mapped_column(String(16))
+    filed_day: Mapped[int]
+    closed_day: Mapped[int]
+    revision: Mapped[int]
+    block_number: Mapped[int]
+    position: Mapped[int]
+
+
+class Dispute(Base):
+    """A dispute over a request or grant."""
+
+    __tablename__ = "disputes"
+    __table_args__ = (
+        Index(None, "position", "id"),
+        Index(None, "request", "position"),
+        Index(None, "requester"),
+        Index(None, "provider"),
+        Index(None, "block_number"),
+    )
+
+    id: Mapped[bytes] = mapped_column(primary_key=True)
+    request: Mapped[bytes]
+    requester: Mapped[bytes]
+    provider: Mapped[bytes]
+    state: Mapped[str] = mapped_column(String(16))
+    superior: Mapped[bytes]
+    ruling: Mapped[str | None] = mapped_column(String(16))
+    revision: Mapped[int]
+    block_number: Mapped[int]
+    position: Mapped[int]
+
+
+class Consent(Base):
+    """A consent that data are passed on to a third party."""
+
+    __tablename__ = "consents"
+    __table_args__ = (
+        Index(None, "position", "id"),
+        Index(None, "grant"),
+        Index(None, "provider"),
+        Index(None, "block_number"),
+    )
+
+    id: Mapped[bytes] = mapped_column(primary_key=True)
+    grant: Mapped[bytes]
+    provider: Mapped[bytes]
+    third_party: Mapped[bytes]
+    third_party_kind: Mapped[int]
+    items: Mapped[int] = mapped_column(Uint256)
+    valid_until: Mapped[int] = mapped_column(Uint64)
+    purpose: Mapped[bytes]
+    state: Mapped[str] = mapped_column(String(16))
     revision: Mapped[int]
     block_number: Mapped[int]
     position: Mapped[int]

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from ledger.db import models as table
 from ledger.db import store as rows
-from protocol.model import Authority, MemoryStore
+from protocol.model import MemoryStore
 
 _HEAD_ID = 1
 _BEFORE_ALL = -1
@@ -79,7 +79,7 @@ def load_changes(connection: Connection, store: MemoryStore, after_block: int) -
         for authority in session.scalars(
             select(table.Authority).where(table.Authority.block_number > after_block)
         ):
-            store.put_authority(Authority(authority.department, authority.threshold))
+            store.put_authority(rows.authority_of(authority))
         for department in session.scalars(
             select(table.Department).where(table.Department.block_number > after_block)
         ):
@@ -90,6 +90,7 @@ def load_changes(connection: Connection, store: MemoryStore, after_block: int) -
             store.put_person(rows.person_of(person))
         for key in session.scalars(select(table.Key).where(table.Key.block_number > after_block)):
             store.put_key(rows.key_of(key))
+        _load_keys(session, store, after_block)
         for calendar_year in session.scalars(
             select(table.CalendarYear).where(table.CalendarYear.block_number > after_block)
         ):
@@ -99,6 +100,7 @@ def load_changes(connection: Connection, store: MemoryStore, after_block: int) -
             select(table.Request).where(table.Request.block_number > after_block)
         ):
             store.put_request(rows.request_of(request))
+        _load_sharing(session, store, after_block)
         for log in session.scalars(select(table.Log).where(table.Log.block_number > after_block)):
             store.put_log(rows.log_of(log))
         for anchor in session.scalars(
@@ -112,6 +114,24 @@ def load_changes(connection: Connection, store: MemoryStore, after_block: int) -
         ):
             store.put_nonce(nonce.contract, nonce.key_id, nonce.nonce)
     return head
+
+
+def _load_keys(session: Session, store: MemoryStore, after_block: int) -> None:
+    """What belongs to keys and contracts; of the proposals of one head the newest comes last."""
+    for certificate in session.scalars(
+        select(table.Certificate).where(table.Certificate.block_number > after_block)
+    ):
+        store.put_certificate(rows.certificate_of(certificate))
+    for proposal in session.scalars(
+        select(table.Proposal)
+        .where(table.Proposal.block_number > after_block)
+        .order_by(table.Proposal.position)
+    ):
+        store.put_proposal(rows.proposal_of(proposal))
+    for successor in session.scalars(
+        select(table.Successor).where(table.Successor.block_number > after_block)
+    ):
+        store.put_successor(rows.successor_of(successor))
 
 
 def _load_catalogue(session: Session, store: MemoryStore, after_block: int) -> None:
@@ -154,3 +174,21 @@ def _load_catalogue(session: Session, store: MemoryStore, after_block: int) -> N
                 None if row.pending is None else store.find_interface_version(row.id, row.pending),
             )
         )
+
+
+def _load_sharing(session: Session, store: MemoryStore, after_block: int) -> None:
+    """Disputes in the order of their opening: the last one of a request is its newest."""
+    for correction in session.scalars(
+        select(table.Correction).where(table.Correction.block_number > after_block)
+    ):
+        store.put_correction(rows.correction_of(correction))
+    for dispute in session.scalars(
+        select(table.Dispute)
+        .where(table.Dispute.block_number > after_block)
+        .order_by(table.Dispute.position)
+    ):
+        store.put_dispute(rows.dispute_of(dispute))
+    for consent in session.scalars(
+        select(table.Consent).where(table.Consent.block_number > after_block)
+    ):
+        store.put_consent(rows.consent_of(consent))

@@ -42,17 +42,20 @@ class SqlStore:
             setattr(row, name, value)
 
     def find_authority(self) -> model.Authority | None:
-        """Return what genesis fixed."""
+        """Return the authority as it stands."""
         row = self._session.scalars(select(table.Authority)).first()
-        return None if row is None else model.Authority(row.department, row.threshold)
+        return None if row is None else authority_of(row)
 
     def put_authority(self, authority: model.Authority) -> None:
-        """Keep what genesis fixed."""
+        """Keep the authority."""
         self._put(
             table.Authority,
             authority.department,
             department=authority.department,
             threshold=authority.threshold,
+            persons=authority.persons,
+            active_keys=authority.active_keys,
+            replacement_delay_s=authority.replacement_delay_s,
             block_number=self._block_number,
         )
 
@@ -93,6 +96,8 @@ class SqlStore:
             department=person.department,
             roles=int(person.roles),
             revision=person.revision,
+            generation=person.generation,
+            has_active_key=person.has_active_key,
             block_number=person.block_number,
         )
 
@@ -111,6 +116,9 @@ class SqlStore:
             person=key.person,
             state=str(key.state),
             reason_code=key.reason_code,
+            valid_until=key.valid_until,
+            certificate_until=key.certificate_until,
+            generation=key.generation,
             revision=key.revision,
             block_number=key.block_number,
         )
@@ -140,6 +148,70 @@ class SqlStore:
             reason=c.reason,
             revision=c.revision,
             block_number=c.block_number,
+        )
+
+    def find_certificate(self, key_id: bytes) -> model.CertificateBinding | None:
+        """Return the certificate that a key is bound to."""
+        row = self._session.get(table.Certificate, key_id)
+        return None if row is None else certificate_of(row)
+
+    def put_certificate(self, binding: model.CertificateBinding) -> None:
+        """Keep the certificate that a key is bound to."""
+        b = binding
+        self._put(
+            table.Certificate,
+            b.key_id,
+            key_id=b.key_id,
+            issuer=b.issuer,
+            serial=b.serial,
+            certificate=b.certificate,
+            not_after=b.not_after,
+            act_id=b.act_id,
+            block_number=b.block_number,
+        )
+
+    def find_proposal(self, person_id: bytes) -> model.HeadKeyProposal | None:
+        """Return the newest proposal of a head's key."""
+        row = self._session.scalars(
+            select(table.Proposal)
+            .where(table.Proposal.person == person_id)
+            .order_by(table.Proposal.position.desc())
+            .limit(1)
+        ).first()
+        return None if row is None else proposal_of(row)
+
+    def put_proposal(self, proposal: model.HeadKeyProposal) -> None:
+        """Keep a proposal."""
+        p = proposal
+        self._put(
+            table.Proposal,
+            p.id,
+            id=p.id,
+            person=p.person,
+            public_key=p.public_key.to_bytes(),
+            valid_until=p.valid_until,
+            reason_code=p.reason_code,
+            proposed_at=p.proposed_at,
+            ready_at=p.ready_at,
+            state=str(p.state),
+            generation=p.generation,
+            block_number=p.block_number,
+        )
+
+    def find_successor(self, contract: bytes) -> model.Successor | None:
+        """Return the successor of the contract with this address."""
+        row = self._session.get(table.Successor, contract)
+        return None if row is None else successor_of(row)
+
+    def put_successor(self, successor: model.Successor) -> None:
+        """Keep a successor."""
+        self._put(
+            table.Successor,
+            successor.contract,
+            contract=successor.contract,
+            successor=successor.successor,
+            act_id=successor.act_id,
+            block_number=successor.block_number,
         )
 
     def find_entry(self, entry_id: bytes) -> model.Entry | None:
@@ -366,9 +438,96 @@ class SqlStore:
             granted_valid_until=None if granted is None else granted.valid_until,
             granted_quota=None if granted is None else granted.quota,
             suspended_by=None if r.suspended_by is None else str(r.suspended_by),
+            answer_days=r.clock.answer_days,
+            extension_days=r.clock.extension_days,
+            filed_day=r.clock.filed_day,
+            asked_day=r.clock.asked_day,
+            supplemented_day=r.clock.supplemented_day,
+            extended_day=r.clock.extended_day,
+            answered_day=r.clock.answered_day,
+            provision_day=r.clock.provision_day,
+            reported_day=r.reported_day,
             revision=r.revision,
             block_number=r.block_number,
         )
+
+    def find_correction(self, correction_id: bytes) -> model.Correction | None:
+        """Return a correction."""
+        row = self._session.get(table.Correction, correction_id)
+        return None if row is None else correction_of(row)
+
+    def put_correction(self, correction: model.Correction) -> None:
+        """Keep a correction."""
+        self._put(
+            table.Correction,
+            correction.id,
+            id=correction.id,
+            requester=correction.requester,
+            provider=correction.provider,
+            subject=correction.subject,
+            subject_kind=correction.subject_kind,
+            items=correction.items,
+            errors=correction.errors,
+            state=str(correction.state),
+            filed_day=correction.filed_day,
+            closed_day=correction.closed_day,
+            revision=correction.revision,
+            block_number=correction.block_number,
+        )
+
+    def find_dispute(self, dispute_id: bytes) -> model.Dispute | None:
+        """Return a dispute."""
+        row = self._session.get(table.Dispute, dispute_id)
+        return None if row is None else dispute_of(row)
+
+    def put_dispute(self, dispute: model.Dispute) -> None:
+        """Keep a dispute."""
+        self._put(
+            table.Dispute,
+            dispute.id,
+            id=dispute.id,
+            request=dispute.request,
+            requester=dispute.requester,
+            provider=dispute.provider,
+            state=str(dispute.state),
+            superior=dispute.superior,
+            ruling=None if dispute.ruling is None else str(dispute.ruling),
+            revision=dispute.revision,
+            block_number=dispute.block_number,
+        )
+
+    def find_consent(self, consent_id: bytes) -> model.Consent | None:
+        """Return a consent to a third party."""
+        row = self._session.get(table.Consent, consent_id)
+        return None if row is None else consent_of(row)
+
+    def put_consent(self, consent: model.Consent) -> None:
+        """Keep a consent to a third party."""
+        self._put(
+            table.Consent,
+            consent.id,
+            id=consent.id,
+            grant=consent.grant,
+            provider=consent.provider,
+            third_party=consent.third_party,
+            third_party_kind=consent.third_party_kind,
+            items=consent.items,
+            valid_until=consent.valid_until,
+            purpose=consent.purpose,
+            state=str(consent.state),
+            revision=consent.revision,
+            block_number=consent.block_number,
+        )
+
+    def find_newest_dispute(self, request_id: bytes) -> model.Dispute | None:
+        """Return the dispute over a request that was opened last."""
+        row = self._session.scalars(
+            select(table.Dispute)
+            .where(table.Dispute.request == request_id)
+            .order_by(table.Dispute.position.desc())
+            .limit(1)
+        ).first()
+        return None if row is None else dispute_of(row)
 
     def find_log(self, log_id: bytes) -> model.Log | None:
         """Return a log."""
@@ -433,6 +592,17 @@ class SqlStore:
         )
 
 
+def authority_of(row: table.Authority) -> model.Authority:
+    """Return the model's authority."""
+    return model.Authority(
+        department=row.department,
+        threshold=row.threshold,
+        persons=row.persons,
+        active_keys=row.active_keys,
+        replacement_delay_s=row.replacement_delay_s,
+    )
+
+
 def department_of(row: table.Department) -> model.Department:
     """Return the model's department."""
     return model.Department(
@@ -451,7 +621,15 @@ def department_of(row: table.Department) -> model.Department:
 
 def person_of(row: table.Person) -> model.Person:
     """Return the model's person."""
-    return model.Person(row.id, row.department, Role(row.roles), row.revision, row.block_number)
+    return model.Person(
+        id=row.id,
+        department=row.department,
+        roles=Role(row.roles),
+        revision=row.revision,
+        generation=row.generation,
+        has_active_key=row.has_active_key,
+        block_number=row.block_number,
+    )
 
 
 def key_of(row: table.Key) -> model.Key:
@@ -462,6 +640,9 @@ def key_of(row: table.Key) -> model.Key:
         person=row.person,
         state=model.KeyState(row.state),
         reason_code=row.reason_code,
+        valid_until=row.valid_until,
+        certificate_until=row.certificate_until,
+        generation=row.generation,
         revision=row.revision,
         block_number=row.block_number,
     )
@@ -478,6 +659,40 @@ def calendar_year_of(row: table.CalendarYear) -> model.CalendarYear:
         revision=row.revision,
         block_number=row.block_number,
     )
+
+
+def certificate_of(row: table.Certificate) -> model.CertificateBinding:
+    """Return the model's binding of a certificate."""
+    return model.CertificateBinding(
+        key_id=row.key_id,
+        issuer=row.issuer,
+        serial=row.serial,
+        certificate=row.certificate,
+        not_after=row.not_after,
+        act_id=row.act_id,
+        block_number=row.block_number,
+    )
+
+
+def proposal_of(row: table.Proposal) -> model.HeadKeyProposal:
+    """Return the model's proposal of a head's key."""
+    return model.HeadKeyProposal(
+        id=row.id,
+        person=row.person,
+        public_key=PublicKey.from_bytes(row.public_key),
+        valid_until=row.valid_until,
+        reason_code=row.reason_code,
+        proposed_at=row.proposed_at,
+        ready_at=row.ready_at,
+        state=model.ProposalState(row.state),
+        generation=row.generation,
+        block_number=row.block_number,
+    )
+
+
+def successor_of(row: table.Successor) -> model.Successor:
+    """Return the model's successor."""
+    return model.Successor(row.contract, row.successor, row.act_id, row.block_number)
 
 
 def entry_version_of(row: table.EntryVersion) -> model.EntryVersion:
@@ -614,6 +829,67 @@ def request_of(row: table.Request) -> model.Request:
         granted_items=row.granted_items,
         granted_term=granted,
         suspended_by=None if row.suspended_by is None else model.Side(row.suspended_by),
+        clock=model.Clock(
+            answer_days=row.answer_days,
+            filed_day=row.filed_day,
+            extension_days=row.extension_days,
+            asked_day=row.asked_day,
+            supplemented_day=row.supplemented_day,
+            extended_day=row.extended_day,
+            answered_day=row.answered_day,
+            provision_day=row.provision_day,
+        ),
+        reported_day=row.reported_day,
+        revision=row.revision,
+        block_number=row.block_number,
+    )
+
+
+def correction_of(row: table.Correction) -> model.Correction:
+    """Return the model's correction."""
+    return model.Correction(
+        id=row.id,
+        requester=row.requester,
+        provider=row.provider,
+        subject=row.subject,
+        subject_kind=row.subject_kind,
+        items=row.items,
+        errors=row.errors,
+        state=model.CorrectionState(row.state),
+        filed_day=row.filed_day,
+        closed_day=row.closed_day,
+        revision=row.revision,
+        block_number=row.block_number,
+    )
+
+
+def dispute_of(row: table.Dispute) -> model.Dispute:
+    """Return the model's dispute."""
+    return model.Dispute(
+        id=row.id,
+        request=row.request,
+        requester=row.requester,
+        provider=row.provider,
+        state=model.DisputeState(row.state),
+        superior=row.superior,
+        ruling=None if row.ruling is None else model.Ruling(row.ruling),
+        revision=row.revision,
+        block_number=row.block_number,
+    )
+
+
+def consent_of(row: table.Consent) -> model.Consent:
+    """Return the model's consent."""
+    return model.Consent(
+        id=row.id,
+        grant=row.grant,
+        provider=row.provider,
+        third_party=row.third_party,
+        third_party_kind=row.third_party_kind,
+        items=row.items,
+        valid_until=row.valid_until,
+        purpose=row.purpose,
+        state=model.ConsentState(row.state),
         revision=row.revision,
         block_number=row.block_number,
     )

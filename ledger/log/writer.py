@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from crypto.errors import CryptoError, LedgerError, ProtocolError, RequestRefused, SanlianError
 from crypto.merkle import Frontier, inclusion_path, leaf_hash
-from crypto.sm2 import PrivateKey, PublicKey
+from crypto.sm2 import PublicKey, Signer
 from ledger.log import store
 from ledger.log.recovery import AnchorPoint, Tail, load_tail, verify_anchor, verify_tail
 from protocol.checkpoint import Checkpoint, sign_checkpoint
@@ -99,7 +99,7 @@ class LogWriter:
         *,
         origin: str,
         log_id: bytes,
-        key: PrivateKey,
+        key: Signer,
         anchor: AnchorPoint | None = None,
         heartbeat_interval_s: float = 600,
         queue_limit: int = 10_000,

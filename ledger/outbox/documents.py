@@ -8,12 +8,15 @@ from sqlalchemy.orm import Session
 
 from crypto.errors import ProtocolError, RequestRefused
 from ledger.db import models as table
+from ledger.search import index_document
 from protocol.acts import Act
 from protocol.documents import (
     MAX_DOCUMENT_SIZE,
+    EntryDocument,
     document_digest,
     parse_entry_document,
     parse_interface_document,
+    verify_entry_words,
 )
 
 MAX_DOCUMENTS = 4
@@ -49,6 +52,28 @@ def describe(data: bytes) -> Described:
         return Described(digest, "other", "", data)
 
 
+def keep_document(session: Session, document: Described, block_number: int | None) -> None:
+    """Store a document with its place in the search index.
+
+    Args:
+        session: session of a write transaction.
+        document: the document.
+        block_number: block from which on all of it stands on the chain; None before.
+    """
+    session.merge(
+        table.Document(
+            digest=document.digest,
+            kind=document.kind,
+            title=document.title,
+            data=document.data,
+            block_number=block_number,
+        )
+    )
+    session.flush()
+    if document.kind == "entry":
+        index_document(session.connection(), document.digest, document.data)
+
+
 def _title(text: str) -> str:
     """Return what lists show; PostgreSQL's text holds no NUL, and no line belongs in a title."""
     return "".join(c for c in text[:256] if c >= " " and c != "\x7f")
@@ -74,7 +99,7 @@ def check_documents(session: Session, act: Act, documents: Sequence[bytes]) -> D
 
     Raises:
         RequestRefused: DOCUMENT_COUNT, DOCUMENT_UNEXPECTED, DOCUMENT_MISSING, DOCUMENT_DIFFERS.
-        ProtocolError: DOCUMENT_MALFORMED.
+        ProtocolError: DOCUMENT_MALFORMED, SCHEMA_NOT_COVERING.
     """
     if len(documents) > MAX_DOCUMENTS:
         raise RequestRefused(
@@ -96,28 +121,39 @@ def check_documents(session: Session, act: Act, documents: Sequence[bytes]) -> D
         raise RequestRefused(
             "DOCUMENT_MISSING", "the document that the act names must come with it"
         )
-    title = _compare(act, data)
+    title = _compare(session, act, data)
     if known is not None:
         return None
     kind = "entry" if act.type.name == "EntrySubmitted" else "interface"
     return Described(named, kind, title, data)
 
 
-def _compare(act: Act, data: bytes) -> str:
+def _compare(session: Session, act: Act, data: bytes) -> str:
     if act.type.name == "EntrySubmitted":
         entry = parse_entry_document(data)
-        if entry.mask != act.number("items"):
-            raise _differs("items")
-        if entry.sensitive_mask != act.number("sensitive"):
-            raise _differs("sensitive")
+        verify_entry_words(entry, act.values)
+        _verify_credit_code(session, act, entry)
         return _title(entry.name)
     interface = parse_interface_document(data)
     if interface.mask != act.number("items"):
-        raise _differs("items")
+        raise _differs("items", "the document maps other items")
     return _title(interface.title)
 
 
-def _differs(field: str) -> RequestRefused:
+def _verify_credit_code(session: Session, act: Act, entry: EntryDocument) -> None:
+    """Check that the document does not name another department's credit code."""
+    stated = entry.members["provider_uscc"]
+    registered = session.scalar(
+        select(table.Department.uscc)
+        .join(table.Person, table.Person.department == table.Department.id)
+        .join(table.Key, table.Key.person == table.Person.id)
+        .where(table.Key.id == act.key_id)
+    )
+    if stated and registered and stated != registered:
+        raise _differs("provider_uscc", "the department is registered with another code")
+
+
+def _differs(field: str, text: str) -> RequestRefused:
     return RequestRefused(
-        "DOCUMENT_DIFFERS", f"the document's {field} are not those of the act", field=field
+        "DOCUMENT_DIFFERS", f"the document and the act disagree: {text}", field=field
     )

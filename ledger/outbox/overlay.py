@@ -7,10 +7,15 @@ from protocol.model import (
     Anchor,
     Authority,
     CalendarYear,
+    CertificateBinding,
     Claim,
+    Consent,
+    Correction,
     Department,
+    Dispute,
     Entry,
     EntryVersion,
+    HeadKeyProposal,
     Interface,
     InterfaceVersion,
     Key,
@@ -20,6 +25,7 @@ from protocol.model import (
     Refresh,
     Request,
     Store,
+    Successor,
 )
 
 _Value = TypeVar("_Value")
@@ -43,7 +49,7 @@ class OverlayStore(MemoryStore):
         self._counted: dict[tuple[str, bytes], int] = {}
 
     def find_authority(self) -> Authority | None:
-        """Return what genesis fixed."""
+        """Return the authority as it stands."""
         return _first(super().find_authority(), self.base.find_authority)
 
     def find_department(self, department_id: bytes) -> Department | None:
@@ -68,6 +74,21 @@ class OverlayStore(MemoryStore):
         """Return the year that this act published."""
         own = super().find_calendar_publication(publication_id)
         return _first(own, lambda: self.base.find_calendar_publication(publication_id))
+
+    def find_certificate(self, key_id: bytes) -> CertificateBinding | None:
+        """Return the certificate that a key is bound to."""
+        own = super().find_certificate(key_id)
+        return _first(own, lambda: self.base.find_certificate(key_id))
+
+    def find_proposal(self, person_id: bytes) -> HeadKeyProposal | None:
+        """Return the newest proposal of a head's key."""
+        own = super().find_proposal(person_id)
+        return _first(own, lambda: self.base.find_proposal(person_id))
+
+    def find_successor(self, contract: bytes) -> Successor | None:
+        """Return the successor of the contract with this address."""
+        own = super().find_successor(contract)
+        return _first(own, lambda: self.base.find_successor(contract))
 
     def find_entry(self, entry_id: bytes) -> Entry | None:
         """Return an entry."""
@@ -116,6 +137,26 @@ class OverlayStore(MemoryStore):
         """Return a request."""
         own = super().find_request(request_id)
         return _first(own, lambda: self.base.find_request(request_id))
+
+    def find_correction(self, correction_id: bytes) -> Correction | None:
+        """Return a correction."""
+        own = super().find_correction(correction_id)
+        return _first(own, lambda: self.base.find_correction(correction_id))
+
+    def find_dispute(self, dispute_id: bytes) -> Dispute | None:
+        """Return a dispute."""
+        own = super().find_dispute(dispute_id)
+        return _first(own, lambda: self.base.find_dispute(dispute_id))
+
+    def find_consent(self, consent_id: bytes) -> Consent | None:
+        """Return a consent to a third party."""
+        own = super().find_consent(consent_id)
+        return _first(own, lambda: self.base.find_consent(consent_id))
+
+    def find_newest_dispute(self, request_id: bytes) -> Dispute | None:
+        """Return the dispute over a request that was opened last."""
+        own = super().find_newest_dispute(request_id)
+        return _first(own, lambda: self.base.find_newest_dispute(request_id))
 
     def find_log(self, log_id: bytes) -> Log | None:
         """Return a log."""

@@ -10,12 +10,12 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from crypto.errors import LedgerError, ProtocolError, RequestRefused
-from crypto.sm2 import PrivateKey, Signature
+from crypto.sm2 import Signature, Signer
 from ledger.db import models as table
 from ledger.db.engine import read_transaction, write_transaction
 from ledger.db.packing import pack_signatures, unpack_signatures
 from ledger.db.store import SqlStore
-from ledger.outbox.documents import Described, check_documents
+from ledger.outbox.documents import Described, check_documents, keep_document
 from ledger.outbox.overlay import OverlayStore
 from protocol.acknowledgement import sign_acknowledgement
 from protocol.acts import MAX_SIGNATURES, ZERO_ID, Act, ActSignature, SignedAct
@@ -41,6 +41,9 @@ _TARGETS: tuple[tuple[str, type[table.Base]], ...] = (
     ("interface", table.Interface),
     ("request", table.Request),
     ("log", table.Log),
+    ("correction", table.Correction),
+    ("dispute", table.Dispute),
+    ("consent", table.Consent),
 )
 
 
@@ -104,8 +107,8 @@ class Target:
 
     Attributes:
         id: its id.
-        kind: department, person, key, calendar_year, entry, claim, refresh, interface, request or
-            log.
+        kind: department, person, key, calendar_year, entry, claim, refresh, interface, request,
+            log, correction, dispute or consent.
         revision: revision that the next act must name.
     """
 
@@ -121,7 +124,7 @@ class Outbox:
         self,
         engine: Engine,
         deployment: Deployment,
-        platform_key: PrivateKey,
+        platform_key: Signer,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -200,15 +203,7 @@ class Outbox:
                         self._overlay = None
                         continue  # the chain moved on meanwhile: look again
                     if document is not None:
-                        session.merge(
-                            table.Document(
-                                digest=document.digest,
-                                kind=document.kind,
-                                title=document.title,
-                                data=document.data,
-                                block_number=None,
-                            )
-                        )
+                        keep_document(session, document, None)
                     row = _new_row(signed, act, received_at)
                     if event is not None:
                         row.status = "recorded"
@@ -337,20 +332,26 @@ class Outbox:
         with read_transaction(self._engine) as connection, Session(connection) as session:
             return _next_nonce(session, contract, key_id)
 
-    def get_target(self, target: bytes) -> Target:
+    def get_target(self, target: bytes, kind: str | None = None) -> Target:
         """Return kind and revision of what an act may name.
+
+        Args:
+            target: its id.
+            kind: its noun; needed where a founder's department, person and key have one id.
 
         Raises:
             RequestRefused: TARGET_UNKNOWN.
         """
         with read_transaction(self._engine) as connection, Session(connection) as session:
-            for kind, model in _TARGETS:
+            for noun, model in _TARGETS:
+                if kind not in (None, noun):
+                    continue
                 columns = model.__table__.columns
                 revision = session.scalar(
                     select(columns["revision"]).where(columns["id"] == target)
                 )
                 if revision is not None:
-                    return Target(target, kind, revision)
+                    return Target(target, noun, revision)
         raise RequestRefused("TARGET_UNKNOWN", "nothing with this id is recorded")
 
 

@@ -1,5 +1,7 @@
 """Witnesses' signatures on blocks and checkpoints: checked, then kept."""
 
+import time as clock
+
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
@@ -7,7 +9,7 @@ from crypto.errors import CryptoError, ProtocolError, RequestRefused, Verificati
 from crypto.sm2 import PublicKey, Signature, verify
 from ledger.db import models as table
 from ledger.db.engine import read_transaction, write_transaction
-from ledger.db.store import SqlStore
+from ledger.db.store import SqlStore, key_of, person_of
 from protocol.checkpoint import (
     block_statement,
     key_hash,
@@ -17,7 +19,7 @@ from protocol.checkpoint import (
     verify_cosignature,
 )
 from protocol.description import Role
-from protocol.model import KeyState
+from protocol.model import key_problem
 
 _MAX_TIME = 1 << 53
 _MARK = "— "
@@ -135,6 +137,10 @@ def accept_checkpoint_cosignature(engine: Engine, *, log_id: bytes, note: str, l
             session.flush()
 
 
+def _now() -> int:
+    return int(clock.time())
+
+
 def _witness(session: Session, key_id: bytes) -> PublicKey:
     store = SqlStore(session)
     key = store.find_key(key_id)
@@ -142,7 +148,7 @@ def _witness(session: Session, key_id: bytes) -> PublicKey:
     if (
         key is None
         or person is None
-        or key.state is not KeyState.ACTIVE
+        or key_problem(key, person, _now()) is not None
         or not person.roles & Role.WITNESS
     ):
         raise RequestRefused("WITNESS_UNKNOWN", "this is not the key of a witness")
@@ -157,7 +163,7 @@ def _witness_of_line(session: Session, name: str, hashed: bytes) -> bytes:
     for key, person in rows.filter(table.Person.roles.op("&")(int(Role.WITNESS)) != 0):
         if (
             person.roles & Role.WITNESS
-            and key.state == KeyState.ACTIVE
+            and key_problem(key_of(key), person_of(person), _now()) is None
             and key_hash(name, PublicKey.from_bytes(key.public_key)) == hashed
         ):
             return key.id

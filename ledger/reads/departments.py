@@ -1,5 +1,7 @@
-"""Departments, persons and keys."""
+"""Departments, persons and keys, and the authority over them."""
 
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
@@ -7,9 +9,11 @@ from sqlalchemy.orm import Session
 
 from crypto.errors import RequestRefused
 from ledger.db import models as table
+from ledger.db.store import key_of, person_of, proposal_of
 from ledger.reads.page import Page
-from ledger.reads.rows import is_like, page_of, to_json
+from ledger.reads.rows import is_like, json_number, page_of, to_json
 from protocol.description import Role
+from protocol.model import Key, KeyState, ProposalState, proposal_state, state_of
 
 
 def list_departments(
@@ -58,6 +62,8 @@ def list_persons(
 ) -> Page:
     """Return persons, of one department where it is given; `role_names` lists their roles.
 
+    `proposal` is the newest proposal of a head's key, with its state now; null where there is none.
+
     Raises:
         RequestRefused: CURSOR_INVALID, LIMIT_INVALID.
     """
@@ -84,7 +90,7 @@ def list_keys(
     person: bytes | None = None,
     department: bytes | None = None,
 ) -> Page:
-    """Return keys, of one person or department where it is given.
+    """Return keys, of one person or department where it is given, with their state now.
 
     Raises:
         RequestRefused: CURSOR_INVALID, LIMIT_INVALID.
@@ -100,7 +106,7 @@ def list_keys(
 
 
 def get_key(connection: Connection, key_id: bytes) -> dict[str, Any]:
-    """Return a key.
+    """Return a key with its state now.
 
     Raises:
         RequestRefused: NOT_FOUND.
@@ -108,13 +114,118 @@ def get_key(connection: Connection, key_id: bytes) -> dict[str, Any]:
     return _get(connection, table.Key, key_id)
 
 
-def _to_json(row: table.Base) -> dict[str, Any]:
-    result = to_json(row)
-    if isinstance(row, table.Person):
-        result["role_names"] = [role.name for role in Role if row.roles & role]
-    if isinstance(row, table.Key):
-        result["reason_code"] = row.reason_code
-    return result
+def get_authority(connection: Connection) -> dict[str, Any]:
+    """Return the authority: threshold, persons, delay, and the successors that it named.
+
+    Raises:
+        RequestRefused: NOT_FOUND before genesis was followed.
+    """
+    with Session(connection) as session:
+        row = session.scalars(select(table.Authority)).first()
+        if row is None:
+            raise RequestRefused("NOT_FOUND", "genesis was not followed yet")
+        persons = session.scalars(
+            select(table.Person)
+            .where(table.Person.roles.op("&")(int(Role.AUTHORITY)) != 0)
+            .order_by(table.Person.position, table.Person.id)
+        )
+        successors = session.scalars(select(table.Successor).order_by(table.Successor.contract))
+        return {
+            **to_json(row),
+            "persons": [
+                {"id": person.id.hex(), "has_active_key": person.has_active_key}
+                for person in persons
+            ],
+            "successors": [
+                {
+                    "contract": "0x" + one.contract.hex(),
+                    "successor": "0x" + one.successor.hex(),
+                    "act_id": one.act_id.hex(),
+                    "block_number": one.block_number,
+                }
+                for one in successors
+            ],
+        }
+
+
+def _persons_to_json(session: Session, rows: Sequence[table.Person]) -> list[dict[str, Any]]:
+    now = int(time.time())
+    newest: dict[bytes, dict[str, Any]] = {}
+    for row in session.scalars(
+        select(table.Proposal)
+        .where(table.Proposal.person.in_([person.id for person in rows]))
+        .order_by(table.Proposal.position)
+    ):
+        proposal = proposal_of(row)
+        newest[row.person] = {
+            **to_json(row),
+            "state": str(proposal_state(proposal, now)),
+            "key_id": proposal.public_key.key_id.hex(),
+        }
+        for name in ("person", "generation"):
+            del newest[row.person][name]
+    found = []
+    for person in rows:
+        value = to_json(person)
+        del value["generation"], value["has_active_key"]
+        value["role_names"] = [role.name for role in Role if person.roles & role]
+        value["proposal"] = newest.get(person.id)
+        found.append(value)
+    return found
+
+
+def _keys_to_json(session: Session, rows: Sequence[table.Key]) -> list[dict[str, Any]]:
+    now = int(time.time())
+    ids = {row.person for row in rows}
+    persons = {
+        row.id: person_of(row)
+        for row in session.scalars(select(table.Person).where(table.Person.id.in_(ids)))
+    }
+    # Why the keys of a head's earlier generations ended.
+    reasons = {
+        (row.person, row.generation): row.reason_code
+        for row in session.scalars(
+            select(table.Proposal).where(
+                table.Proposal.person.in_(ids),
+                table.Proposal.state == str(ProposalState.REPLACED),
+            )
+        )
+    }
+    certificates = {
+        row.key_id: to_json(row)
+        for row in session.scalars(
+            select(table.Certificate).where(table.Certificate.key_id.in_([row.id for row in rows]))
+        )
+    }
+    found = []
+    for row in rows:
+        key, person = key_of(row), persons[row.person]
+        certificate = certificates.get(row.id)
+        if certificate is not None:
+            certificate.pop("key_id", None)
+        value = to_json(row)
+        del value["generation"], value["certificate_until"]
+        value["state"] = str(state_of(key, person, now))
+        value["reason_code"] = row.reason_code
+        if key.state is not KeyState.REVOKED and key.generation != person.generation:
+            value["reason_code"] = reasons.get((row.person, row.generation), 0)
+        value["expires_at"] = json_number(expires_at(key))
+        value["certificate"] = certificate
+        found.append(value)
+    return found
+
+
+def expires_at(key: Key) -> int:
+    """Return the last second at which a key counts if no act ends it sooner; 0 for no end."""
+    return min((until for until in (key.valid_until, key.certificate_until) if until), default=0)
+
+
+def _rows_to_json(session: Session, rows: Sequence[Any], kind: Any) -> list[dict[str, Any]]:
+    if kind is table.Person:
+        return _persons_to_json(session, rows)
+    if kind is table.Key:
+        return _keys_to_json(session, rows)
+    return [to_json(row) for row in rows]
 
 
 def _page(
@@ -122,7 +233,7 @@ def _page(
 ) -> Page:
     with Session(connection) as session:
         rows, next_cursor = page_of(session, query, kind, cursor, limit)
-        return Page([_to_json(row) for row in rows], next_cursor)
+        return Page(_rows_to_json(session, rows, kind), next_cursor)
 
 
 def _get(connection: Connection, kind: type[table.Base], key: bytes) -> dict[str, Any]:
@@ -130,4 +241,4 @@ def _get(connection: Connection, kind: type[table.Base], key: bytes) -> dict[str
         row = session.get(kind, key)
         if row is None:
             raise RequestRefused("NOT_FOUND", "nothing with this id is recorded")
-        return _to_json(row)
+        return _rows_to_json(session, [row], kind)[0]

@@ -1,17 +1,27 @@
 """Catalogue entries with their versions and the text of their documents."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
-from crypto.errors import RequestRefused
+from crypto.errors import ProtocolError, RequestRefused
 from ledger.db import models as table
 from ledger.db.store import SqlStore
 from ledger.reads.clocks import clocks_of
 from ledger.reads.page import Page
-from ledger.reads.rows import document_text, is_like, page_of, to_json
+from ledger.reads.rows import document_text, to_json
+from ledger.reads.search import EntryFilter, find_entries
+from protocol.documents import (
+    WORD_CHOICES,
+    EntrySide,
+    find_differences,
+    parse_entry_document,
+)
+
+EVERY_ENTRY = EntryFilter()
 
 
 def list_entries(
@@ -19,55 +29,68 @@ def list_entries(
     *,
     cursor: str | None = None,
     limit: int = 50,
-    department: bytes | None = None,
-    state: str | None = None,
-    sharing_class: int | None = None,
-    text: str | None = None,
+    wanted: EntryFilter = EVERY_ENTRY,
 ) -> Page:
-    """Return entries in the order of their first submission, with current and pending version.
+    """Return entries with current and pending version, in the order of find_entries.
 
     Args:
         connection: connection with a read transaction.
         cursor: where to continue.
         limit: most rows, 1 to 200.
-        department: only entries of this provider.
-        state: only entries in this state.
-        sharing_class: only entries whose current version has this class.
-        text: only entries with a version whose document's name contains it.
+        wanted: which entries.
 
     Raises:
-        RequestRefused: CURSOR_INVALID, LIMIT_INVALID.
+        RequestRefused: CURSOR_INVALID, LIMIT_INVALID, QUERY_MALFORMED.
     """
-    entry, version = table.Entry, table.EntryVersion
-    query = select(entry)
-    if department is not None:
-        query = query.where(entry.department == department)
-    if state is not None:
-        query = query.where(entry.state == state)
-    if sharing_class is not None:
-        query = query.where(
-            select(version.entry)
-            .where(
-                version.entry == entry.id,
-                version.number == entry.current,
-                version.sharing_class == sharing_class,
-            )
-            .exists()
-        )
-    if text:
-        query = query.where(
-            select(version.entry)
-            .join(table.Document, table.Document.digest == version.document)
-            .where(
-                version.entry == entry.id,
-                or_(version.number == entry.current, version.number == entry.pending),
-                is_like(table.Document.title, text),
-            )
-            .exists()
-        )
+    ids, next_cursor = find_entries(connection, wanted, cursor=cursor, limit=limit)
     with Session(connection) as session:
-        rows, next_cursor = page_of(session, query, entry, cursor, limit)
-        return Page(_with_versions(session, rows, whole=False), next_cursor)
+        rows = {
+            row.id: row
+            for row in session.scalars(select(table.Entry).where(table.Entry.id.in_(ids)))
+        }
+        found = [rows[one] for one in ids]
+        return Page(_with_versions(session, found, whole=False), next_cursor)
+
+
+def get_differences(
+    connection: Connection, entry_id: bytes, *, old: int, new: int
+) -> dict[str, Any]:
+    """Return what changed from one version of an entry to another.
+
+    Args:
+        connection: connection with a read transaction.
+        entry_id: the entry.
+        old: number of the version to compare from.
+        new: number of the version to compare to.
+
+    Returns:
+        The numbers, whether both documents are known, and the differences.
+
+    Raises:
+        RequestRefused: NOT_FOUND.
+    """
+    with Session(connection) as session:
+        sides = [_side(session, entry_id, number) for number in (old, new)]
+    return {
+        "entry": entry_id.hex(),
+        "from_version": old,
+        "to_version": new,
+        "complete": all(side.document is not None for side in sides),
+        "differences": [asdict(one) for one in find_differences(sides[0], sides[1])],
+    }
+
+
+def _side(session: Session, entry_id: bytes, number: int) -> EntrySide:
+    version = session.get(table.EntryVersion, (entry_id, number))
+    if version is None:
+        raise RequestRefused("NOT_FOUND", "the entry has no such version")
+    words = {name: getattr(version, name) for name in WORD_CHOICES}
+    row = session.get(table.Document, version.document)
+    try:
+        return EntrySide(words, None if row is None else parse_entry_document(row.data))
+    except ProtocolError:
+        # Anybody can put an act on the chain whose document is something else.
+        return EntrySide(words, None)
 
 
 def get_entry(connection: Connection, entry_id: bytes) -> dict[str, Any]:

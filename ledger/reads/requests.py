@@ -5,10 +5,24 @@ from typing import Any
 from sqlalchemy import Connection, or_, select
 from sqlalchemy.orm import Session
 
-from crypto.errors import RequestRefused
+from crypto.errors import ProtocolError, RequestRefused
 from ledger.db import models as table
+from ledger.db.store import SqlStore, request_of
 from ledger.reads.page import Page
 from ledger.reads.rows import page_of, to_json
+from protocol.calendar import date_text, day_at
+from protocol.model import PublishedYears, Request, is_grant_live
+from protocol.model.requests import IN_FORCE
+from protocol.model.sharing_clocks import answer_due, lateness, provide_due
+
+_CLOCK_DAYS = (
+    "filed_day",
+    "asked_day",
+    "supplemented_day",
+    "extended_day",
+    "answered_day",
+    "provision_day",
+)
 
 
 def list_requests(
@@ -21,6 +35,8 @@ def list_requests(
     department: bytes | None = None,
     interface: bytes | None = None,
     state: str | None = None,
+    at_s: int,
+    supplement_stops_clock: bool,
 ) -> Page:
     """Return requests in the order of their filing.
 
@@ -33,6 +49,8 @@ def list_requests(
         department: only requests by or to this department.
         interface: only requests for this interface.
         state: only requests in this state.
+        at_s: time, in unix seconds, as of which it is said what is late, live or expired.
+        supplement_stops_clock: what the deployment fixed.
 
     Raises:
         RequestRefused: CURSOR_INVALID, LIMIT_INVALID.
@@ -53,11 +71,15 @@ def list_requests(
         query = query.where(table.Request.state == state)
     with Session(connection) as session:
         rows, next_cursor = page_of(session, query, table.Request, cursor, limit)
-        return Page([to_json(row) for row in rows], next_cursor)
+        store = SqlStore(session)
+        items = [_to_json(row, store, at_s, stops=supplement_stops_clock) for row in rows]
+        return Page(items, next_cursor)
 
 
-def get_request(connection: Connection, request_id: bytes) -> dict[str, Any]:
-    """Return a request with its grant.
+def get_request(
+    connection: Connection, request_id: bytes, *, at_s: int, supplement_stops_clock: bool
+) -> dict[str, Any]:
+    """Return a request with its grant, see list_requests.
 
     Raises:
         RequestRefused: NOT_FOUND.
@@ -66,4 +88,45 @@ def get_request(connection: Connection, request_id: bytes) -> dict[str, Any]:
         row = session.get(table.Request, request_id)
         if row is None:
             raise RequestRefused("NOT_FOUND", "nothing with this id is recorded")
-        return to_json(row)
+        return _to_json(row, SqlStore(session), at_s, stops=supplement_stops_clock)
+
+
+def _to_json(row: table.Request, store: SqlStore, at_s: int, *, stops: bool) -> dict[str, Any]:
+    request = request_of(row)
+    told = to_json(row)
+    clock: dict[str, Any] = {
+        "answer_days": told.pop("answer_days"),
+        "extension_days": told.pop("extension_days"),
+        **{name: date_text(told.pop(name)) for name in _CLOCK_DAYS},
+        **_due(request, PublishedYears(store), day_at(at_s), stops=stops),
+    }
+    granted = request.granted_term
+    told["reported_day"] = date_text(request.reported_day)
+    return told | {
+        "clock": clock,
+        "live": is_grant_live(store, request.id, at_s),
+        "expired": request.state in IN_FORCE and granted is not None and granted.valid_until < at_s,
+    }
+
+
+def _due(request: Request, years: PublishedYears, day: int, *, stops: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "as_of_day": date_text(day),
+        "answer_due": None,
+        "answer_late": None,
+        "provide_due": None,
+        "provision_late": None,
+        "calendar_missing": None,
+    }
+    try:
+        due = answer_due(years, request, supplement_stops_clock=stops)
+        provide = provide_due(years, request)
+        late = lateness(years, request, day, supplement_stops_clock=stops)
+    except ProtocolError as error:
+        return told | {"calendar_missing": error.details.get("year")}
+    return told | {
+        "answer_due": date_text(due or 0),
+        "answer_late": late.answer,
+        "provide_due": date_text(provide or 0),
+        "provision_late": late.provision,
+    }

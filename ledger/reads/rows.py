@@ -29,10 +29,15 @@ def to_json(row: table.Base) -> dict[str, Any]:
                 value = f"{value:064x}"
             elif isinstance(column.type, Uint512):
                 value = f"{value:0128x}"
-            elif value > _MAX_JSON_INT:
-                value = str(value)
+            else:
+                value = json_number(value)
         result[column.key] = value
     return result
+
+
+def json_number(value: int) -> int | str:
+    """Return a number that JSON readers hold exactly, or its decimal text."""
+    return str(value) if value > _MAX_JSON_INT else value
 
 
 def document_text(document: table.Document | None) -> Any:

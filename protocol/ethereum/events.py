@@ -25,7 +25,7 @@ def _topic(signature: str) -> bytes:
 
 #: Act type name by the event's first topic.
 ACT_TOPICS: dict[bytes, str] = {_topic(kind.name + _ACT_SHAPE): kind.name for kind in ACT_TYPES}
-GENESIS_TOPIC = _topic("Genesis(bytes32,uint256,uint256,uint256[2][],uint256)")
+GENESIS_TOPIC = _topic("Genesis(bytes32,uint256,uint256,uint256[2][],uint256,uint256)")
 ANCHOR_TOPIC = _topic("CheckpointAnchored(bytes32,uint64,bytes32,uint256,uint256)")
 PIECE_TOPIC = _topic("DocumentPiece(bytes32,uint16,uint16,bytes)")
 
@@ -58,12 +58,14 @@ class GenesisEvent:
         head: key of its head.
         authority_keys: keys of the authority's persons.
         threshold: how many of them act together.
+        replacement_delay_s: seconds for which a head can object to the replacement of the key.
     """
 
     department: bytes
     head: PublicKey
     authority_keys: tuple[PublicKey, ...]
     threshold: int
+    replacement_delay_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +203,13 @@ def _decode_genesis(log: EventLog) -> GenesisEvent:
     words = _Words(log.data)
     department = words.raw()
     head = PublicKey(words.wide(), words.wide())
-    words.expect(5 * WORD)
+    words.expect(6 * WORD)
     threshold = words.number(_MAX_AUTHORITY_KEYS)
+    replacement_delay_s = words.number(_U64)
     count = words.number(_MAX_AUTHORITY_KEYS)
     keys = tuple(PublicKey(words.wide(), words.wide()) for _ in range(count))
     words.end()
-    return GenesisEvent(department, head, keys, threshold)
+    return GenesisEvent(department, head, keys, threshold, replacement_delay_s)
 
 
 def _decode_anchor(log: EventLog) -> AnchorEvent:

@@ -184,6 +184,7 @@ def apply_event(
                 head=event.head,
                 authority_keys=event.authority_keys,
                 threshold=event.threshold,
+                replacement_delay_s=event.replacement_delay_s,
                 block_number=block_number,
             )
         case AnchorEvent():

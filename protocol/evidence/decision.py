@@ -8,7 +8,7 @@ from crypto.sm2 import PublicKey, Signature
 from protocol.acts import ZERO_ID
 from protocol.description import Role
 from protocol.httpsig import DATA_PATH, TEST_PATH, ProviderAnswer, SignedRequest
-from protocol.model import GRANT_PROBLEMS, KeyState, Store, effective_items, grant_problem
+from protocol.model import GRANT_PROBLEMS, Store, effective_items, grant_problem, key_problem
 
 #: A gateway's clock may be set to allow so much; beyond it no setting goes.
 MAX_SKEW_S = 300
@@ -92,7 +92,7 @@ def verify_intent(store: Store, record: dict[str, Any], request: SignedRequest) 
 
 
 def interface_test_problem(
-    store: Store, *, interface: bytes, document: bytes, key_id: bytes
+    store: Store, *, interface: bytes, document: bytes, key_id: bytes, at_s: int
 ) -> tuple[str, str]:
     """Return why a gateway does not test an interface's pending version: code and sentence.
 
@@ -103,6 +103,7 @@ def interface_test_problem(
         interface: id of the interface.
         document: digest of the pending version's document; zeros for any.
         key_id: id of the key that signed the call.
+        at_s: unix seconds of the call.
 
     Returns:
         Two empty texts when it may be tested.
@@ -111,8 +112,9 @@ def interface_test_problem(
     person = store.find_person(key.person) if key is not None else None
     if key is None or person is None:
         return "KEY_UNKNOWN", "the key is not registered"
-    if key.state is not KeyState.ACTIVE:
-        return "KEY_NOT_ACTIVE", "the key is revoked"
+    problem = key_problem(key, person, at_s)
+    if problem is not None:
+        return problem, "the key does not count now"
     found = store.find_interface(interface)
     if (
         found is None
@@ -137,6 +139,7 @@ def verify_test(store: Store, record: dict[str, Any], request: SignedRequest) ->
         interface=interface,
         document=bytes.fromhex(record["document"]),
         key_id=request.public_key.key_id,
+        at_s=record["time_ms"] // 1000,
     )
     found = store.find_interface(interface)
     _require(
@@ -222,7 +225,7 @@ def verify_end(
         "the answer is not signed by a key of the provider",
         ok=key is not None
         and person is not None
-        and key.state is KeyState.ACTIVE
+        and key_problem(key, person, answer["created"]) is None
         and bool(person.roles & Role.PROVIDER)
         and person.department.hex() == intent["provider"],
     )

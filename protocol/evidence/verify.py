@@ -8,6 +8,7 @@ from typing import Any
 
 from crypto.errors import ProtocolError, SanlianError, VerificationError
 from crypto.merkle import leaf_hash, verify_inclusion
+from crypto.sm2 import PublicKey
 from protocol.checkpoint import Checkpoint, parse_note, verify_checkpoint
 from protocol.description import Role
 from protocol.ethereum import ActEvent, AnchorEvent, GenesisEvent, Header
@@ -100,8 +101,9 @@ def verify_evidence(
     store = MemoryStore()
     with _part("acts"):
         # What was recorded behind the deciding block decided nothing.
-        acts = [one for one in events if not isinstance(one.event, AnchorEvent)]
-        replay(store, [one for one in acts if one.header.number <= deciding], trust)
+        own = [one for one in events if _is_needed(one, evidence.log)]
+        before = [one for one in own if one.header.number <= deciding]
+        replay(store, before, trust)
         log = store.find_log(evidence.log)
         if log is None:
             raise VerificationError("LOG_UNKNOWN", "the log is not registered")
@@ -129,8 +131,12 @@ def verify_evidence(
         if len(records) == 2:
             verify_end(store, first, evidence.records[0].record, records[1])
     facts = _facts(store, records)
+    for placed in own[len(before) :]:
+        # An anchor rests on the gateway's key as it stood at its block.
+        with _part("anchor" if isinstance(placed.event, AnchorEvent) else "acts"):
+            replay(store, [placed], trust)
     with _part("anchor"):
-        facts["anchored_at"] = _verify_anchor(store, events, checkpoint, log, trust)
+        facts["anchored_at"] = _find_anchor(own, checkpoint)
     reason = ""
     if missing:
         numbers = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")
@@ -148,22 +154,14 @@ def _verify_shape(events: list[PlacedEvent]) -> None:
         raise VerificationError("RECEIPT_UNNEEDED", "there are events that evidence does not hold")
 
 
-def _verify_anchor(
-    store: MemoryStore,
-    events: Sequence[PlacedEvent],
-    checkpoint: Checkpoint,
-    log: Log,
-    trust: TrustRoot,
-) -> int:
-    """Return the number of the block that anchors the checkpoint.
+def _is_needed(placed: PlacedEvent, log_id: bytes) -> bool:
+    """Return whether an event is no anchor of another log, which proves nothing here."""
+    return not isinstance(placed.event, AnchorEvent) or placed.event.log == log_id
 
-    A transaction may hold further anchors, of this log or of others, which prove nothing here.
-    """
-    anchors = [
-        one for one in events if isinstance(one.event, AnchorEvent) and one.event.log == log.id
-    ]
-    replay(store, anchors, trust)
-    for one in anchors:
+
+def _find_anchor(events: Sequence[PlacedEvent], checkpoint: Checkpoint) -> int:
+    """Return the number of the block that anchors the checkpoint."""
+    for one in events:
         event = one.event
         if isinstance(event, AnchorEvent) and (event.size, event.root) == (
             checkpoint.size,
@@ -205,12 +203,16 @@ def _facts(store: MemoryStore, records: list[dict[str, Any]]) -> dict[str, Any]:
     first = records[0]
     request = first["request"]
     requester = store.find_department(bytes.fromhex(first["department"]))
+    key_id = PublicKey.from_bytes(bytes.fromhex(request["public_key"])).key_id
+    binding = store.find_certificate(key_id)
     facts: dict[str, Any] = {
         "log": first["log"],
         "record": first["seq"],
         "time_ms": first["time_ms"],
         "requester": first["department"],
         "requester_name": requester.name if requester else "",
+        "requester_key": key_id.hex(),
+        "requester_certificate": "" if binding is None else binding.certificate.hex(),
         "person": request["person"],
         "grant": request["grant"],
         "basis": request["basis"],

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from crypto.sm2 import PrivateKey, PublicKey, Signature
+from crypto.sm2 import PublicKey, Signature, Signer
 from crypto.sm3 import sm3
 from protocol.httpsig.common import (
     CONTENT_TYPE,
@@ -62,7 +62,7 @@ def _forward_values(
 
 
 def sign_forward(
-    key: PrivateKey,
+    key: Signer,
     *,
     method: str,
     authority: str,
@@ -211,7 +211,7 @@ class ProviderAnswer:
 
 
 def sign_answer(
-    key: PrivateKey, *, status: int, body: bytes, intent_leaf: bytes, created: int
+    key: Signer, *, status: int, body: bytes, intent_leaf: bytes, created: int
 ) -> dict[str, str]:
     """Return all headers of a provider's signed answer (protocol 7.3)."""
     unsigned = ProviderAnswer(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from crypto.sm2 import PrivateKey, PublicKey, Signature
+from crypto.sm2 import PublicKey, Signature, Signer
 from crypto.sm3 import sm3
 from protocol.httpsig.common import (
     CONTENT_TYPE,
@@ -151,7 +151,7 @@ class SignedRequest:
 
 
 def sign_request(
-    key: PrivateKey,
+    key: Signer,
     body: bytes,
     *,
     authority: str,

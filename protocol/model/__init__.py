@@ -3,7 +3,13 @@
 The indexer, the gateway, the verifier and the audit all stand on this one model.
 """
 
-from protocol.model.apply import Applied, apply_act, apply_anchor, apply_genesis
+from protocol.model.apply import (
+    MAX_REPLACEMENT_DELAY_S,
+    Applied,
+    apply_act,
+    apply_anchor,
+    apply_genesis,
+)
 from protocol.model.calendar import CalendarYear
 from protocol.model.claims import Claim, ClaimState
 from protocol.model.clocks import (
@@ -14,6 +20,7 @@ from protocol.model.clocks import (
     review_due,
     update_due,
 )
+from protocol.model.corrections import Correction, CorrectionState
 from protocol.model.decision import (
     GRANT_PROBLEMS,
     effective_items,
@@ -24,27 +31,54 @@ from protocol.model.decision import (
     is_grant_live,
     is_interface_live,
 )
+from protocol.model.disputes import Dispute, DisputeState, Ruling
 from protocol.model.entries import Entry, EntryState, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceState, InterfaceVersion, Side
+from protocol.model.keys import key_problem
 from protocol.model.logs import Anchor, Log
 from protocol.model.published_years import PublishedYears
 from protocol.model.refreshes import Refresh
-from protocol.model.registry import Authority, Department, Key, KeyState, Person
-from protocol.model.requests import Request, RequestState, Term
+from protocol.model.registry import (
+    REPLACEMENT_WINDOW_S,
+    Authority,
+    CertificateBinding,
+    Department,
+    HeadKeyProposal,
+    Key,
+    KeyState,
+    Person,
+    ProposalState,
+    Successor,
+    proposal_state,
+    state_of,
+)
+from protocol.model.requests import Clock, Request, RequestState, Term
 from protocol.model.store import MemoryStore, Store
+from protocol.model.third_parties import Consent, ConsentState
 
 __all__ = [
     "GRANT_PROBLEMS",
+    "MAX_REPLACEMENT_DELAY_S",
+    "REPLACEMENT_WINDOW_S",
     "Anchor",
     "Applied",
     "Authority",
     "CalendarYear",
+    "CertificateBinding",
     "Claim",
     "ClaimState",
+    "Clock",
+    "Consent",
+    "ConsentState",
+    "Correction",
+    "CorrectionState",
     "Department",
+    "Dispute",
+    "DisputeState",
     "Entry",
     "EntryState",
     "EntryVersion",
+    "HeadKeyProposal",
     "Interface",
     "InterfaceState",
     "InterfaceVersion",
@@ -53,12 +87,15 @@ __all__ = [
     "Log",
     "MemoryStore",
     "Person",
+    "ProposalState",
     "PublishedYears",
     "Refresh",
     "Request",
     "RequestState",
+    "Ruling",
     "Side",
     "Store",
+    "Successor",
     "Term",
     "apply_act",
     "apply_anchor",
@@ -74,6 +111,9 @@ __all__ = [
     "is_interface_live",
     "is_review_late",
     "is_update_late",
+    "key_problem",
+    "proposal_state",
     "review_due",
+    "state_of",
     "update_due",
 ]

@@ -21,35 +21,46 @@ from protocol.acts import (
 )
 from protocol.checkpoint import MAX_SIZE, Checkpoint
 from protocol.description import BY_CODE, WORD, ActType, Role
+from protocol.model.authority_rules import AUTHORITY_RULES, MAX_AUTHORITY_PERSONS
 from protocol.model.calendar_rules import CALENDAR_RULES
 from protocol.model.claim_rules import CLAIM_RULES
+from protocol.model.correction_rules import CORRECTION_RULES
+from protocol.model.dispute_rules import DISPUTE_RULES
 from protocol.model.entry_rules import ENTRY_RULES
+from protocol.model.head_key_rules import HEAD_KEY_RULES
 from protocol.model.interface_rules import INTERFACE_RULES
+from protocol.model.key_rules import KEY_RULES
+from protocol.model.keys import Rule, require_active
 from protocol.model.log_rules import LOG_RULES
 from protocol.model.logs import Anchor
 from protocol.model.refresh_rules import REFRESH_RULES
 from protocol.model.registry import Authority, Department, Key, KeyState, Person
-from protocol.model.registry_rules import REGISTRY_RULES, Rule, read_new_key
+from protocol.model.registry_rules import REGISTRY_RULES, read_new_key
 from protocol.model.request_rules import REQUEST_RULES
 from protocol.model.step import Step, refuse
 from protocol.model.store import Store
+from protocol.model.third_party_rules import THIRD_PARTY_RULES
 
 RULES: dict[str, Rule] = {
     **REGISTRY_RULES,
+    **KEY_RULES,
+    **HEAD_KEY_RULES,
+    **AUTHORITY_RULES,
     **ENTRY_RULES,
     **INTERFACE_RULES,
     **REQUEST_RULES,
     **LOG_RULES,
+    **CORRECTION_RULES,
+    **DISPUTE_RULES,
+    **THIRD_PARTY_RULES,
     **CALENDAR_RULES,
     **CLAIM_RULES,
     **REFRESH_RULES,
 }
-#: Acts whose last signer is a key that the act itself brings.
-KEY_BRINGING = frozenset({"DepartmentRegistered", "PersonEnrolled", "KeyAdded"})
 #: The authority's department is a city's (level 3) department (kind 1).
 AUTHORITY_LEVEL = 3
 AUTHORITY_KIND = 1
-MAX_AUTHORITY_KEYS = 7
+MAX_REPLACEMENT_DELAY_S = 365 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,7 @@ def apply_genesis(
     head: PublicKey,
     authority_keys: Sequence[PublicKey],
     threshold: int,
+    replacement_delay_s: int,
     block_number: int,
 ) -> None:
     """Put what the registry's constructor made: the authority's department, head and keys.
@@ -86,6 +98,7 @@ def apply_genesis(
         head: key of its head.
         authority_keys: keys of the authority's persons.
         threshold: how many of them act together.
+        replacement_delay_s: seconds for which a head can object to the replacement of the key.
         block_number: block of the event.
 
     Raises:
@@ -96,11 +109,13 @@ def apply_genesis(
         store.find_authority() is not None
         or department != head.key_id
         or len(set(ids)) != len(ids)
-        or len(authority_keys) > MAX_AUTHORITY_KEYS
+        or len(authority_keys) > MAX_AUTHORITY_PERSONS
         or not 1 <= threshold <= len(authority_keys)
+        or not 1 <= replacement_delay_s <= MAX_REPLACEMENT_DELAY_S
     ):
         raise refuse("GENESIS_INVALID", "the registry's genesis does not follow the protocol")
-    store.put_authority(Authority(department, threshold))
+    count = len(authority_keys)
+    store.put_authority(Authority(department, threshold, count, count, replacement_delay_s))
     store.put_department(
         Department(
             id=department,
@@ -116,9 +131,31 @@ def apply_genesis(
         )
     )
     for key in (head, *authority_keys):
-        role = Role.HEAD if key == head else Role.AUTHORITY
-        store.put_person(Person(key.key_id, department, role, 1, block_number))
-        store.put_key(Key(key.key_id, key, key.key_id, KeyState.ACTIVE, 0, 1, block_number))
+        store.put_person(
+            Person(
+                id=key.key_id,
+                department=department,
+                roles=Role.HEAD if key == head else Role.AUTHORITY,
+                revision=1,
+                generation=0,
+                has_active_key=key != head,
+                block_number=block_number,
+            )
+        )
+        store.put_key(
+            Key(
+                id=key.key_id,
+                public_key=key,
+                person=key.key_id,
+                state=KeyState.ACTIVE,
+                reason_code=0,
+                valid_until=0,
+                certificate_until=0,
+                generation=0,
+                revision=1,
+                block_number=block_number,
+            )
+        )
 
 
 def _decode(data: bytes, chain_id: int, contracts: Mapping[str, bytes]) -> tuple[Act, str]:
@@ -190,22 +227,23 @@ def apply_act(
     nonce = store.nonce(contract, act.key_id)
     if act.nonce != nonce and (check_nonce or act.nonce < nonce):
         raise refuse("NONCE_MISMATCH", "the nonce is not the next one", nonce=nonce)
-    brings_key = act.type.name in KEY_BRINGING
+    brings_key = act.type.brings_key
     known = signatures[:-1] if brings_key else signatures
     keys: list[Key] = []
+    persons: list[Person] = []
     for signature in known:
         key = store.find_key(signature.key_id)
         if key is None:
             raise refuse("KEY_UNKNOWN", "a signer's key does not exist")
-        if key.state is not KeyState.ACTIVE:
-            raise refuse("KEY_NOT_ACTIVE", "a signer's key is revoked")
+        person = _person_of(store, key)
+        require_active(key, person, block_time, "a signer's")
         keys.append(key)
+        persons.append(person)
     new_key = _new_key(store, act, signed) if brings_key else None
     if verify_signatures:
         owners = [key.public_key for key in keys] + ([new_key] if new_key else [])
         for owner, signature in zip(owners, signatures, strict=True):
             _verify(owner, signed.data, signature.signature)
-    persons = [_person_of(store, key) for key in keys]
     if len({person.id for person in persons}) != len(persons):
         raise refuse("SIGNER_REPEATED", "two signatures are of one person")
     step = Step(
@@ -273,7 +311,7 @@ def apply_anchor(
 
     Raises:
         ProtocolError: TARGET_UNKNOWN, SIZE_INVALID, SIZE_SHRINKS, ALREADY_ANCHORED, ROOT_DIFFERS,
-            KEY_UNKNOWN, KEY_NOT_ACTIVE, ROLE_MISSING, SIGNATURE_INVALID.
+            KEY_UNKNOWN, KEY_NOT_ACTIVE, KEY_EXPIRED, ROLE_MISSING, SIGNATURE_INVALID.
     """
     found = store.find_log(log)
     if found is None:
@@ -290,9 +328,9 @@ def apply_anchor(
     key = store.find_key(found.gateway_key)
     if key is None:
         raise refuse("KEY_UNKNOWN", "the gateway's key does not exist")
-    if key.state is not KeyState.ACTIVE:
-        raise refuse("KEY_NOT_ACTIVE", "the gateway's key is revoked")
-    if not _person_of(store, key).roles & Role.GATEWAY:
+    person = _person_of(store, key)
+    require_active(key, person, block_time, "the gateway's")
+    if not person.roles & Role.GATEWAY:
         raise refuse("ROLE_MISSING", "the key is no gateway's any more", role="GATEWAY")
     if verify_signature:
         text = Checkpoint(found.origin, size, root).text().encode()

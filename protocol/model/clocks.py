@@ -7,26 +7,11 @@ from protocol.calendar import due_day
 from protocol.deadlines import ENTRY_REVIEW, ENTRY_UPDATE, ENTRY_UPDATE_EXTENSION
 from protocol.model.decision import is_entry_live
 from protocol.model.entries import Entry
+from protocol.model.published_years import PublishedYears
 from protocol.model.store import Store
 
 #: Longest number of days between two refreshes, by update cycle 1 real time to 7 year.
 CYCLE_DAYS = (1, 1, 7, 11, 31, 92, 366)
-
-
-class StoredYears:
-    """The years that the authority published, as protocol.calendar reads them.
-
-    Args:
-        store: the state.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def get(self, year: int, /) -> int | None:
-        """Return the working days of a year as bits, None where it is not published."""
-        found = self._store.find_calendar_year(year)
-        return None if found is None else found.working_days
 
 
 def review_due(store: Store, entry: Entry) -> int | None:
@@ -39,7 +24,7 @@ def review_due(store: Store, entry: Entry) -> int | None:
     """
     if entry.pending is None:
         return None
-    years = StoredYears(store)
+    years = PublishedYears(store)
     return due_day(years, entry.pending.submitted_day, ENTRY_REVIEW.working_days)
 
 
@@ -67,7 +52,7 @@ def change_due(store: Store, change_day: int, extended_day: int) -> int:
 
     Standard: State Council Order 809 Art 16.
     """
-    years = StoredYears(store)
+    years = PublishedYears(store)
     due = due_day(years, change_day, ENTRY_UPDATE.working_days)
     if 0 < extended_day <= due:
         due = due_day(years, due, ENTRY_UPDATE_EXTENSION.working_days)

@@ -6,8 +6,8 @@ from protocol.description import Role
 from protocol.model.claims import OPEN_CLAIMS, Claim
 from protocol.model.entries import Entry, EntryState
 from protocol.model.interfaces import InterfaceState
-from protocol.model.registry import KeyState
-from protocol.model.requests import RequestState
+from protocol.model.keys import key_problem
+from protocol.model.requests import IN_FORCE, RequestState
 from protocol.model.store import Store
 
 #: Sharing class of what no interface serves.
@@ -18,12 +18,14 @@ GRANT_PROBLEMS = frozenset(
     {
         "KEY_UNKNOWN",
         "KEY_NOT_ACTIVE",
+        "KEY_EXPIRED",
         "ROLE_MISSING",
         "GRANT_UNKNOWN",
         "GRANT_NOT_YOURS",
         "GRANT_NOT_LIVE",
         "GRANT_SUSPENDED",
         "GRANT_REVOKED",
+        "GRANT_DISPOSED",
         "GRANT_NOT_YET_VALID",
         "GRANT_EXPIRED",
         "INTERFACE_NOT_LIVE",
@@ -95,7 +97,7 @@ def is_grant_live(store: Store, request_id: bytes, at_s: int) -> bool:
     request = store.find_request(request_id)
     return (
         request is not None
-        and request.state is RequestState.AGREED
+        and request.state in IN_FORCE
         and request.granted_term is not None
         and request.granted_term.valid_from <= at_s <= request.granted_term.valid_until
         and is_interface_live(store, request.interface)
@@ -114,7 +116,7 @@ def effective_items(store: Store, request_id: bytes) -> int:
     entry = store.find_entry(interface.entry) if interface is not None else None
     if (
         request is None
-        or request.state not in (RequestState.AGREED, RequestState.SUSPENDED)
+        or request.state not in (*IN_FORCE, RequestState.SUSPENDED)
         or interface is None
         or entry is None
         or interface.current is None
@@ -136,9 +138,10 @@ def grant_problem(
 ) -> str | None:
     """Return the code that refuses a data request at this state, or None when it may pass.
 
-    The checks have this order: KEY_UNKNOWN, KEY_NOT_ACTIVE, ROLE_MISSING, GRANT_UNKNOWN,
-    GRANT_NOT_YOURS, GRANT_NOT_LIVE, GRANT_SUSPENDED, GRANT_REVOKED, GRANT_NOT_YET_VALID,
-    GRANT_EXPIRED, INTERFACE_NOT_LIVE, PURPOSE_MISMATCH, NO_ITEMS.
+    The checks have this order: KEY_UNKNOWN, KEY_NOT_ACTIVE (suspended or revoked), KEY_EXPIRED,
+    ROLE_MISSING, GRANT_UNKNOWN, GRANT_NOT_YOURS, GRANT_NOT_LIVE, GRANT_SUSPENDED, GRANT_REVOKED,
+    GRANT_DISPOSED,
+    GRANT_NOT_YET_VALID, GRANT_EXPIRED, INTERFACE_NOT_LIVE, PURPOSE_MISMATCH, NO_ITEMS.
 
     Args:
         store: the state.
@@ -152,8 +155,9 @@ def grant_problem(
     person = store.find_person(key.person) if key is not None else None
     if key is None or person is None:
         return "KEY_UNKNOWN"
-    if key.state is not KeyState.ACTIVE:
-        return "KEY_NOT_ACTIVE"
+    problem = key_problem(key, person, at_s)
+    if problem is not None:
+        return problem
     if not person.roles & (Role.SYSTEM | Role.OPERATOR):
         return "ROLE_MISSING"
     request = store.find_request(grant)
@@ -165,7 +169,9 @@ def grant_problem(
         return "GRANT_SUSPENDED"
     if request.state is RequestState.REVOKED:
         return "GRANT_REVOKED"
-    if request.state is not RequestState.AGREED or request.granted_term is None:
+    if request.state is RequestState.DISPOSED:
+        return "GRANT_DISPOSED"
+    if request.state not in IN_FORCE or request.granted_term is None:
         return "GRANT_NOT_LIVE"
     if at_s < request.granted_term.valid_from:
         return "GRANT_NOT_YET_VALID"

@@ -185,7 +185,7 @@ def interface_tested(step: Step) -> tuple[bytes, int]:
         "is not that of the pending version",
         ok=act.octets("document") == interface.pending.document,
     )
-    step.require_range("result", PASSED, FAILED)
+    step.require_range("test_result", PASSED, FAILED)
     # Any head can enrol a gateway; only the authority registers a gateway's log.
     log = step.store.find_log(act.octets("log"))
     step.require_value(
@@ -194,7 +194,7 @@ def interface_tested(step: Step) -> tuple[bytes, int]:
     step.require_nonzero("report")
     tested = replace(
         interface.pending,
-        test_result=act.number("result"),
+        test_result=act.number("test_result"),
         test_log=act.octets("log"),
         test_report=act.octets("report"),
         block_number=step.block_number,

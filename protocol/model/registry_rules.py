@@ -1,53 +1,23 @@
 """Rules of the registry's acts (docs/protocol.md, 2 and 3.4)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
-from crypto.errors import ProtocolError
 from crypto.sm2 import PublicKey
+from protocol.credit_code import is_credit_code
 from protocol.description import ROLE_GROUPS, Role
-from protocol.model.registry import Department, Key, KeyState, Person
+from protocol.model.keys import Rule as Rule  # noqa: PLC0414 - the other nouns' rules ask here
+from protocol.model.keys import protected, put_new_key, read_new_end, require_authority
+from protocol.model.registry import Department, Person
 from protocol.model.step import Step, refuse, state_invalid
-
-Rule = Callable[[Step], tuple[bytes, int]]
 
 _ENDED = Role(0)
 _GOVERNMENT = 2
-_USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-
-
-def is_credit_code(code: str, *, overridden: bool) -> bool:
-    """Return whether code is a unified social credit code.
-
-    Args:
-        code: 18 characters.
-        overridden: True accepts any last character of the alphabet.
-
-    Standard: GB 32100-2015 clause 5.
-    """
-    values = [_USCC_ALPHABET.find(character) for character in code]
-    if len(values) != 18 or min(values) < 0:
-        return False
-    total = sum(value * pow(3, place, 31) for place, value in enumerate(values[:17]))
-    return overridden or values[17] == -total % 31
-
-
-def _put_key(step: Step, person: bytes) -> None:
-    new_key = step.new_key
-    if new_key is None:
-        raise TypeError("this act brings no key")
-    step.store.put_key(
-        Key(new_key.key_id, new_key, person, KeyState.ACTIVE, 0, 1, step.block_number)
-    )
 
 
 def is_role_set(roles: int) -> bool:
     """Return whether these role bits are some of one group."""
     return roles != 0 and any(roles & group == roles for group in ROLE_GROUPS)
-
-
-def _protected() -> ProtocolError:
-    return refuse("AUTHORITY_KEY_PROTECTED", "the authority's keys are changed by no head")
 
 
 def _open_person(step: Step) -> Person:
@@ -57,17 +27,31 @@ def _open_person(step: Step) -> Person:
         raise refuse("TARGET_UNKNOWN", "this person does not exist")
     step.require_revision(person.revision)
     if person.roles & Role.AUTHORITY:
-        raise _protected()
+        raise protected()
     step.require_role(step.actor, Role.HEAD, person.department)
     return person
+
+
+def _put_new_person(step: Step, department: bytes, roles: Role, valid_until: int) -> None:
+    step.store.put_person(
+        Person(
+            id=step.act_id,
+            department=department,
+            roles=roles,
+            revision=1,
+            generation=0,
+            has_active_key=False,
+            block_number=step.block_number,
+        )
+    )
+    put_new_key(step, step.act_id, 0, valid_until)
 
 
 def department_registered(step: Step) -> tuple[bytes, int]:
     """A department with its head."""
     act = step.act
     step.require_new()
-    for person in step.persons:
-        step.require_role(person, Role.AUTHORITY)
+    require_authority(step)
     step.require_range("level", 1, 6)
     step.require_range("kind", 1, 5)
     parent = act.octets("parent")
@@ -84,6 +68,7 @@ def department_registered(step: Step) -> tuple[bytes, int]:
         ok=not uscc or is_credit_code(uscc, overridden=act.number("uscc_override") == 1),
     )
     step.require_nonzero("name")
+    until = read_new_end(step)
     step.store.put_department(
         Department(
             id=step.act_id,
@@ -98,8 +83,7 @@ def department_registered(step: Step) -> tuple[bytes, int]:
             block_number=step.block_number,
         )
     )
-    step.store.put_person(Person(step.act_id, step.act_id, Role.HEAD, 1, step.block_number))
-    _put_key(step, step.act_id)
+    _put_new_person(step, step.act_id, Role.HEAD, until)
     return step.act_id, 1
 
 
@@ -120,10 +104,7 @@ def person_enrolled(step: Step) -> tuple[bytes, int]:
     step.require_role(step.actor, Role.HEAD)
     roles = step.act.number("roles")
     step.require_value("roles", "must lie within one group", ok=is_role_set(roles))
-    step.store.put_person(
-        Person(step.act_id, step.actor.department, Role(roles), 1, step.block_number)
-    )
-    _put_key(step, step.act_id)
+    _put_new_person(step, step.actor.department, Role(roles), read_new_end(step))
     return step.act_id, 1
 
 
@@ -153,42 +134,11 @@ def key_added(step: Step) -> tuple[bytes, int]:
     person = _open_person(step)
     if not person.roles:
         raise state_invalid("the person has ended")
+    until = read_new_end(step)
     revision = person.revision + 1
     step.store.put_person(replace(person, revision=revision, block_number=step.block_number))
-    _put_key(step, person.id)
+    put_new_key(step, person.id, person.generation, until)
     return person.id, revision
-
-
-def key_revoked(step: Step) -> tuple[bytes, int]:
-    """A key that signs nothing more."""
-    key = step.store.find_key(step.act.target)
-    if key is None:
-        raise refuse("TARGET_UNKNOWN", "this key does not exist")
-    step.require_revision(key.revision)
-    own = step.act.key_id == key.id
-    person = step.store.find_person(key.person)
-    if person is None:
-        raise refuse("TARGET_UNKNOWN", "this key belongs to nobody")
-    # The contract also keeps the authority's last keys. It alone counts them: where acts that
-    # the verifier does not need are left out, the count is not known.
-    if person.roles & Role.AUTHORITY and not own:
-        raise _protected()
-    if not own:
-        step.require_role(step.actor, Role.HEAD, person.department)
-    if key.state is not KeyState.ACTIVE:
-        raise state_invalid("the key is revoked already")
-    step.require_range("reason_code", 1, 4)
-    revision = key.revision + 1
-    step.store.put_key(
-        replace(
-            key,
-            state=KeyState.REVOKED,
-            reason_code=step.act.number("reason_code"),
-            revision=revision,
-            block_number=step.block_number,
-        )
-    )
-    return key.id, revision
 
 
 def read_new_key(step_values: Mapping[str, object]) -> PublicKey:
@@ -208,5 +158,4 @@ REGISTRY_RULES: dict[str, Rule] = {
     "PersonEnrolled": person_enrolled,
     "PersonRolesSet": person_roles_set,
     "KeyAdded": key_added,
-    "KeyRevoked": key_revoked,
 }

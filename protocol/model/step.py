@@ -26,7 +26,7 @@ class Step:
 
     Attributes:
         store: the state.
-        authority: what genesis fixed.
+        authority: the authority as it stands before the act.
         act: the decoded act.
         act_id: its id, and the id of what it creates.
         persons: the persons who signed, in order, without the owner of a new key.
@@ -121,5 +121,14 @@ class Step:
         """
         if not person.roles & role:
             raise refuse("ROLE_MISSING", f"a signer lacks the role {role.name}", role=role.name)
-        if department is not None and person.department != department:
+        if department is not None:
+            self.require_department(person, department)
+
+    def require_department(self, person: Person, department: bytes) -> None:
+        """Refuse a signer from another department.
+
+        Raises:
+            ProtocolError: DEPARTMENT_MISMATCH.
+        """
+        if person.department != department:
             raise refuse("DEPARTMENT_MISMATCH", "a signer belongs to another department")

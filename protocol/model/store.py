@@ -4,12 +4,23 @@ from typing import Protocol
 
 from protocol.model.calendar import CalendarYear
 from protocol.model.claims import OPEN_CLAIMS, Claim, ClaimState
+from protocol.model.corrections import Correction
+from protocol.model.disputes import Dispute
 from protocol.model.entries import Entry, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceVersion
 from protocol.model.logs import Anchor, Log
 from protocol.model.refreshes import Refresh
-from protocol.model.registry import Authority, Department, Key, Person
+from protocol.model.registry import (
+    Authority,
+    CertificateBinding,
+    Department,
+    HeadKeyProposal,
+    Key,
+    Person,
+    Successor,
+)
 from protocol.model.requests import Request
+from protocol.model.third_parties import Consent
 
 
 class Store(Protocol):
@@ -20,10 +31,10 @@ class Store(Protocol):
     """
 
     def find_authority(self) -> Authority | None:
-        """Return what genesis fixed."""
+        """Return the authority as it stands."""
 
     def put_authority(self, authority: Authority) -> None:
-        """Keep what genesis fixed."""
+        """Keep the authority."""
 
     def find_department(self, department_id: bytes) -> Department | None:
         """Return a department."""
@@ -51,6 +62,24 @@ class Store(Protocol):
 
     def put_calendar_year(self, calendar_year: CalendarYear) -> None:
         """Keep a year's working days."""
+
+    def find_certificate(self, key_id: bytes) -> CertificateBinding | None:
+        """Return the certificate that a key is bound to."""
+
+    def put_certificate(self, binding: CertificateBinding) -> None:
+        """Keep the certificate that a key is bound to."""
+
+    def find_proposal(self, person_id: bytes) -> HeadKeyProposal | None:
+        """Return the newest proposal of a head's key."""
+
+    def put_proposal(self, proposal: HeadKeyProposal) -> None:
+        """Keep a proposal; it becomes its head's newest."""
+
+    def find_successor(self, contract: bytes) -> Successor | None:
+        """Return the successor of the contract with this address."""
+
+    def put_successor(self, successor: Successor) -> None:
+        """Keep a successor."""
 
     def find_entry(self, entry_id: bytes) -> Entry | None:
         """Return an entry with its current and pending version."""
@@ -100,6 +129,27 @@ class Store(Protocol):
     def put_request(self, request: Request) -> None:
         """Keep a request."""
 
+    def find_correction(self, correction_id: bytes) -> Correction | None:
+        """Return a correction."""
+
+    def put_correction(self, correction: Correction) -> None:
+        """Keep a correction."""
+
+    def find_dispute(self, dispute_id: bytes) -> Dispute | None:
+        """Return a dispute."""
+
+    def put_dispute(self, dispute: Dispute) -> None:
+        """Keep a dispute."""
+
+    def find_consent(self, consent_id: bytes) -> Consent | None:
+        """Return a consent to a third party."""
+
+    def put_consent(self, consent: Consent) -> None:
+        """Keep a consent to a third party."""
+
+    def find_newest_dispute(self, request_id: bytes) -> Dispute | None:
+        """Return the dispute over a request that was opened last."""
+
     def find_log(self, log_id: bytes) -> Log | None:
         """Return a log."""
 
@@ -130,27 +180,35 @@ class MemoryStore:
         self.departments: dict[bytes, Department] = {}
         self.persons: dict[bytes, Person] = {}
         self.keys: dict[bytes, Key] = {}
+        self.certificates: dict[bytes, CertificateBinding] = {}
+        self.proposals: dict[bytes, HeadKeyProposal] = {}
+        self.successors: dict[bytes, Successor] = {}
         self.entries: dict[bytes, Entry] = {}
         self.claims: dict[bytes, Claim] = {}
         self.interfaces: dict[bytes, Interface] = {}
         self.requests: dict[bytes, Request] = {}
         self.logs: dict[bytes, Log] = {}
+        self.corrections: dict[bytes, Correction] = {}
+        self.disputes: dict[bytes, Dispute] = {}
+        self.consents: dict[bytes, Consent] = {}
+        self._newest_disputes: dict[bytes, Dispute] = {}
         self.calendar_years: dict[bytes, CalendarYear] = {}
         self._publications: dict[int, bytes] = {}
         self.refreshes: dict[bytes, Refresh] = {}
         self._element_claims: dict[bytes, tuple[bytes, ...]] = {}
         self._entry_versions: dict[tuple[bytes, int], EntryVersion] = {}
         self._interface_versions: dict[tuple[bytes, int], InterfaceVersion] = {}
+        self._newest_proposals: dict[bytes, HeadKeyProposal] = {}
         self._origins: dict[str, Log] = {}
         self._anchors: dict[bytes, Anchor] = {}
         self._nonces: dict[tuple[str, bytes], int] = {}
 
     def find_authority(self) -> Authority | None:
-        """Return what genesis fixed."""
+        """Return the authority as it stands."""
         return self._authority
 
     def put_authority(self, authority: Authority) -> None:
-        """Keep what genesis fixed."""
+        """Keep the authority."""
         self._authority = authority
 
     def find_department(self, department_id: bytes) -> Department | None:
@@ -189,6 +247,31 @@ class MemoryStore:
         """Keep a year's working days."""
         self.calendar_years[calendar_year.id] = calendar_year
         self._publications[calendar_year.year] = calendar_year.id
+
+    def find_certificate(self, key_id: bytes) -> CertificateBinding | None:
+        """Return the certificate that a key is bound to."""
+        return self.certificates.get(key_id)
+
+    def put_certificate(self, binding: CertificateBinding) -> None:
+        """Keep the certificate that a key is bound to."""
+        self.certificates[binding.key_id] = binding
+
+    def find_proposal(self, person_id: bytes) -> HeadKeyProposal | None:
+        """Return the newest proposal of a head's key."""
+        return self._newest_proposals.get(person_id)
+
+    def put_proposal(self, proposal: HeadKeyProposal) -> None:
+        """Keep a proposal."""
+        self.proposals[proposal.id] = proposal
+        self._newest_proposals[proposal.person] = proposal
+
+    def find_successor(self, contract: bytes) -> Successor | None:
+        """Return the successor of the contract with this address."""
+        return self.successors.get(contract)
+
+    def put_successor(self, successor: Successor) -> None:
+        """Keep a successor."""
+        self.successors[successor.contract] = successor
 
     def find_entry(self, entry_id: bytes) -> Entry | None:
         """Return an entry."""
@@ -266,6 +349,35 @@ class MemoryStore:
     def put_request(self, request: Request) -> None:
         """Keep a request."""
         self.requests[request.id] = request
+
+    def find_correction(self, correction_id: bytes) -> Correction | None:
+        """Return a correction."""
+        return self.corrections.get(correction_id)
+
+    def put_correction(self, correction: Correction) -> None:
+        """Keep a correction."""
+        self.corrections[correction.id] = correction
+
+    def find_dispute(self, dispute_id: bytes) -> Dispute | None:
+        """Return a dispute."""
+        return self.disputes.get(dispute_id)
+
+    def put_dispute(self, dispute: Dispute) -> None:
+        """Keep a dispute."""
+        self.disputes[dispute.id] = dispute
+        self._newest_disputes[dispute.request] = dispute
+
+    def find_consent(self, consent_id: bytes) -> Consent | None:
+        """Return a consent to a third party."""
+        return self.consents.get(consent_id)
+
+    def put_consent(self, consent: Consent) -> None:
+        """Keep a consent to a third party."""
+        self.consents[consent.id] = consent
+
+    def find_newest_dispute(self, request_id: bytes) -> Dispute | None:
+        """Return the dispute over a request that was opened last."""
+        return self._newest_disputes.get(request_id)
 
     def find_log(self, log_id: bytes) -> Log | None:
         """Return a log."""

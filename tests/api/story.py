@@ -15,40 +15,27 @@ from crypto.sm3 import sm3
 from protocol.acknowledgement import verify_acknowledgement
 from protocol.acts import ZERO_ID, SignedAct, make_act, sign_act
 from protocol.description import BY_NAME
+from protocol.documents import make_entry_document
 
 #: A key, or the name of a fixed one.
 Signer = str | PrivateKey
 AUTHORITY = ("authority 1", "authority 2", "authority 3")
-_ITEMS = (("姓名", "name"), ("状态", "state"), ("证号", "id"))
-ENTRY = canonical_json(
-    {
-        "type": "sanlian/entry/v1",
-        "name": "低保对象",
-        "code": "330000/0001",
-        "summary": "<b>最低生活保障对象名单</b>",
-        "provider": "民政局",
-        "format": "JSON",
-        "items": [
-            {
-                "index": index,
-                "name": name,
-                "code": code,
-                "type": "C",
-                "length": 32,
-                "sensitive": index == 2,
-            }
-            for index, (name, code) in enumerate(
-                (("姓名", "name"), ("状态", "state"), ("证号", "id"))
-            )
-        ],
-        "conditions": "仅用于办理公租房资格审核",
-        "citation": "",
-        "duty": "县级以上民政部门",
-        "related": [],
-        "grading": "",
-        "source_department": "",
-    }
+CONDITIONS = "仅用于办理公租房资格审核"
+ENTRY = make_entry_document(
+    name="低保对象",
+    name_en="Recipients of subsistence allowances",
+    code="3300000001/0001",
+    category={"division": "民政", "group": "社会救助", "subgroup": "低保"},
+    summary="<b>最低生活保障对象名单</b>",
+    provider="民政局",
+    items=[
+        {"name": name, "code": code, "type": "C", "length": 32, "sensitive": code == "id"}
+        for name, code in (("姓名", "name"), ("状态", "state"), ("证号", "id"))
+    ],
+    conditions=CONDITIONS,
+    duty="县级以上民政部门",
 )
+_ROW = {"type": "object", "properties": {"name": {"type": "string"}, "state": {"type": "string"}}}
 INTERFACE = canonical_json(
     {
         "openapi": "3.1.0",
@@ -57,7 +44,18 @@ INTERFACE = canonical_json(
             "/check": {
                 "get": {
                     "parameters": [{"name": "id", "in": "query", "required": True}],
-                    "responses": {"200": {"description": "ok"}},
+                    "responses": {
+                        "200": {
+                            "description": "ok",
+                            "content": {
+                                "application/json": {
+                                    "schema": {
+                                        "properties": {"rows": {"type": "array", "items": _ROW}}
+                                    }
+                                }
+                            },
+                        }
+                    },
                     "x-sanlian-records": "/rows",
                     "x-sanlian-items": {"0": ["/rows/*/name"], "1": ["/rows/*/state"]},
                 }
@@ -83,7 +81,7 @@ def key_id(name: str) -> str:
 def key_words(signer: Signer) -> dict[str, int]:
     """Return the values with which an act brings a new key."""
     public = (signer if isinstance(signer, PrivateKey) else key(signer)).public_key
-    return {"key_x": public.x, "key_y": public.y}
+    return {"key_x": public.x, "key_y": public.y, "valid_until": 0}
 
 
 class Story:
@@ -147,7 +145,7 @@ class Story:
         keys = [one if isinstance(one, PrivateKey) else key(one) for one in signers]
         actor = keys[0].public_key.key_id
         nonce = self.get(f"/v1/keys/{actor.hex()}/nonce", contract=contract)["nonce"]
-        revision = 0 if target is None else self.get(f"/v1/targets/{target}")["revision"]
+        revision = 0 if target is None else self.revision(name, target)
         fields: dict[str, Any] = {
             "chain_id": self.deployment["chain_id"],
             "contract": bytes.fromhex(self.deployment["contracts"][contract][2:]),
@@ -159,6 +157,12 @@ class Story:
             **(header or {}),
         }
         return sign_act(make_act(name, values=values, **fields), keys)
+
+    def revision(self, name: str, target: str) -> int:
+        """Return the revision of what an act of that name changes."""
+        kind = BY_NAME[name].target_kind
+        query = {"kind": kind} if kind else {}
+        return int(self.get(f"/v1/targets/{target}", **query)["revision"])
 
     def post(self, signed: SignedAct, *documents: bytes) -> httpx.Response:
         """Hand an act in."""
@@ -246,7 +250,7 @@ class Story:
             "document": sm3(ENTRY),
             "secrecy_assessment": sm3(b"secrecy"),
             "privacy_assessment": sm3(b"privacy"),
-            "basis": sm3(b"conditions"),
+            "basis": sm3(CONDITIONS.encode()),
             **changes,
         }
 

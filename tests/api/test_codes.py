@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from api import codes
+from api.catalogue_codes import CATALOGUE_CODES
 from api.gateway.codes import CODES as GATEWAY_CODES
 from api.problems import CODES, make_problem
 from protocol.deadlines import DEADLINES
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("crypto", "protocol", "ledger", "api", "client/sanlian_client")
+SOURCES = ("crypto", "tokens", "protocol", "ledger", "api", "client/sanlian_client")
 CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 #: Words of this shape that are no error codes.
 OTHERS = {
@@ -25,12 +26,24 @@ OTHERS = {
     "CONTENT_TYPE",
     "DATA_PATH",
     "DATA_TAG",
+    "ENTRY_TERMS",
+    "ENTRY_TYPE",
     "EVIDENCE_TAG",
     "GENESIS_TOPIC",
     "GRANT_PROBLEMS",
+    "ITEM_TYPES",
+    "MAX_DOCUMENT_SIZE",
+    "MAX_FILE_SIZE",
+    "MAX_PATTERNS",
+    "MAX_REPLACEMENT_DELAY_S",
+    "MONTHLY_3",  # frequencies and access rights of the EU's Publications Office
+    "NON_PUBLIC",
     "PIECE_TOPIC",
+    "REPLACEMENT_WINDOW_S",
     "TEST_PATH",
     "TEST_TAG",
+    "UPDATE_CONT",
+    "WORD_CHOICES",
     "RUST_BACKTRACE",  # environment
     *(one.name for one in DEADLINES),
 }
@@ -41,7 +54,9 @@ TABLES = {
     "ledger": codes.LEDGER_CODES,
     "client": codes.CLIENT_CODES,
     "api": codes.API_CODES,
+    "catalogue": CATALOGUE_CODES,
     "gateway": GATEWAY_CODES,
+    "tokens": codes.TOKEN_CODES,
 }
 
 

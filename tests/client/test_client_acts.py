@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from client_rig import ORIGIN, serve
 
 from crypto.canonical import canonical_json
@@ -24,40 +24,33 @@ from crypto.sm2 import PrivateKey, PublicKey, Signature, verify
 from protocol.acknowledgement import sign_acknowledgement
 from protocol.acts import Act, ActSignature, SignedAct
 from protocol.description import ACT_TYPES, CONTRACTS, Role
-from protocol.documents import document_digest
+from protocol.documents import document_digest, make_entry_document
 from sanlian_client.acts import Acts, Sealed, Term, element_code, mask_of, seal
 from sanlian_client.cli import main
+from sanlian_client.dev_ca import DevelopmentCa
 from sanlian_client.drafts import Draft
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.platform import Platform
 from sanlian_client.words import ACT_NAMES, FIELD_NAMES
 
-ENTRY = canonical_json(
-    {
-        "type": "sanlian/entry/v1",
-        "name": "企业登记",
-        "code": "E1",
-        "summary": "",
-        "provider": "市场监管局",
-        "format": "JSON",
-        "items": [
-            {
-                "index": i,
-                "name": f"项{i}",
-                "code": f"I{i}",
-                "type": "C",
-                "length": 10,
-                "sensitive": i == 2,
-            }
-            for i in (0, 2)
-        ],
-        "conditions": "",
-        "citation": "",
-        "duty": "登记",
-        "related": [],
-        "grading": "",
-        "source_department": "",
-    }
+CONDITIONS = "仅用于核验"
+ENTRY = make_entry_document(
+    name="企业登记",
+    code="1020010001/1",
+    provider="市场监管局",
+    items=[
+        {
+            "index": i,
+            "name": f"项{i}",
+            "code": f"I{i}",
+            "type": "C",
+            "length": 10,
+            "sensitive": i == 2,
+        }
+        for i in (0, 2)
+    ],
+    conditions=CONDITIONS,
+    duty="登记",
 )
 
 
@@ -100,6 +93,7 @@ class Api:
             "platform_key": key,
             "gateway_key": key,
             "origin": ORIGIN,
+            "supplement_stops_clock": True,
         }
         return 200, {}, canonical_json(info)
 
@@ -155,7 +149,9 @@ def test_key_files(tmp_path: Path) -> None:
         load_key(path, "correct horse")
 
 
-def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey]) -> None:
+def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey], tmp_path: Path) -> None:
+    ca = DevelopmentCa.new(tmp_path / "ca", "passphrase", name="根", days=9, crl_days=9)
+    certificate = ca.issue(keys[3].public_key, name="张三", unit=None, days=5)
     assert set(ACT_NAMES) == {kind.name for kind in ACT_TYPES}
     fields = {field.name for kind in ACT_TYPES for word in kind.words for field in word}
     assert set(FIELD_NAMES) == fields
@@ -169,7 +165,7 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey]) -> N
             a,
             b,
             document=ENTRY,
-            sharing_class=1,
+            sharing_class=2,
             library=1,
             update_cycle=1,
             openness=0,
@@ -177,11 +173,17 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey]) -> N
             secrecy_assessment=b"s",
             privacy_assessment=b"p",
         )
+        content = {"application/json": {"schema": {"properties": {"a": {"type": "string"}}}}}
+        operation = {
+            "parameters": [],
+            "responses": {"200": {"description": "rows", "content": content}},
+            "x-sanlian-items": {"0": ["/a"]},
+        }
         interface = canonical_json(
             {
                 "openapi": "3.0.3",
                 "info": {"title": "t", "version": "1"},
-                "paths": {"/rows": {"get": {"parameters": [], "x-sanlian-items": {"0": ["/a"]}}}},
+                "paths": {"/rows": {"get": operation}},
             }
         )
         drafts: list[Draft] = [
@@ -193,6 +195,18 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey]) -> N
             acts.set_roles(a, target, Role(0)),
             acts.add_key(a, target, public),
             acts.revoke_key(a, target, 2),
+            acts.rotate_key(a, public, valid_until=2_000_000_000),
+            acts.suspend_key(a, target, 3),
+            acts.resume_key(a, target),
+            acts.resume_authority_key([a, b], target),
+            acts.propose_head_key([a, b], target, public, 2),
+            acts.object_head_key(a, target, d),
+            acts.replace_head_key(a, target, d),
+            acts.set_threshold([a, b], target, 3),
+            acts.add_authority_person([a, b], public),
+            acts.remove_authority_person([a, b], target, 4),
+            acts.bind_certificate(a, certificate),
+            acts.name_successor([a, b], "Entries", b"\x07" * 20),
             acts.publish_entry(a, target, document_digest(ENTRY)),
             acts.retire_entry(a, target, b"r")[0],
             acts.return_entry(a, target, document_digest(ENTRY), b"r")[0],
@@ -230,10 +244,54 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey]) -> N
             )[0],
             acts.agree(a, target, items=1, term=term),
             acts.refuse(a, target, b"r")[0],
-            acts.suspend_grant(a, target, b"r")[0],
+            acts.ask_supplement(a, target, b"m")[0],
+            acts.supplement_request(
+                a,
+                b,
+                target,
+                interface=target,
+                interface_version=1,
+                items=1,
+                term=term,
+                legal_basis="B",
+                scenario="S",
+                case=b"c",
+            )[0],
+            acts.extend_answer(a, b, target, extension_days=5, reason=b"r")[0],
+            acts.withdraw_request(a, target),
+            acts.provide(a, target, 1),
+            acts.renew_grant(a, b, target, valid_until=5, quota=9, case=b"c")[0],
+            acts.report_use(a, target, from_day=1, until_day=2, uses=3, report=b"r")[0],
+            acts.dispose(a, target, b"d")[0],
+            acts.suspend_grant(a, target, b"r", 1)[0],
             acts.resume_grant(a, target),
-            acts.revoke_grant(a, target, b"r")[0],
+            acts.revoke_grant(a, target, b"r", 4)[0],
             acts.register_log(a, d, origin=ORIGIN),
+            acts.file_correction(a, target, subject_kind=1, items=1, errors=b"e")[0],
+            acts.verify_correction(a, target, b"f")[0],
+            acts.close_correction(a, target, result=1, report=b"r")[0],
+            acts.open_dispute(a, target, b"s")[0],
+            acts.settle_dispute(a, b, target, b"t")[0],
+            acts.escalate_dispute(
+                a,
+                target,
+                superior=target,
+                requester_steps=1,
+                provider_steps=2,
+                statement=b"s",
+            )[0],
+            acts.refer_dispute(a, target, b"p")[0],
+            acts.decide_dispute(a, target, ruling=1, decision=b"d")[0],
+            acts.consent_third_party(
+                a,
+                target,
+                third_party=target,
+                third_party_kind=1,
+                valid_until=9,
+                items=1,
+                purpose=b"p",
+            )[0],
+            acts.revoke_third_party(a, target, b"r")[0],
             acts.publish_calendar(a, year=2026, working_days=1, source=target),
             acts.correct_calendar(
                 [a, b], target, year=2026, working_days=1, source=target, reason=b"r"
@@ -402,3 +460,31 @@ def test_seal_command_keeps_what_opens_the_commitment(tmp_path: Path) -> None:
     again = CliRunner().invoke(main, ["seal", str(text), str(path)])
     assert again.exit_code == 1
     assert "FILE_EXISTS" in again.output
+
+
+def test_sealed_text_goes_encrypted_to_its_parties(tmp_path: Path) -> None:
+    def run(*words: object) -> Result:
+        environment = {"SANLIAN_KEY_PASSPHRASE": "a passphrase"}
+        return CliRunner().invoke(main, [str(word) for word in words], env=environment)
+
+    text, sealed, sent = (tmp_path / name for name in ("text", "text.sealed", "text.envelope"))
+    text.write_text("资料不全", encoding="utf-8")
+    for name in ("one", "other"):
+        assert run("key", "new", tmp_path / f"{name}.pem").exit_code == 0
+        shown = run("key", "show", tmp_path / f"{name}.pem", "--pem")
+        (tmp_path / f"{name}.pub").write_text(shown.output, encoding="utf-8")
+    commitment = json.loads(run("seal", text, sealed, "--json").output)["commitment"]
+    done = run("encrypt-sealed", sealed, sent, "--to", tmp_path / "one.pub")
+    assert (done.exit_code, done.output) == (0, f"{commitment}: 1\n")
+    assert text.read_bytes().hex().encode() not in sent.read_bytes()
+    opened = tmp_path / "opened"
+    own = ("open-sealed", sent, opened, "--key", tmp_path / "one.pem", "--commitment")
+    wrong = run(*own, "00" * 32)
+    assert (wrong.exit_code, opened.exists()) == (1, False)
+    assert "COMMITMENT_MISMATCH" in wrong.output
+    found = run(*own, commitment)
+    assert (found.exit_code, found.stdout_bytes) == (0, text.read_bytes())
+    assert opened.read_bytes() == sealed.read_bytes()
+    stranger = run("open-sealed", sent, tmp_path / "x", "--key", tmp_path / "other.pem")
+    assert stranger.exit_code == 1
+    assert "NOT_A_PARTY" in stranger.output

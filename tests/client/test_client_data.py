@@ -71,6 +71,7 @@ class SmallGateway:
                 "platform_key": key,
                 "gateway_key": key,
                 "origin": ORIGIN,
+                "supplement_stops_clock": True,
             }
         )
 

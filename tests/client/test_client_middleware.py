@@ -19,6 +19,8 @@ from crypto.merkle import leaf_hash
 from crypto.sm2 import PrivateKey
 from protocol.httpsig import parse_answer, sign_forward, sign_request
 from sanlian_client.middleware import SanlianProvider
+from tests.tokens.soft_token import Asked, SoftToken, compile_module
+from tokens.key import TokenKey
 
 DEPARTMENT = b"\x07" * 32
 INTERFACE = b"\x09" * 32
@@ -417,3 +419,33 @@ def test_a_data_request_makes_no_test_and_a_test_no_intent(caller: Caller) -> No
     tested = ask_for_test(caller)
     request = json.loads(tested)["request"]
     assert_refused(caller.send(caller.intent(request)), "NOT_AN_INTENT")
+
+
+def test_answers_are_signed_by_a_token_or_not_given(
+    gateway_key: PrivateKey, requester_key: PrivateKey, provider_key: PrivateKey, tmp_path: Path
+) -> None:
+    token = SoftToken(tmp_path / "token", compile_module(tmp_path))
+    token.add("provider", provider_key)
+    port = free_port()
+    app = SanlianProvider(
+        service,
+        gateway_keys={ORIGIN: gateway_key.public_key},
+        department_id=DEPARTMENT,
+        provider_key=TokenKey(token.uri("object=provider"), Asked()),
+        authority=f"127.0.0.1:{port}",
+        store_path=tmp_path / "intents.db",
+    )
+    with serve_asgi(app, port):
+        caller = Caller(gateway_key, requester_key, f"127.0.0.1:{port}")
+        record = caller.intent(caller.request({"id": "5"}))
+        assert open_answer(caller.send(record), record, provider_key)["rows"]
+        for fault in ("removed", "flip"):
+            token.switch(fault)
+            refused = caller.send(caller.intent(caller.request({"id": "5"})))
+            assert_refused(refused, "ANSWER_NOT_SIGNED")
+            assert refused.status_code == 503
+            assert "rows" not in refused.text
+            assert "ministry" not in refused.text
+            token.switch(fault, on=False)
+        record = caller.intent(caller.request({"id": "5"}))
+        assert open_answer(caller.send(record), record, provider_key)["rows"]

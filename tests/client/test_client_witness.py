@@ -128,6 +128,7 @@ class Services:
             "platform_key": key,
             "gateway_key": key,
             "origin": ORIGIN,
+            "supplement_stops_clock": True,
         }
         return 200, {}, canonical_json(info)
 

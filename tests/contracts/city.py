@@ -32,6 +32,7 @@ CHAIN_ID = 770_002
 CITY_HEAD = "city head"
 AUTHORITY = ("authority 1", "authority 2", "authority 3")
 MONTH_S = 30 * 24 * 3600
+DELAY_S = 3600
 ITEMS = 0b1111
 ORIGIN = "log.city/gateway-1"
 GAS = 5_000_000
@@ -45,6 +46,9 @@ VIEWS = {
     "Entries": "entries",
     "Interfaces": "interfaces",
     "Requests": "requests",
+    "Corrections": "corrections",
+    "Disputes": "disputes",
+    "ThirdParties": "consents",
     "Elements": "claims",
 }
 
@@ -78,9 +82,9 @@ def year_bits(year: int) -> int:
 
 
 def key_words(name: str) -> dict[str, int]:
-    """Return the values with which an act brings a new key."""
+    """Return the values with which an act brings a new key, which has no end."""
     public = key(name).public_key
-    return {"key_x": public.x, "key_y": public.y}
+    return {"key_x": public.x, "key_y": public.y, "valid_until": 0}
 
 
 class Refused(Exception):
@@ -112,6 +116,8 @@ class City:
         self.ids: dict[str, bytes] = {}
         self.gas: dict[str, int] = {}
         self.sent: list[tuple[SignedAct, Outcome]] = []
+        #: Names of the keys that signed, in the order of their first signature.
+        self.signers: dict[str, None] = {}
 
     # reading
 
@@ -140,13 +146,15 @@ class City:
 
     def revision(self, name: str, target: bytes) -> int:
         """Return the current revision of what an act of that name changes; 0 if unknown."""
-        contract = BY_NAME[name].contract
-        if contract == "Calendar":
+        act_type = BY_NAME[name]
+        if act_type.contract == "Calendar":
             year = int(self.read("Calendar", "publications", target)[0])
             return int(self.field("Calendar", "calendarYears", year, "revision"))
-        # A founder's person and key have one id.
-        view = "keys" if name == "KeyRevoked" else VIEWS[contract]
-        return int(self.field(contract, view, target, "revision"))
+        # A founder's department, person and key have one id.
+        view = {"key": "keys", "department": "departments"}.get(
+            act_type.target_kind, VIEWS[act_type.contract]
+        )
+        return int(self.field(act_type.contract, view, target, "revision"))
 
     # writing
 
@@ -175,6 +183,7 @@ class City:
             **(header or {}),
         }
         act = make_act(name, values=values, **fields)
+        self.signers.update(dict.fromkeys(signers))
         return sign_act(act, [key(signer) for signer in signers])
 
     def send(self, contract: str, data: bytes) -> Outcome:
@@ -376,7 +385,7 @@ class City:
         """Return the words of a gateway's successful test."""
         return {
             "document": digest("interface document"),
-            "result": 1,
+            "test_result": 1,
             "log": self.ids["log"],
             "report": digest("report"),
             **changes,

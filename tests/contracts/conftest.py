@@ -1,64 +1,27 @@
 """Real contracts on a real Anvil, and a city of fixed keys that signs acts for them."""
 
-import socket
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 from eth_account import Account
 
-from crypto.errors import LedgerError
-from crypto.sm3 import sm3
-from ledger.chain.deploy import Deployed, deploy_contracts
-from ledger.chain.engines.embedded.anvil import find_anvil
+from ledger.chain.deploy import Deployed
 from ledger.chain.rpc import Rpc
-from tests.contracts.city import AUTHORITY, CHAIN_ID, CITY_HEAD, City, key, wait_until
-
-SENDER_KEY = sm3(b"contracts tests: sender")
-START_S = 1_790_000_000
-
-
-def _is_up(rpc: Rpc) -> bool:
-    try:
-        return int(rpc.call("eth_chainId"), 16) == CHAIN_ID
-    except LedgerError:
-        return False
+from tests.contracts.chain import SENDER_KEY, deploy_city, started_chain
+from tests.contracts.city import City
 
 
 @pytest.fixture(scope="session")
 def rpc() -> Iterator[Rpc]:
     """A chain of our own that makes a block of each transaction."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    limits = ["--base-fee", "0", "--gas-price", "0", "--gas-limit", "300000000", "--accounts", "0"]
-    quiet = ["--no-cors", "--disable-console-log", "--disable-default-create2-deployer", "--quiet"]
-    chain = ["--hardfork", "paris", "--order", "fifo", "--disable-min-priority-fee"]
-    options = ["--host", "127.0.0.1", *limits, *quiet, *chain]
-    command = [str(find_anvil()), *options, "--port", str(port)]
-    command += ["--chain-id", str(CHAIN_ID), "--timestamp", str(START_S)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    node = Rpc(f"http://127.0.0.1:{port}")
-    try:
-        wait_until(lambda: process.poll() is not None or _is_up(node))
-        assert process.poll() is None, "anvil ended"
+    with started_chain() as node:
         yield node
-    finally:
-        node.close()
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.fixture(scope="session")
 def deployed(rpc: Rpc) -> Deployed:
     """The contracts, with a threshold of two of three authority keys."""
-    return deploy_contracts(
-        rpc,
-        SENDER_KEY,
-        head_key=key(CITY_HEAD).public_key,
-        authority_keys=[key(name).public_key for name in AUTHORITY],
-        threshold=2,
-    )
+    return deploy_city(rpc)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crypto.errors import LedgerError
+from crypto.merkle import Frontier, inclusion_path, leaf_hash
 from crypto.sm2 import Signature
+from ledger.chain.artifacts import decode_revert
 from protocol.checkpoint import MAX_SIZE, ORIGIN_PATTERN, Checkpoint, parse_note, sign_checkpoint
 from tests.contracts.city import ORIGIN, City, Refused, digest, key
 
@@ -91,6 +93,33 @@ def test_a_revoked_gateway_key_anchors_nothing(city: City) -> None:
 def test_a_gateway_that_lost_its_role_anchors_nothing(city: City) -> None:
     city.do("PersonRolesSet", ("city head",), city.ids["gateway"], roles=4096)
     assert code_of(lambda: city.anchor(1, ROOT)) == "ROLE_MISSING"
+
+
+def test_a_record_is_proven_against_the_newest_anchor(city: City) -> None:
+    records = [f"record {i}".encode() for i in range(7)]
+    nodes: dict[tuple[int, int], bytes] = {}
+    frontier = Frontier()
+
+    def ask(index: int, size: int, record: bytes) -> bool:
+        path = inclusion_path(lambda level, i: nodes[level, i], index, size)
+        (found,) = city.read("Logs", "isRecordIncluded", city.ids["log"], record, index, path)
+        return bool(found)
+
+    assert city.read("Logs", "isRecordIncluded", city.ids["log"], records[0], 0, []) == (False,)
+    for size in (5, 7):
+        for record in records[frontier.size : size]:
+            for level, index, value in frontier.append(leaf_hash(record)):
+                nodes[level, index] = value
+        city.anchor(size, frontier.root())
+        assert all(ask(i, size, records[i]) for i in range(size))
+        assert not any(ask(i, size, records[i - 1]) for i in range(size))
+    # The path of the earlier tree, once another is anchored.
+    assert not ask(4, 5, records[4])
+    with pytest.raises(LedgerError) as caught:
+        city.read("Logs", "isRecordIncluded", digest("no log"), records[0], 0, [])
+    decoded = decode_revert(bytes.fromhex(str(caught.value.details["data"])[2:]))
+    assert decoded is not None
+    assert decoded[0] == "TARGET_UNKNOWN"
 
 
 @settings(max_examples=40, derandomize=True, deadline=None)

@@ -66,8 +66,8 @@ def test_a_test_is_of_the_registration_that_the_gateway_saw(city: City, register
     ("field", "value"),
     [
         ("document", digest("other")),
-        ("result", 0),
-        ("result", 3),
+        ("test_result", 0),
+        ("test_result", 3),
         ("log", digest("no log")),
         ("log", ZERO_ID),
         ("report", ZERO_ID),

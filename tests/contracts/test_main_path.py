@@ -81,7 +81,7 @@ def test_a_document_travels_in_pieces(city: City) -> None:
 
 def test_another_sender_carries_an_act_as_well(city: City) -> None:
     signed: SignedAct = city.sign(
-        "GrantRevoked", ("housing officer",), city.ids["grant"], reason=sm3(b"done")
+        "GrantRevoked", ("housing officer",), city.ids["grant"], reason=sm3(b"done"), cause=4
     )
     city.sender = Account.from_key(bytes(range(1, 33)))
     assert city.record(signed).event.name == "GrantRevoked"

@@ -13,6 +13,7 @@ from protocol.calendar import day_at, plain_weekdays
 from protocol.description import ACT_TYPES, ActType, Field
 from protocol.model import (
     Entry,
+    KeyState,
     MemoryStore,
     apply_act,
     apply_genesis,
@@ -25,18 +26,21 @@ from protocol.model import (
     is_review_late,
     is_update_late,
     review_due,
+    state_of,
     update_due,
 )
 from tests.contracts.city import (
     AUTHORITY,
     CHAIN_ID,
     CITY_HEAD,
+    DELAY_S,
     ELEMENT,
     ORIGIN,
     City,
     Refused,
     digest,
     key,
+    key_words,
 )
 
 STEPS = 12
@@ -64,6 +68,7 @@ def replayed(built: City) -> MemoryStore:
         head=key(CITY_HEAD).public_key,
         authority_keys=[key(name).public_key for name in AUTHORITY],
         threshold=2,
+        replacement_delay_s=3600,
         block_number=1,
     )
     for signed, outcome in built.sent:
@@ -89,6 +94,8 @@ def value_of(draw: st.DataObject, city: City, field: Field, ids: list[bytes]) ->
             return city.now() + draw.draw(st.integers(100, 200_000))
         if field.name.endswith("_day"):
             return day_at(city.now()) + draw.draw(st.integers(-2, 1))
+        if field.name == "not_after":
+            return city.now() + draw.draw(st.sampled_from((-100, 100_000, 200_000)))
         if field.name in ("items", "sensitive"):
             return draw.draw(st.sampled_from((0b0001, 0b0011, 0b0111, 0b1111, 0b10000, 0)))
         if field.name == "year":
@@ -99,6 +106,8 @@ def value_of(draw: st.DataObject, city: City, field: Field, ids: list[bytes]) ->
         if field.name == "roles":
             return draw.draw(st.sampled_from((1, 2, 3, 4, 17, 128, 256, 0)))
         return draw.draw(st.integers(0, 3))
+    if field.size == 20:
+        return draw.draw(st.sampled_from((bytes(20), *city.contracts.values())))
     if field.kind == "bytes":
         if field.name == "element":
             return draw.draw(st.sampled_from((ELEMENT, digest("another element"))))
@@ -107,12 +116,19 @@ def value_of(draw: st.DataObject, city: City, field: Field, ids: list[bytes]) ->
         names = {"entry": "entry", "interface": "interface", "log": "log"}
         if field.name in names:
             return draw.draw(st.sampled_from((city.ids[names[field.name]], *ids)))
+        if field.name == "key":
+            return key(draw.draw(st.sampled_from(NEW_KEYS))).public_key.key_id
         if field.name == "gateway_key":
             return key("gateway").public_key.key_id
         return draw.draw(st.sampled_from(DIGESTS))
     if field.name == "uscc":
         return draw.draw(st.sampled_from(("", "91330100799655058B", "91330100799655058A")))
     return draw.draw(st.sampled_from((ORIGIN, "log.city/2", "A code", "")))
+
+
+def heads_of(city: City) -> list[bytes]:
+    """Return the ids of all heads, who are persons."""
+    return [key(CITY_HEAD).public_key.key_id, city.ids["civil affairs"], city.ids["housing"]]
 
 
 def draw_act(draw: st.DataObject, city: City, ids: list[bytes]) -> SignedAct:
@@ -122,7 +138,11 @@ def draw_act(draw: st.DataObject, city: City, ids: list[bytes]) -> SignedAct:
     signers: list[str] = []
     for wanted in act_type.signers:
         if wanted == "AUTHORITY*m":
-            signers += draw.draw(st.permutations(AUTHORITY))[:2]
+            count = city.read("Registry", "threshold")[0] + draw.draw(st.sampled_from((0, 0, 0, 1)))
+            signers += draw.draw(st.permutations(AUTHORITY))[:count]
+            continue
+        if wanted == "the key itself":
+            signers.append(draw.draw(st.sampled_from(PEOPLE)))
             continue
         if "key" in wanted.split() and wanted.startswith("the"):
             name = draw.draw(st.sampled_from(NEW_KEYS))
@@ -131,9 +151,11 @@ def draw_act(draw: st.DataObject, city: City, ids: list[bytes]) -> SignedAct:
         role = wanted.split()[0].lower()
         fitting = [p for p in PEOPLE if p.endswith(role) or p.startswith(role)]
         signers.append(draw.draw(st.sampled_from((*fitting, *fitting, *PEOPLE))))
-    if "key_x" in values:
-        public = key(signers[-1]).public_key
-        values |= {"key_x": public.x, "key_y": public.y}
+    if act_type.brings_key:
+        # A new key mostly has no end: the authority's must not, and of others time would end most.
+        values |= key_words(signers[-1])
+        if draw.draw(st.integers(0, 3)) == 0:
+            values["valid_until"] = city.now() + draw.draw(st.sampled_from((-1, 100, 100_000)))
     target = ZERO_ID
     if not act_type.creates or (act_type.code >> 12 in (1, 2) and draw.draw(st.booleans())):
         usual = {
@@ -142,10 +164,17 @@ def draw_act(draw: st.DataObject, city: City, ids: list[bytes]) -> SignedAct:
             "Elements": [city.ids["claim"]],
             "Requests": [city.ids["filed"], city.ids["grant"]],
             "Calendar": [city.ids["calendar 2025"], city.ids["calendar 2026"]],
-            "Registry": [city.ids[p] for p in PEOPLE if p in city.ids],
+            "Registry": [*(city.ids[p] for p in PEOPLE if p in city.ids), *heads_of(city)],
         }.get(act_type.contract, [])
-        if act_type.name == "KeyRevoked":
-            usual = [key(p).public_key.key_id for p in PEOPLE]
+        if act_type.target_kind == "key":
+            own = key(signers[0]).public_key.key_id
+            usual = [own, own, *(key(p).public_key.key_id for p in PEOPLE)]
+        if act_type.name == "AuthorityPersonRemoved":
+            usual = [key(p).public_key.key_id for p in AUTHORITY]
+        if act_type.name == "ThresholdSet":
+            usual = [key(CITY_HEAD).public_key.key_id]
+        if act_type.name.startswith("HeadKey"):
+            usual = heads_of(city)
         target = draw.draw(st.sampled_from((*usual, *usual, *ids)))
     return city.sign(act_type.name, signers, target, **values)
 
@@ -165,6 +194,11 @@ def test_random_acts(built: City, replayed: MemoryStore, draw: st.DataObject) ->
     ids = [digest("nothing"), city.ids["housing"]]
     try:
         for _ in range(STEPS):
+            if draw.draw(st.integers(0, 9)) == 0:
+                city.rpc.call(
+                    "evm_increaseTime", draw.draw(st.sampled_from((120, DELAY_S, 200_000)))
+                )
+                city.rpc.call("evm_mine")
             signed = draw_act(draw, city, ids)
             before = city.now()
             code, result = "", None
@@ -208,6 +242,21 @@ def test_random_acts(built: City, replayed: MemoryStore, draw: st.DataObject) ->
             source = find_source(store, claim.element)
             expected = (ZERO_ID, ZERO_ID) if source is None else (source.department, source.id)
             assert city.read("Elements", "sourceOf", claim.element) == expected
+        for id_, one in store.keys.items():
+            person = store.find_person(one.person)
+            assert person is not None
+            at_s = city.now()
+            call = city.read("Registry", "keyRecord", id_)[0]
+            assert call[5] == list(KeyState).index(state_of(one, person, at_s)) + 1
+        authority = store.find_authority()
+        assert authority is not None
+        for name, count in (
+            ("threshold", authority.threshold),
+            ("authorityPersons", authority.persons),
+            ("activeAuthorityKeys", authority.active_keys),
+        ):
+            assert city.read("Registry", name) == (count,)
+        assert authority.threshold <= authority.active_keys
         for id_ in store.interfaces:
             view = city.read("Interfaces", "interfaceView", id_)[0]
             assert view[4] == is_interface_live(store, id_)

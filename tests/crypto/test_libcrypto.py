@@ -10,7 +10,7 @@ import pytest
 
 from crypto import sm2
 from crypto.errors import CryptoError
-from crypto.libcrypto import REMEDY, open_library
+from crypto.libcrypto import _PROTOTYPES, REMEDY, open_library
 
 
 def reason_of(*names: str) -> str:
@@ -53,6 +53,19 @@ def test_too_old(tmp_path: Path) -> None:
 def test_function_missing(tmp_path: Path) -> None:
     library = build(tmp_path, "unsigned long OpenSSL_version_num(void) { return 0x30000000UL; }")
     assert "lacks the function" in reason_of(library)
+
+
+@pytest.mark.parametrize("missing", ["SM2", "SM3"])
+def test_one_of_the_two_is_missing(tmp_path: Path, missing: str) -> None:
+    """A build configured with no-sm2 or no-sm3: every function, one algorithm less."""
+    digest = "0" if missing == "SM3" else "&one"
+    by_hand = {
+        "OpenSSL_version_num": "unsigned long OpenSSL_version_num(void) { return 0x30000000UL; }",
+        "EVP_MD_fetch": f"void *EVP_MD_fetch(void) {{ return {digest}; }}",
+    }
+    rest = (f"void *{name}(void) {{ return 0; }}" for name in _PROTOTYPES if name not in by_hand)
+    library = build(tmp_path, "\n".join(["static int one;", *by_hand.values(), *rest]))
+    assert reason_of(library) == f"The libcrypto found has no {missing}"
 
 
 @pytest.mark.parametrize("at_first", ["PrivateKey.generate()", "is_valid(key, b'', signature)"])

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gmssl_opinion import is_valid_for_gmssl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crypto import sm2
 from crypto.errors import CryptoError
 from crypto.keyfile import dump_private_key, dump_public_key
+from crypto.second_opinion import is_valid_for_gmssl
 from crypto.sm2 import (
     DEFAULT_USER_ID,
     N,

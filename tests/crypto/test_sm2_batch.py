@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from gmssl_opinion import is_valid_for_gmssl
 
 from crypto import sm2
 from crypto.errors import CryptoError
+from crypto.second_opinion import is_valid_for_gmssl
 from crypto.sm2 import N, P, PrivateKey, PublicKey, Signature, is_valid, verify_many
 
 Item = tuple[PublicKey, bytes, Signature]

@@ -53,7 +53,7 @@ def test_default_of_setting(name: str) -> None:
 def test_command_and_its_options_are_documented(name: str) -> None:
     text = "".join(
         (DOCS / file).read_text(encoding="utf-8")
-        for file in ("deployment.md", "operation.md", "client.md")
+        for file in ("deployment.md", "operation.md", "client.md", "catalogue.md", "tokens.md")
     )
     assert f"`{name}" in text or f"{name} " in text, f"{name} is not described"
     options = {

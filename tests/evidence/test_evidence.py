@@ -2,16 +2,21 @@
 
 import json
 import random
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from crypto.canonical import canonical_json
 from crypto.errors import LedgerError, VerificationError
+from crypto.second_opinion import second_opinion
 from crypto.sm2 import PrivateKey
 from protocol.ethereum import Header
 from protocol.evidence import Evidence, ReceiptProof, Status, verify_evidence
 from protocol.trust import TrustRoot
+from sanlian_client.cli import main
 from tests.evidence.conftest import Told
 
 
@@ -30,6 +35,20 @@ def test_valid(told: Told, name: str) -> None:
     assert verdict.status is Status.VALID, verdict.reason
     assert verdict.facts["requester_name"] == "housing"
     assert verdict.facts["record"] == told.seqs[name]
+
+
+def test_a_second_implementation_says_the_same(told: Told, tmp_path: Path) -> None:
+    evidence, trust = tmp_path / "evidence.json", tmp_path / "trust.json"
+    evidence.write_bytes(told.case.evidence(told.seqs["released"]))
+    trust.write_bytes(told.case.trust.to_bytes())
+    with second_opinion() as opinion:
+        verify_evidence(evidence.read_bytes(), told.case.trust)
+    assert opinion.asked >= 10, "the verifier's signatures are not observed"
+    opinion.require_agreement()
+    command = ["evidence", "verify", str(evidence), "--trust", str(trust), "--second-opinion"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    assert "verdict: valid" in done.output
 
 
 def test_denial_of_an_unknown_key_names_no_department(told: Told) -> None:
@@ -140,16 +159,14 @@ def test_outcome_of_another_intent(told: Told) -> None:
     assert _fails(data, told.case.trust) == ("outcome", "OUTCOME_INVALID")
 
 
-def _mutants(data: bytes, positions: list[int], seed: int) -> list[tuple[int, bytes]]:
+def _mutants(data: bytes, positions: list[int], seed: int) -> Iterator[tuple[int, bytes]]:
     source = random.Random(seed)  # noqa: S311 - repeatable, not secret
-    found = []
     for position in positions:
         changed = bytearray(data)
         # A neighbour of the same kind keeps the form whole more often than any byte would.
         new = ord(source.choice("0123456789abcdef")) if source.random() < 0.7 else 0
         changed[position] = new if new not in (0, data[position]) else data[position] ^ 1
-        found.append((position, bytes(changed)))
-    return found
+        yield position, bytes(changed)
 
 
 def _never_valid(data: bytes, trust: TrustRoot, positions: list[int]) -> None:

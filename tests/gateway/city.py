@@ -18,12 +18,18 @@ BASIS, SCENARIO = "law-1", "scene-1"
 NODE, OTHER_NODE = "node-a", "node-b"
 
 
+_PERSON = {"properties": {"name": {"type": "string"}, "address": {"type": "string"}}}
+_ANSWER = {
+    "application/json": {"schema": {"properties": {"records": {"type": "array", "items": _PERSON}}}}
+}
+
+
 def openapi(method: str = "get", path: str = "/persons") -> bytes:
     """Return an interface document: item 0 is the name, 1 the address; the id is never mapped."""
     operation: dict[str, Any] = {
         "x-sanlian-records": "/records",
         "x-sanlian-items": {"0": ["/records/*/name"], "1": ["/records/*/address"]},
-        "responses": {},
+        "responses": {"200": {"description": "records", "content": _ANSWER}},
     }
     if method == "get":
         operation["parameters"] = [
@@ -58,6 +64,7 @@ class City:
             head=self.head.public_key,
             authority_keys=[key.public_key for key in self.authority],
             threshold=2,
+            replacement_delay_s=3600,
             block_number=1,
         )
         self.gateway = self.enrol(self.head, Role.GATEWAY)
@@ -121,7 +128,9 @@ class City:
         key = PrivateKey.generate()
         point = key.public_key
         self.act(
-            "PersonEnrolled", [head, key], {"roles": int(roles), "key_x": point.x, "key_y": point.y}
+            "PersonEnrolled",
+            [head, key],
+            {"roles": int(roles), "key_x": point.x, "key_y": point.y, "valid_until": 0},
         )
         return key
 
@@ -138,6 +147,7 @@ class City:
             "name": name,
             "key_x": key.public_key.x,
             "key_y": key.public_key.y,
+            "valid_until": 0,
         }
         applied = self.act("DepartmentRegistered", [*self.authority[:2], key], values)
         return applied.target, key
@@ -193,7 +203,7 @@ class City:
             [self.gateway],
             {
                 "document": digest,
-                "result": 1,
+                "test_result": 1,
                 "log": self.log_id,
                 "report": secrets.token_bytes(32),
             },

@@ -370,7 +370,7 @@ def test_revocation_counts_from_its_block(world: World) -> None:
     world.city.act(
         "GrantRevoked",
         [world.city.officer],
-        {"reason": secrets.token_bytes(32)},
+        {"reason": secrets.token_bytes(32), "cause": 4},
         target=grant,
         revision=request.revision,
     )

@@ -37,6 +37,7 @@ from protocol.records import parse_record
 from sanlian_client.middleware import SanlianProvider
 from tests.gateway.city import ADDRESSES, BASIS, CHAIN_ID, NODE, ORIGIN, SCENARIO, City
 from tests.gateway.conftest import free_port, serve_asgi, wait_until
+from tests.tokens.soft_token import PIN, SoftToken, compile_module
 
 ROOT = Path(__file__).parents[2]
 PASSPHRASE = "a passphrase of this test"
@@ -111,7 +112,7 @@ class Home:
             self.city.act(
                 "GrantRevoked",
                 [self.city.officer],
-                {"reason": secrets.token_bytes(32)},
+                {"reason": secrets.token_bytes(32), "cause": 4},
                 target=grant,
                 revision=request.revision,
             )
@@ -122,7 +123,7 @@ class Home:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "api.gateway", "--home", str(self.directory)],
             cwd=ROOT,
-            env={**os.environ, "SANLIAN_KEY_PASSPHRASE": PASSPHRASE},
+            env={**os.environ, "SANLIAN_KEY_PASSPHRASE": PASSPHRASE, "SANLIAN_TOKEN_PIN": PIN},
             stderr=(self.directory / "gateway.err").open("ab"),
         )
 
@@ -135,7 +136,7 @@ class Home:
                 return False
             return answer.json()["status"] == "ok"
 
-        wait_until(is_ready)
+        wait_until(is_ready, 90)  # a busy machine loads slowly
 
     def stop(self, number: int) -> int:
         """Send a signal and return the exit code."""
@@ -357,3 +358,28 @@ def test_documents_are_checked(home: Home) -> None:
         session.flush()
     assert other.find_interface_document(digest) is None
     assert other.find_interface_document(bytes(32)) is None
+
+
+def test_a_gateway_whose_key_is_in_a_token(home: Home, tmp_path: Path) -> None:
+    token = SoftToken(tmp_path / "token", compile_module(tmp_path))
+    token.add("gateway", home.city.gateway)
+    (home.directory / "keys" / "gateway.pem").unlink()
+    with (home.directory / "settings.toml").open("a") as settings:
+        settings.write(f"gateway_key = {json.dumps(token.text('object=gateway'))}\n")
+        settings.write("head_max_age_s = 86400\n")  # however slowly all this goes
+    home.start()
+    answer = home.ask()
+    assert answer.status_code == 200, answer.text
+    receipt = Receipt.from_header(answer.headers["sanlian-receipt"])
+    verify_receipt(receipt, origin=ORIGIN, public_key=home.city.gateway.public_key)
+    before = len(home.events())
+    token.switch("removed")
+    refused = home.ask()
+    assert (refused.status_code, refused.json()["code"]) == (503, "LOG_WRITE_FAILED")
+    assert "data" not in refused.json()
+    assert len(home.events()) == before, "a record was kept that no checkpoint signs"
+    token.switch("removed", on=False)
+    answer = home.ask()
+    assert answer.status_code == 200, answer.text
+    assert token.tries == 2
+    home.stop(signal.SIGTERM)

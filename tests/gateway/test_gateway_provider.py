@@ -237,7 +237,7 @@ def test_revoked_provider_key(world: World, grant: bytes) -> None:
     world.city.act(
         "KeyAdded",
         [world.city.provider_head, key],
-        {"key_x": key.public_key.x, "key_y": key.public_key.y},
+        {"key_x": key.public_key.x, "key_y": key.public_key.y, "valid_until": 0},
         target=person.id,
         revision=person.revision,
     )

@@ -26,9 +26,12 @@ from protocol.acts import SignedAct, Value, make_act, sign_act
 from protocol.calendar import plain_weekdays
 from protocol.deployment import Deployment
 from protocol.description import BY_NAME, Role
+from protocol.documents import make_entry_document
 
 RELAY_KEY = sm3(b"relay of these tests")
 ORIGIN = "test.city/log"
+#: How long a head can object here; the clock is the real one.
+DELAY_S = 2
 
 
 def key(name: str) -> PrivateKey:
@@ -203,7 +206,7 @@ class City:
 
 def _person_values(new: PrivateKey, roles: Role) -> dict[str, Value]:
     public = new.public_key
-    return {"roles": int(roles), "key_x": public.x, "key_y": public.y}
+    return {"roles": int(roles), "key_x": public.x, "key_y": public.y, "valid_until": 0}
 
 
 def calendar_values(year: int) -> dict[str, Value]:
@@ -223,37 +226,28 @@ def department_values(head: PrivateKey, name: str) -> dict[str, Value]:
         "name": name,
         "key_x": head.public_key.x,
         "key_y": head.public_key.y,
+        "valid_until": 0,
     }
 
 
 def entry_document(summary: str = "登记信息") -> bytes:
     """Return an entry document with items 0 and 1, of which 1 is sensitive."""
-    return canonical_json(
-        {
-            "type": "sanlian/entry/v1",
-            "name": "婚姻登记信息",
-            "code": "990100-0001",
-            "summary": summary,
-            "provider": "民政局",
-            "format": "JSON",
-            "items": [
-                {
-                    "index": index,
-                    "name": f"信息项{index}",
-                    "code": f"item{index}",
-                    "type": "C",
-                    "length": 18,
-                    "sensitive": index == 1,
-                }
-                for index in (0, 1)
-            ],
-            "conditions": "",
-            "citation": "",
-            "duty": "婚姻登记",
-            "related": [],
-            "grading": "",
-            "source_department": "",
-        }
+    return make_entry_document(
+        name="婚姻登记信息",
+        code="3010010001/0001",
+        summary=summary,
+        provider="民政局",
+        items=[
+            {
+                "name": f"信息项{index}",
+                "code": f"item{index}",
+                "type": "C",
+                "length": 18,
+                "sensitive": index == 1,
+            }
+            for index in (0, 1)
+        ],
+        duty="婚姻登记",
     )
 
 
@@ -277,6 +271,7 @@ def entry_values(document: bytes) -> dict[str, Value]:
 
 def interface_document() -> bytes:
     """Return an interface document for items 0 and 1."""
+    schema = {"properties": {"item0": {"type": "string"}, "item1": {"type": "string"}}}
     return canonical_json(
         {
             "openapi": "3.1.0",
@@ -285,6 +280,12 @@ def interface_document() -> bytes:
                 "/marriage": {
                     "get": {
                         "parameters": [{"in": "query", "name": "id", "required": True}],
+                        "responses": {
+                            "200": {
+                                "description": "a record",
+                                "content": {"application/json": {"schema": schema}},
+                            }
+                        },
                         "x-sanlian-items": {"0": ["/item0"], "1": ["/item1"]},
                         "x-sanlian-records": "",
                     }
@@ -302,6 +303,7 @@ def deploy(rpc: Rpc) -> Deployment:
         head_key=key("authority head").public_key,
         authority_keys=[key(f"authority {n}").public_key for n in (0, 1, 2)],
         threshold=2,
+        replacement_delay_s=DELAY_S,
     )
     return Deployment(
         chain_id=int(rpc.call("eth_chainId"), 16),

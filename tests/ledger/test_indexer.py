@@ -6,7 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from eth_account import Account
-from ledger_city import AUTHORITY, City, Node, deploy, entry_document, entry_values, key, wait_until
+from ledger_city import (
+    AUTHORITY,
+    City,
+    Node,
+    deploy,
+    entry_document,
+    entry_values,
+    interface_document,
+    key,
+    wait_until,
+)
 from sqlalchemy import text
 
 from crypto.canonical import canonical_json
@@ -164,10 +174,13 @@ def test_documents_that_are_anything_stop_nobody(city: City) -> None:
 
 def test_a_title_holds_no_control_characters() -> None:
     """PostgreSQL would refuse the row, and the indexer would try it for ever."""
+    document = json.loads(interface_document())
+    document["info"]["title"] = "婚姻\0登记\n"
+    described = describe(canonical_json(document))
+    assert (described.kind, described.title) == ("interface", "婚姻登记")
     document = json.loads(entry_document())
     document["name"] = "婚姻\0登记\n"
-    described = describe(canonical_json(document))
-    assert (described.kind, described.title) == ("entry", "婚姻登记")
+    assert describe(canonical_json(document)).kind == "other"
 
 
 def _stuffing(documents: bytes) -> bytes:

@@ -32,6 +32,7 @@ def test_the_same_act_again_changes_nothing(city: City) -> None:
         "roles": int(Role.AUDITOR),
         "key_x": new.public_key.x,
         "key_y": new.public_key.y,
+        "valid_until": 0,
     }
     keys = [key("authority head"), new]
     signed = city.sign("PersonEnrolled", keys, values)
@@ -82,7 +83,7 @@ def test_acts_that_wait_count_for_nonce_and_rules(city: City) -> None:
 
 def _values(name: str, roles: Role) -> dict[str, int | bytes | str]:
     public = key(name).public_key
-    return {"roles": int(roles), "key_x": public.x, "key_y": public.y}
+    return {"roles": int(roles), "key_x": public.x, "key_y": public.y, "valid_until": 0}
 
 
 def _forged(signed: SignedAct) -> SignedAct:

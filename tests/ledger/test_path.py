@@ -15,6 +15,7 @@ from ledger_city import (
 from crypto.sm3 import sm3
 from ledger.db.engine import read_transaction
 from ledger.reads import acts, departments, entries, interfaces, requests
+from ledger.reads.search import EntryFilter
 from protocol.acknowledgement import verify_acknowledgement
 from protocol.description import Role
 
@@ -66,7 +67,7 @@ def test_everything_from_department_to_grant(city: City) -> None:
     tested = city.sign(
         "InterfaceTested",
         [key("gateway")],
-        {"document": sm3(description), "result": 1, "log": log, "report": sm3(b"report")},
+        {"document": sm3(description), "test_result": 1, "log": log, "report": sm3(b"report")},
         target=interface,
     )
     city.accept(tested)
@@ -106,14 +107,15 @@ def test_everything_from_department_to_grant(city: City) -> None:
         found = entries.get_entry(connection, entry)
         assert found["state"] == "PUBLISHED"
         assert found["current"]["document_text"]["name"] == "婚姻登记信息"
-        assert [one["id"] for one in entries.list_entries(connection, text="婚姻").items] == [
-            entry.hex()
-        ]
-        assert not entries.list_entries(connection, text="_%").items
+        named = entries.list_entries(connection, wanted=EntryFilter(text="婚姻"))
+        assert [one["id"] for one in named.items] == [entry.hex()]
+        assert not entries.list_entries(connection, wanted=EntryFilter(text="_%")).items
         shown = interfaces.get_interface(connection, interface)
         assert shown["state"] == "ONLINE"
         assert shown["current"]["document_text"]["info"]["title"] == "婚姻登记查询"
-        grant = requests.get_request(connection, request)
+        grant = requests.get_request(
+            connection, request, at_s=int(time.time()), supplement_stops_clock=True
+        )
         assert (grant["state"], grant["granted_quota"]) == ("AGREED", str(2**64 - 1))
         assert (grant["requester"], grant["provider"]) == (requester.hex(), provider.hex())
         history = acts.list_acts(connection, target=request).items

@@ -42,6 +42,7 @@ class Town:
             head=KEYS["city"].public_key,
             authority_keys=[KEYS["a1"].public_key, KEYS["a2"].public_key],
             threshold=2,
+            replacement_delay_s=3600,
             block_number=1,
         )
 
@@ -91,7 +92,7 @@ class Town:
 def point(name: str) -> dict[str, int]:
     """Return the words of a new key."""
     public = KEYS[name].public_key
-    return {"key_x": public.x, "key_y": public.y}
+    return {"key_x": public.x, "key_y": public.y, "valid_until": 0}
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def town() -> Town:
     town.log = town.do(  # type: ignore[attr-defined]
         "LogRegistered", "a1 gw", gateway_key=KEYS["gw"].public_key.key_id, origin="log.x/1"
     )
-    tested = {"document": DOCUMENT, "result": 1, "log": town.log, "report": DOCUMENT}  # type: ignore[attr-defined]
+    tested = {"document": DOCUMENT, "test_result": 1, "log": town.log, "report": DOCUMENT}  # type: ignore[attr-defined]
     town.do("InterfaceTested", "gw", interface, 1, **tested)
     town.do("InterfaceOnline", "pf", interface, 2, document=DOCUMENT)
     term = {"valid_from": NOW, "valid_until": NOW + 100, "quota": 5}
@@ -183,8 +184,20 @@ def test_grant(town: Any) -> None:
     assert _problem(town, key_id=KEYS["rf"].public_key.key_id) == "ROLE_MISSING"
 
 
+def test_provision_does_not_interrupt_and_disposal_ends(town: Any) -> None:
+    town.do("DataProvided", "pf", town.grant, 2, way=1)
+    assert _problem(town) is None
+    assert is_grant_live(town.store, town.grant, NOW)
+    town.do("GrantSuspended", "pf", town.grant, 3, reason=DOCUMENT, cause=2)
+    town.do("GrantResumed", "pf", town.grant, 4)
+    assert _problem(town) is None
+    town.do("GrantRevoked", "rf", town.grant, 5, reason=DOCUMENT, cause=4)
+    town.do("DataDisposed", "rf", town.grant, 6, disposal=DOCUMENT)
+    assert _problem(town) == "GRANT_DISPOSED"
+
+
 def test_what_ends_a_grant(town: Any) -> None:
-    town.do("GrantSuspended", "a1", town.grant, 2, reason=DOCUMENT)
+    town.do("GrantSuspended", "a1", town.grant, 2, reason=DOCUMENT, cause=1)
     assert _problem(town) == "GRANT_SUSPENDED"
     with pytest.raises(ProtocolError, match="SUSPENDED_BY_OTHER"):
         town.do("GrantResumed", "pf", town.grant, 3)
@@ -192,7 +205,7 @@ def test_what_ends_a_grant(town: Any) -> None:
     assert _problem(town) is None
     town.do("EntryRetired", "ph", town.entry, 2, reason=DOCUMENT)
     assert _problem(town) == "INTERFACE_NOT_LIVE"
-    town.do("GrantRevoked", "rf", town.grant, 4, reason=DOCUMENT)
+    town.do("GrantRevoked", "rf", town.grant, 4, reason=DOCUMENT, cause=4)
     assert _problem(town) == "GRANT_REVOKED"
     town.do("KeyRevoked", "ro", KEYS["ro"].public_key.key_id, 1, reason_code=1)
     assert _problem(town) == "KEY_NOT_ACTIVE"
@@ -208,7 +221,7 @@ def test_what_ends_a_grant(town: Any) -> None:
     ],
 )
 def test_envelope(town: Any, changes: dict[str, Any], code: str) -> None:
-    signed = town.sign("GrantRevoked", "rf", town.grant, 2, reason=DOCUMENT)
+    signed = town.sign("GrantRevoked", "rf", town.grant, 2, reason=DOCUMENT, cause=4)
     with pytest.raises(ProtocolError, match=code):
         town.apply(signed, **changes)
     assert is_grant_live(town.store, town.grant, NOW)
@@ -227,12 +240,12 @@ def test_envelope(town: Any, changes: dict[str, Any], code: str) -> None:
 )
 def test_refused(town: Any, signers: str, revision: int, reason: bytes, code: str) -> None:
     with pytest.raises(ProtocolError, match=code):
-        town.do("GrantRevoked", signers, town.grant, revision, reason=reason)
+        town.do("GrantRevoked", signers, town.grant, revision, reason=reason, cause=1)
 
 
 def test_replay_and_forgery(town: Any) -> None:
-    signed = town.sign("GrantSuspended", "pf", town.grant, 2, reason=DOCUMENT)
-    forged = SignedAct(signed.data[:-1] + b"\0", signed.signatures)
+    signed = town.sign("GrantSuspended", "pf", town.grant, 2, reason=DOCUMENT, cause=1)
+    forged = SignedAct(signed.data[:-33] + bytes(33), signed.signatures)
     with pytest.raises(ProtocolError, match="SIGNATURE_INVALID"):
         town.apply(forged)
     town.apply(signed)

@@ -101,6 +101,7 @@ def department(**values: Value) -> Act:
         "name": "示范市公安局",
         "key_x": 1,
         "key_y": 2,
+        "valid_until": 0,
     }
     return make_act(
         "DepartmentRegistered",

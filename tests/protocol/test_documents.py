@@ -1,4 +1,4 @@
-"""Entry and interface documents, and a filter that never lets out what was not granted."""
+"""Interface documents, and a filter that never lets out what was not granted."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ from crypto.errors import ProtocolError
 from protocol.documents import (
     InterfaceDocument,
     filter_items,
+    make_entry_document,
     parse_entry_document,
     parse_interface_document,
 )
@@ -24,71 +25,21 @@ def refused(call: Callable[[], object]) -> bool:
     return caught.value.code == "DOCUMENT_MALFORMED"
 
 
-def item(index: int, **others: Any) -> dict[str, Any]:
-    return {
-        "index": index,
-        "name": f"信息项{index}",
-        "code": f"I{index}",
-        "type": "C",
-        "length": 18,
-        "sensitive": index == 1,
-        **others,
+NODE = {"$ref": "#/components/schemas/Node"}
+NAMES = ("a", "b", "c", "d", "x", "records", "total", "name", "id", "a/b", "~1")
+#: A schema that describes every member that these tests use, at any depth.
+ANYTHING = {
+    "Node": {
+        "properties": dict.fromkeys(NAMES, NODE),
+        "additionalProperties": NODE,
+        "items": NODE,
     }
+}
 
 
-def entry(**others: Any) -> dict[str, Any]:
-    texts = ("code", "summary", "format", "conditions", "citation", "grading", "source_department")
-    return {
-        "type": "sanlian/entry/v1",
-        **dict.fromkeys(texts, ""),
-        "name": "人口基本信息",
-        "provider": "示范市公安局",
-        "duty": "户籍管理",
-        "items": [item(0), item(1), item(255)],
-        "related": ["E-1"],
-        **others,
-    }
-
-
-def test_entry() -> None:
-    document = parse_entry_document(canonical_json(entry()))
-    assert document.name == "人口基本信息"
-    assert document.mask == 1 | 2 | 1 << 255
-    assert document.sensitive_mask == 2
-
-
-@pytest.mark.parametrize(
-    "others",
-    [
-        {"type": "sanlian/entry/v2"},
-        {"extra": 1},
-        {"name": ""},
-        {"name": " "},
-        {"name": "x" * 51},
-        {"summary": None},
-        {"related": "E-1"},
-        {"related": [1]},
-        {"related": ["x"] * 101},
-        {"items": []},
-        {"items": {}},
-        {"items": [item(1), item(0)]},
-        {"items": [item(0), item(0, code="other")]},
-        {"items": [item(0), item(1, code="I0")]},
-        {"items": [item(256)]},
-        {"items": [item(-1)]},
-        {"items": [{**item(0), "index": True}]},
-        {"items": [item(0, type="X")]},
-        {"items": [item(0, type="CN")]},
-        {"items": [item(0, length=-1)]},
-        {"items": [item(0, sensitive=0)]},
-        {"items": [item(0, name="")]},
-        {"items": [item(0, extra=1)]},
-        {"items": [1]},
-    ],
-    ids=repr,
-)
-def test_entries_that_are_none(others: dict[str, Any]) -> None:
-    assert refused(lambda: parse_entry_document(canonical_json(entry(**others))))
+RESPONSES = {
+    "200": {"description": "rows", "content": {"application/json": {"schema": NODE}}},
+}
 
 
 def interface(operation: dict[str, Any] | None = None, **others: Any) -> dict[str, Any]:
@@ -102,19 +53,25 @@ def interface(operation: dict[str, Any] | None = None, **others: Any) -> dict[st
                         {"in": "query", "name": "id", "required": True},
                         {"in": "query", "name": "year"},
                     ],
+                    "responses": RESPONSES,
                     "x-sanlian-records": "/records",
                     "x-sanlian-items": {"0": ["/records/*/name"], "1": ["/records/*/id"]},
                     **(operation or {}),
                 }
             }
         },
+        "components": {"schemas": ANYTHING},
         **others,
     }
 
 
 def post(schema: Any) -> dict[str, Any]:
     content = {"application/json": {"schema": schema}}
-    operation = {"requestBody": {"content": content}, "x-sanlian-items": {"0": ["/a"]}}
+    operation = {
+        "requestBody": {"content": content},
+        "responses": RESPONSES,
+        "x-sanlian-items": {"0": ["/a"]},
+    }
     return interface(paths={"/people": {"post": operation}})
 
 
@@ -127,7 +84,7 @@ def test_interface() -> None:
     assert (posted.method, posted.parameters, posted.required) == ("POST", {"id", "x"}, {"x"})
 
 
-GET = {"x-sanlian-items": {"0": ["/a"]}}
+GET = {"responses": RESPONSES, "x-sanlian-items": {"0": ["/a"]}}
 
 
 @pytest.mark.parametrize(
@@ -181,8 +138,16 @@ def test_interfaces_that_are_none(document: Any) -> None:
 
 
 def test_documents_are_canonical_and_small() -> None:
-    for parse, value in ((parse_entry_document, entry()), (parse_interface_document, interface())):
-        data = canonical_json(value)
+    entry = make_entry_document(
+        name="人口", code="1010010001/1", provider="公安局", duty="户籍",
+        items=[{"name": "姓名", "code": "name", "type": "C"}],
+    )  # fmt: skip
+    wholes = (
+        (parse_entry_document, entry),
+        (parse_interface_document, canonical_json(interface())),
+    )
+    for parse, data in wholes:
+        parse(data)  # type: ignore[operator]
         wrong = (data + b"\n", data.replace(b":", b": ", 1), b"", b"\xff", b" " * 70_000)
         for broken in wrong:
             assert refused(lambda p=parse, b=broken: p(b))  # type: ignore[misc]

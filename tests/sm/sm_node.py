@@ -124,6 +124,13 @@ class Node:
         self.rpc("evm_mine")
         return transaction
 
+    def is_refused(self, signature: str, arguments: bytes) -> bool:
+        """Return whether a call with these raw arguments reverts."""
+        data = "0x" + (keccak256(signature.encode())[:4] + arguments).hex()
+        call = {"to": SM_ADDRESS, "data": data}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [call, "latest"]}
+        return "error" in self.request(body)
+
     def call(self, signature: str, output: str, *arguments: object) -> Any:
         result = self.call_each(signature, output, [arguments])[0]
         if isinstance(result, Refused):

@@ -3,19 +3,23 @@
 import dataclasses
 import itertools
 import random
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi import decode, encode
 from sm2_textbook import Case, G, add, find_y, make_case, multiply, multiply_generator, negate
 from sm_node import SENDER, SM_ADDRESS, Node, Refused
 
 from crypto import sm2
 from crypto.keccak import keccak256
 from crypto.sm2 import N, P, PrivateKey, PublicKey, Signature, digest_e
+from crypto.sm3 import sm3
 
 VERIFY = "verify(bytes32,uint256,uint256,uint256,uint256)"
 # A check with a table takes less, one without more.
-TABLE_GAS = 60_000
+TABLE_GAS = 40_000
 COLUMNS = 32
 
 
@@ -102,7 +106,9 @@ def test_table_is_what_the_textbook_gives(node: Node) -> None:
     assert int(table_of(node, key.x, key.y), 16) == 0
     table = build(node, key.x, key.y)
     code = bytes.fromhex(node.rpc("eth_getCode", table, "latest")[2:])
-    wanted = b"\x00"
+    text = (Path(__file__).parents[2] / "contracts" / "sm" / "SM2Comb.sol").read_text()
+    program = bytes.fromhex("".join(re.findall(r'hex"([0-9a-f]+)"', text)))
+    wanted = program
     for scalar in (1, d):
         for j in range(128):
             k = 1 << 224
@@ -120,15 +126,33 @@ def test_building_again_changes_nothing(node: Node, signed: list[Case]) -> None:
     assert build(node, case.x, case.y) == table
 
 
-def test_nobody_can_run_or_replace_a_table(node: Node, signed: list[Case]) -> None:
+def test_calling_a_table_changes_nothing(node: Node, signed: list[Case]) -> None:
     case = signed[0]
     table = table_of(node, case.x, case.y)
     code = node.rpc("eth_getCode", table, "latest")
-    # STOP: a call does nothing, whatever the bytes behind it mean.
-    assert node.rpc("eth_call", {"to": table, "data": "0x01"}, "latest") == "0x"
-    node.rpc("eth_sendTransaction", {"from": SENDER, "to": table, "gasPrice": "0x0"})
-    node.rpc("evm_mine")
+    for data in ("0x", "0x01", "0x" + "ff" * 64, "0x" + code[2:2000]):
+        # Any numbers give some x and zz; a table has no other entry.
+        assert len(node.rpc("eth_call", {"to": table, "data": data}, "latest")) == 2 + 128
+        node.rpc(
+            "eth_sendTransaction", {"from": SENDER, "to": table, "data": data, "gasPrice": "0x0"}
+        )
+        node.rpc("evm_mine")
     assert node.rpc("eth_getCode", table, "latest") == code
+    assert int(node.rpc("eth_getTransactionCount", table, "latest"), 16) == 1
+
+
+def test_a_caller_with_too_little_gas_gets_no_answer(node: Node, signed: list[Case]) -> None:
+    """The table's call may run out of gas on its own; that must not become an answer."""
+    case = signed[0]
+    data = keccak256(VERIFY.encode())[:4] + b"".join(v.to_bytes(32, "big") for v in words(case))
+    answers = set()
+    for gas in range(24_000, 70_000, 500):
+        sent = {"to": SM_ADDRESS, "data": "0x" + data.hex(), "gas": hex(gas)}
+        answer = node.request(
+            {"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [sent, "latest"]}
+        )
+        answers.add(answer.get("result", "refused"))
+    assert answers == {"refused", "0x" + "1".rjust(64, "0")}
 
 
 @pytest.mark.parametrize(
@@ -228,6 +252,54 @@ def test_x1_beyond_n(node: Node, start: int) -> None:
         cases.append(make_case(s, t, key, (x, y)))
         assert verify_gas(node, cases[-1]) < TABLE_GAS
     assert_accepted(node, cases)
+
+
+# --- one call for an act ------------------------------------------------------------------------
+
+
+MESSAGE_TYPES = ["bytes32", "bytes", "uint256", "uint256", "uint256", "uint256"]
+
+
+@pytest.mark.parametrize("has_table", [True, False])
+def test_verify_message_says_what_digest_and_verify_say(node: Node, *, has_table: bool) -> None:
+    key = PrivateKey.generate()
+    public = key.public_key
+    if has_table:
+        build(node, public.x, public.y)
+    selector = keccak256(f"verifyMessage({','.join(MESSAGE_TYPES)})".encode())[:4]
+    for length in (0, 1, 22, 23, 31, 32, 33, 87, 128, 640):
+        message = bytes(range(length % 251)) + bytes(length - length % 251)
+        signature = key.sign(message)
+        right = (public.key_id, message, signature.r, signature.s, public.x, public.y)
+        other = PrivateKey.generate().public_key
+        for arguments, valid in (
+            (right, True),
+            ((right[0], message + b"\0", *right[2:]), False),
+            ((other.key_id, *right[1:]), False),
+            ((*right[:4], other.x, other.y), False),
+            ((*right[:2], signature.s, signature.r, *right[4:]), False),
+            ((*right[:2], 0, signature.s, *right[4:]), False),
+            ((*right[:2], signature.r, N - signature.r, *right[4:]), False),
+            ((*right[:4], public.x, public.y ^ 1), False),
+        ):
+            data = "0x" + (selector + encode(MESSAGE_TYPES, arguments)).hex()
+            answer = node.rpc("eth_call", {"to": SM_ADDRESS, "data": data}, "latest")
+            e, found = decode(["bytes32", "bool"], bytes.fromhex(answer[2:]))
+            # The digest is right also where the signature is none.
+            assert e == sm3(bytes(arguments[0]) + bytes(arguments[1]))
+            assert found is valid
+
+
+def test_gas_of_an_act_is_within_the_target(node: Node) -> None:
+    key = PrivateKey.generate()
+    public, message = key.public_key, bytes(87)
+    build(node, public.x, public.y)
+    signature = key.sign(message)
+    e = int.from_bytes(digest_e(public, message), "big")
+    case = (e, signature.r, signature.s, public.x, public.y)
+    types = ["address", "bytes32", "bytes", "uint256[5]"]
+    gas = node.call_meter("actGas", types, "uint256", SM_ADDRESS, public.key_id, message, case)
+    assert gas <= 80_000
 
 
 # --- additions that degenerate ------------------------------------------------------------------

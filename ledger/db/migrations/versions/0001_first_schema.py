@@ -36,6 +36,9 @@ def upgrade() -> None:
         "authority",
         sa.Column("department", sa.LargeBinary(), nullable=False),
         sa.Column("threshold", sa.BigInteger(), nullable=False),
+        sa.Column("persons", sa.BigInteger(), nullable=False),
+        sa.Column("active_keys", sa.BigInteger(), nullable=False),
+        sa.Column("replacement_delay_s", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("department", name=op.f("pk_authority")),
     )
@@ -76,6 +79,21 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             batch_op.f("ix_calendar_years_position_id"), ["position", "id"], unique=False
+        )
+    op.create_table(
+        "certificates",
+        sa.Column("key_id", sa.LargeBinary(), nullable=False),
+        sa.Column("issuer", sa.LargeBinary(), nullable=False),
+        sa.Column("serial", ledger.db.types.Uint256(), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("not_after", ledger.db.types.Uint64(), nullable=False),
+        sa.Column("act_id", sa.LargeBinary(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", name=op.f("pk_certificates")),
+    )
+    with op.batch_alter_table("certificates", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_certificates_block_number"), ["block_number"], unique=False
         )
 
     op.create_table(
@@ -139,6 +157,21 @@ def upgrade() -> None:
         sa.Column("piece", sa.LargeBinary(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("digest", "count", "index", name=op.f("pk_document_pieces")),
+    )
+    op.create_table(
+        "document_grams",
+        sa.Column("gram", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("gram", "digest", name=op.f("pk_document_grams")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "document_texts",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("category", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_document_texts")),
     )
     op.create_table(
         "documents",
@@ -270,6 +303,9 @@ def upgrade() -> None:
         sa.Column("person", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("reason_code", ledger.db.types.Uint256(), nullable=False),
+        sa.Column("valid_until", ledger.db.types.Uint64(), nullable=False),
+        sa.Column("certificate_until", ledger.db.types.Uint64(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
@@ -342,6 +378,8 @@ def upgrade() -> None:
         sa.Column("department", sa.LargeBinary(), nullable=False),
         sa.Column("roles", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("has_active_key", sa.Boolean(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_persons")),
@@ -380,6 +418,30 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "proposals",
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("person", sa.LargeBinary(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("valid_until", ledger.db.types.Uint64(), nullable=False),
+        sa.Column("reason_code", sa.BigInteger(), nullable=False),
+        sa.Column("proposed_at", sa.BigInteger(), nullable=False),
+        sa.Column("ready_at", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_proposals")),
+    )
+    with op.batch_alter_table("proposals", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_proposals_block_number"), ["block_number"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_proposals_person"), ["person"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_proposals_position_id"), ["position", "id"], unique=False
+        )
+
+    op.create_table(
         "requests",
         sa.Column("id", sa.LargeBinary(), nullable=False),
         sa.Column("requester", sa.LargeBinary(), nullable=False),
@@ -399,6 +461,15 @@ def upgrade() -> None:
         sa.Column("granted_valid_until", ledger.db.types.Uint64(), nullable=True),
         sa.Column("granted_quota", ledger.db.types.Uint64(), nullable=True),
         sa.Column("suspended_by", sa.String(length=16), nullable=True),
+        sa.Column("answer_days", sa.BigInteger(), nullable=False),
+        sa.Column("extension_days", sa.BigInteger(), nullable=False),
+        sa.Column("filed_day", sa.BigInteger(), nullable=False),
+        sa.Column("asked_day", sa.BigInteger(), nullable=False),
+        sa.Column("supplemented_day", sa.BigInteger(), nullable=False),
+        sa.Column("extended_day", sa.BigInteger(), nullable=False),
+        sa.Column("answered_day", sa.BigInteger(), nullable=False),
+        sa.Column("provision_day", sa.BigInteger(), nullable=False),
+        sa.Column("reported_day", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
@@ -414,6 +485,100 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_requests_provider"), ["provider"], unique=False)
         batch_op.create_index(batch_op.f("ix_requests_requester"), ["requester"], unique=False)
+
+    op.create_table(
+        "successors",
+        sa.Column("contract", sa.LargeBinary(), nullable=False),
+        sa.Column("successor", sa.LargeBinary(), nullable=False),
+        sa.Column("act_id", sa.LargeBinary(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("contract", name=op.f("pk_successors")),
+    )
+    with op.batch_alter_table("successors", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_successors_block_number"), ["block_number"], unique=False
+        )
+
+    op.create_table(
+        "consents",
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("grant", sa.LargeBinary(), nullable=False),
+        sa.Column("provider", sa.LargeBinary(), nullable=False),
+        sa.Column("third_party", sa.LargeBinary(), nullable=False),
+        sa.Column("third_party_kind", sa.BigInteger(), nullable=False),
+        sa.Column("items", ledger.db.types.Uint256(), nullable=False),
+        sa.Column("valid_until", ledger.db.types.Uint64(), nullable=False),
+        sa.Column("purpose", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consents")),
+    )
+    with op.batch_alter_table("consents", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_consents_block_number"), ["block_number"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_consents_grant"), ["grant"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_consents_position_id"), ["position", "id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_consents_provider"), ["provider"], unique=False)
+
+    op.create_table(
+        "corrections",
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("requester", sa.LargeBinary(), nullable=False),
+        sa.Column("provider", sa.LargeBinary(), nullable=False),
+        sa.Column("subject", sa.LargeBinary(), nullable=False),
+        sa.Column("subject_kind", sa.BigInteger(), nullable=False),
+        sa.Column("items", ledger.db.types.Uint256(), nullable=False),
+        sa.Column("errors", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("filed_day", sa.BigInteger(), nullable=False),
+        sa.Column("closed_day", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_corrections")),
+    )
+    with op.batch_alter_table("corrections", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_corrections_block_number"), ["block_number"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_corrections_position_id"), ["position", "id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_corrections_provider"), ["provider"], unique=False)
+        batch_op.create_index(batch_op.f("ix_corrections_requester"), ["requester"], unique=False)
+        batch_op.create_index(batch_op.f("ix_corrections_subject"), ["subject"], unique=False)
+
+    op.create_table(
+        "disputes",
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("request", sa.LargeBinary(), nullable=False),
+        sa.Column("requester", sa.LargeBinary(), nullable=False),
+        sa.Column("provider", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("superior", sa.LargeBinary(), nullable=False),
+        sa.Column("ruling", sa.String(length=16), nullable=True),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_disputes")),
+    )
+    with op.batch_alter_table("disputes", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_disputes_block_number"), ["block_number"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_disputes_position_id"), ["position", "id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_disputes_provider"), ["provider"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_disputes_request_position"), ["request", "position"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_disputes_requester"), ["requester"], unique=False)
 
     op.create_table(
         "transactions",
@@ -489,6 +654,33 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_transactions_act_id"))
 
     op.drop_table("transactions")
+    with op.batch_alter_table("successors", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_successors_block_number"))
+
+    op.drop_table("successors")
+    with op.batch_alter_table("disputes", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_disputes_block_number"))
+        batch_op.drop_index(batch_op.f("ix_disputes_position_id"))
+        batch_op.drop_index(batch_op.f("ix_disputes_provider"))
+        batch_op.drop_index(batch_op.f("ix_disputes_request_position"))
+        batch_op.drop_index(batch_op.f("ix_disputes_requester"))
+
+    op.drop_table("disputes")
+    with op.batch_alter_table("corrections", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_corrections_block_number"))
+        batch_op.drop_index(batch_op.f("ix_corrections_position_id"))
+        batch_op.drop_index(batch_op.f("ix_corrections_provider"))
+        batch_op.drop_index(batch_op.f("ix_corrections_requester"))
+        batch_op.drop_index(batch_op.f("ix_corrections_subject"))
+
+    op.drop_table("corrections")
+    with op.batch_alter_table("consents", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_consents_block_number"))
+        batch_op.drop_index(batch_op.f("ix_consents_grant"))
+        batch_op.drop_index(batch_op.f("ix_consents_position_id"))
+        batch_op.drop_index(batch_op.f("ix_consents_provider"))
+
+    op.drop_table("consents")
     with op.batch_alter_table("requests", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_requests_requester"))
         batch_op.drop_index(batch_op.f("ix_requests_provider"))
@@ -497,6 +689,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_requests_block_number"))
 
     op.drop_table("requests")
+    with op.batch_alter_table("proposals", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_proposals_position_id"))
+        batch_op.drop_index(batch_op.f("ix_proposals_person"))
+        batch_op.drop_index(batch_op.f("ix_proposals_block_number"))
+
+    op.drop_table("proposals")
     with op.batch_alter_table("persons", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_persons_position_id"))
         batch_op.drop_index(batch_op.f("ix_persons_department"))
@@ -549,6 +747,8 @@ def downgrade() -> None:
 
     op.drop_table("entries")
     op.drop_table("documents")
+    op.drop_table("document_texts")
+    op.drop_table("document_grams")
     op.drop_table("document_pieces")
     with op.batch_alter_table("departments", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_departments_position_id"))
@@ -571,6 +771,10 @@ def downgrade() -> None:
 
     op.drop_table("claims")
     op.drop_table("checkpoint_cosignatures")
+    with op.batch_alter_table("certificates", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_certificates_block_number"))
+
+    op.drop_table("certificates")
     with op.batch_alter_table("calendar_years", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_calendar_years_position_id"))
         batch_op.drop_index(batch_op.f("ix_calendar_years_block_number"))
