@@ -5,7 +5,6 @@ import {ActBytes, KeyState, Sig, Step} from "../acts/Act.sol";
 import {ActBase} from "../acts/ActBase.sol";
 import {ActTypes} from "../acts/ActTypes.sol";
 import {ISm} from "../sm/ISm.sol";
-import {DepartmentView, IRegistry} from "./IRegistry.sol";
 import {HeadKeyActs} from "./HeadKeyActs.sol";
 import {RegistryState} from "./RegistryState.sol";
 

@@ -134,6 +134,8 @@ _NOUNS = (
     "successors",
     "calendar_years",
     "entries",
+    "claims",
+    "refreshes",
     "interfaces",
     "requests",
     "logs",

@@ -70,6 +70,7 @@ class Api:
             "chain_id": 7,
             "contracts": {name: f"0x{number:040x}" for number, name in enumerate(CONTRACTS, 1)},
             "example": False,
+            "supplement_stops_clock": False,
             "type": "sanlian/deployment/v1",
             "block": 1,
             "platform_key": key,

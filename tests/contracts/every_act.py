@@ -19,6 +19,7 @@ def record_every_act(city: City) -> None:
     _record_the_keys(city)
     _record_the_authority(city)
     _record_the_calendar(city)
+    _record_the_directory(city)
     _record_the_requests(city)
     # Last, as what depends on an entry or interface needs it live.
     _record_the_ends(city)
@@ -75,6 +76,24 @@ def _record_the_authority(city: City) -> None:
 def _record_the_calendar(city: City) -> None:
     target, reason = city.ids["calendar 2026"], digest("reason")
     city.do("CalendarCorrected", AUTHORITY[:2], target, **city.calendar_values(reason=reason))
+
+
+def _record_the_directory(city: City) -> None:
+    entry, reason, today = city.ids["entry"], digest("reason"), day_at(city.now())
+    provider = ("civil affairs operator", "civil affairs head")
+    city.do("ChangeNoted", (OFFICER,), entry, change_day=today, reason=reason)
+    city.do("UpdateExtended", (provider[1], AUTHORITY[0]), entry, reason=reason)
+    city.do("EntrySubmitted", provider, entry, **city.entry_values(document=digest("second")))
+    returned = {"document": digest("second"), "reason": reason}
+    city.do("EntryReturned", AUTHORITY[:1], entry, **returned)
+    city.do("DataRefreshed", provider[:1], **city.refresh_values())
+    rival, document = ("housing operator", "housing head"), digest("housing entry")
+    other = city.do("EntrySubmitted", rival, **city.entry_values(document=document))
+    city.do("EntryPublished", AUTHORITY[:1], other, document=document)
+    claim = city.do("ElementClaimed", rival, **city.claim_values(entry=other))
+    kept = {"source_department": city.ids["civil affairs"], "reason": reason}
+    city.do("ConflictDecided", AUTHORITY[:1], claim, **kept)
+    city.do("ElementReleased", provider[1:], city.ids["claim"], reason=reason)
 
 
 def _record_the_requests(city: City) -> None:

@@ -31,7 +31,7 @@ def _suspend(town: Town, signer: str, target: bytes, revision: int, at_s: int) -
         expires_at=at_s + 60,
         target=target,
         revision=revision,
-        values={"reason": DOCUMENT},
+        values={"reason": DOCUMENT, "cause": 1},
     )
     signed: SignedAct = sign_act(act, [KEYS[signer]])
     town.apply(signed, block_time=at_s, check_nonce=False)
@@ -78,7 +78,7 @@ def test_the_time_of_the_record_decides(town: Any) -> None:
 
 
 def test_an_anchor_rests_on_the_gateways_key_at_its_time(town: Any) -> None:
-    log = town.do("LogRegistered", "a1 gw", gateway_key=_id("gw"), origin="log.x/1")
+    log = town.log
     _bind(town, "city", "gw", 1, NOW + 50)
     signature = KEYS["gw"].sign(Checkpoint("log.x/1", 5, DOCUMENT).text().encode())
     with pytest.raises(ProtocolError, match="KEY_EXPIRED"):
