@@ -15,11 +15,11 @@ ASKER, OFFICER = "housing officer", "civil affairs officer"
 def record_every_act(city: City) -> None:
     """Build the city and record what `City.build` does not."""
     city.build()
+    _record_the_directory(city)
     _record_the_registry(city)
     _record_the_keys(city)
     _record_the_authority(city)
     _record_the_calendar(city)
-    _record_the_directory(city)
     _record_the_requests(city)
     # Last, as what depends on an entry or interface needs it live.
     _record_the_ends(city)

@@ -250,6 +250,7 @@ def dispute_between(city: City, requester: str, provider: str) -> bytes:
     city.do("EntryPublished", ("authority 1",), entry, document=words["document"])
     values = city.interface_values(entry=entry)
     interface = city.do("InterfaceRegistered", (f"{provider} operator",), **values)
+    city.do("InterfaceTested", ("gateway",), interface, **city.tested_values())
     officer = (f"{provider} officer",)
     city.do("InterfaceOnline", officer, interface, document=values["document"])
     asking = (f"{requester} operator", f"{requester} officer")

@@ -232,7 +232,7 @@ class Walk(RuleBasedStateMachine):
     @rule(at=index, result=st.sampled_from((1, 1, 1, 2)))
     def have_tested(self, at: int, result: int) -> None:
         interface = self.interface(at, lambda one: one.pending is not None)
-        words = self.city.tested_values(document=self.waiting(interface), result=result)
+        words = self.city.tested_values(document=self.waiting(interface), test_result=result)
         self.do("InterfaceTested", ("gateway",), interface, **words)
 
     @rule(at=index)

@@ -33,10 +33,10 @@ def test_registered_tested_online_suspended_retired(city: City, registered: byte
 
 def test_a_failed_test_keeps_it_offline_until_one_passes(city: City, registered: bytes) -> None:
     online = ("InterfaceOnline", (OFFICER,), registered)
-    city.do("InterfaceTested", GATEWAY, registered, **city.tested_values(result=2))
+    city.do("InterfaceTested", GATEWAY, registered, **city.tested_values(test_result=2))
     assert attempt(city, *online, document=DOCUMENT) == "INTERFACE_NOT_TESTED"
     city.do("InterfaceTested", GATEWAY, registered, **city.tested_values())
-    city.do("InterfaceTested", GATEWAY, registered, **city.tested_values(result=2))
+    city.do("InterfaceTested", GATEWAY, registered, **city.tested_values(test_result=2))
     assert attempt(city, *online, document=DOCUMENT) == "INTERFACE_NOT_TESTED"
     city.do("InterfaceTested", GATEWAY, registered, **city.tested_values())
     city.do(*online, document=DOCUMENT)

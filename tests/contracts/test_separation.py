@@ -24,7 +24,8 @@ KNOWN = frozenset(
         "Logs",
     }
 )
-TYPES = [a for a in ACT_TYPES if a.contract in KNOWN]
+# A key acts for itself whatever its person's roles.
+TYPES = [a for a in ACT_TYPES if a.contract in KNOWN and a.signers[0] != "the key itself"]
 ENROLLED = tuple(role for role in Role if role not in (Role.HEAD, Role.AUTHORITY))
 
 
@@ -66,9 +67,12 @@ def target_of(city: City, act_type: ActType) -> bytes:
         return ZERO_ID
     ids = city.ids
     by_name = {
-        "KeyRevoked": key("civil affairs both").public_key.key_id,
+        "AuthorityKeyResumed": key("authority 3").public_key.key_id,
+        "ThresholdSet": key(CITY_HEAD).public_key.key_id,
         "CalendarCorrected": ids.get("calendar 2026", ZERO_ID),
     }
+    if act_type.target_kind == "key":
+        by_name.setdefault(act_type.name, key("civil affairs both").public_key.key_id)
     by_contract = {
         "Registry": ids["civil affairs both"],
         "Entries": ids["entry"],

@@ -175,14 +175,13 @@ def test_a_version_that_is_online_is_not_tested(world: World) -> None:
         ),
         (
             description(
-                person(), **{"x-sanlian-items": {"0": ["/records/*/name"], "1": ["/records/*/x"]}}
+                person(x=TEXT),
+                **{"x-sanlian-items": {"0": ["/records/*/name"], "1": ["/records/*/x"]}},
             ),
             "ITEMS_MISSING",
             None,
         ),
-        (description(person(), responses={}), "ANSWER_NOT_AS_DESCRIBED", "schema missing"),
-        (description({"$ref": "#/nothing"}), "ANSWER_NOT_AS_DESCRIBED", "schema unusable"),
-        (description({"type": 7}), "ANSWER_NOT_AS_DESCRIBED", "schema unusable"),
+        (description(person(name={"type": 7})), "ANSWER_NOT_AS_DESCRIBED", "schema unusable"),
     ],
 )
 def test_an_answer_that_is_not_as_described_fails(
@@ -199,22 +198,33 @@ def test_an_answer_that_is_not_as_described_fails(
 
 
 @pytest.mark.parametrize(
-    "record",
+    ("data", "code"),
     [
-        {"type": "object", "properties": {"name": TEXT, "address": TEXT, "id": TEXT}},
-        {"type": "object", "properties": {"name": {"type": "string", "nullable": True}}},
-        {"$ref": "#/components/schemas/none"},
+        (description(person(), responses={}), "SCHEMA_NOT_COVERING"),
+        (description({"type": 7}), "SCHEMA_NOT_COVERING"),
+        (description({"$ref": "#/nothing"}), "DOCUMENT_MALFORMED"),
+        (description({"$ref": "#/nothing"}, openapi="3.0.3"), "DOCUMENT_MALFORMED"),
     ],
 )
-def test_schemas_of_openapi_3_0(world: World, record: dict[str, Any]) -> None:
-    interface = register(world, description(record, openapi="3.0.3"))
-    assert have_tested(world, interface).passed is ("$ref" not in record)
+def test_a_document_that_covers_no_items_is_not_tested(
+    world: World, data: bytes, code: str
+) -> None:
+    called = len(world.seen)
+    with pytest.raises(RequestRefused, match=code):
+        have_tested(world, register(world, data))
+    assert len(world.seen) == called
+
+
+@pytest.mark.parametrize("name", [TEXT, {"type": "string", "nullable": True}])
+def test_schemas_of_openapi_3_0(world: World, name: dict[str, Any]) -> None:
+    interface = register(world, description(person(name=name, id=TEXT), openapi="3.0.3"))
+    assert have_tested(world, interface).passed
 
 
 def test_a_reference_elsewhere_is_never_fetched(world: World) -> None:
     asked = len(world.raw.requests)
     for target in (f"http://127.0.0.1:{world.raw.port}/schema.json", "file:///etc/passwd"):
-        interface = register(world, description({"$ref": target}))
+        interface = register(world, description(person(name={"$ref": target})))
         done = have_tested(world, interface)
         assert done.report["problems"][0]["rule"].startswith("schema unusable")
     assert len(world.raw.requests) == asked
