@@ -40,8 +40,14 @@ class AuditedLog(Protocol):
     def inclusion(self, seq: int, size: int) -> list[bytes]:
         """Return the inclusion path of a record in the tree of this size, from the kept tree."""
 
-    def get_checkpoint(self) -> str:
-        """Return the newest checkpoint that the gateway signed, as a note."""
+    def get_checkpoint(self, size: int) -> str:
+        """Return the checkpoint of this size that the gateway signed, as a note."""
+
+    def size(self) -> int:
+        """Return the size of the newest signed checkpoint."""
+
+    def find_end(self, intent_seq: int) -> int | None:
+        """Return the index of the outcome or interruption of an intent, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +129,13 @@ class Audit:
             yield step
 
     def _steps(self) -> Iterator[Finding | Progress]:
+        # The log's end comes before the chain's: a ledger in use goes on meanwhile, and so each
+        # record that is audited rests on a block that is.
+        end = self._log.size() if self._log is not None else 0
         yield from self._audit_chain()
         yield from self._audit_documents()
         if self._log is not None:
-            yield from self._audit_log(self._log)
+            yield from self._audit_log(self._log, end)
 
     # --- the chain -----------------------------------------------------------------------------
 
@@ -210,7 +219,7 @@ class Audit:
 
     # --- the access log ------------------------------------------------------------------------
 
-    def _audit_log(self, log: AuditedLog) -> Iterator[Finding | Progress]:
+    def _audit_log(self, log: AuditedLog, end: int) -> Iterator[Finding | Progress]:
         registered = self._store.find_log_by_origin(self._origin)
         if registered is None:
             yield Finding("log", "it is not registered on chain", "LOG_UNREGISTERED")
@@ -221,7 +230,7 @@ class Audit:
         anchored = expected = 0
         held: list[bytes] = []
         damaged = False
-        for seq, data in log.records():
+        for seq, data in log.records(0, end):
             if seq != expected:
                 missing = f"records {expected} to {seq - 1}"
                 yield Finding(missing, "they are missing", "RECORD_MISSING")
@@ -241,15 +250,18 @@ class Audit:
                 anchored = frontier.size
             if expected % PROGRESS_EVERY == 0:
                 yield Progress("log", expected, 0)
+        # What was written and anchored since the end was read is for the next audit.
+        written = log.size()
+        anchors = {size: root for size, root in anchors.items() if not end < size <= written}
         if expected > anchored and not anchors:
             yield from self._audit_tail(
-                log, registered, held, frontier.root(), anchored=anchored, damaged=damaged
+                log, registered, held, frontier.root(), end=end, anchored=anchored, damaged=damaged
             )
         for size in sorted(anchors):
             yield Finding(
                 "log", f"{size} records were anchored, {expected} are there", "LOG_BEHIND_ANCHOR"
             )
-        yield from reader.finish()
+        yield from reader.finish(log)
         yield Progress("log", expected, expected)
 
     def _audit_tail(
@@ -259,6 +271,7 @@ class Audit:
         held: list[bytes],
         root: bytes,
         *,
+        end: int,
         anchored: int,
         damaged: bool,
     ) -> Iterator[Finding]:
@@ -268,7 +281,7 @@ class Audit:
             raise AssertionError("a registered log's key is registered")
         try:
             signed = verify_checkpoint(
-                log.get_checkpoint(), origin=registered.origin, public_key=key.public_key
+                log.get_checkpoint(end), origin=registered.origin, public_key=key.public_key
             )
         except SanlianError as error:
             yield Finding("log", f"no checkpoint for its tail: {error.message}", error.code)
@@ -383,9 +396,11 @@ class _RecordAudit:
         except SanlianError as error:
             yield Finding(place, error.message, error.code)
 
-    def finish(self) -> Iterator[Finding]:
-        """Yield the intents that have no end."""
+    def finish(self, log: AuditedLog) -> Iterator[Finding]:
+        """Yield the intents that have no end, not even behind the records that are audited."""
         for seq in self._intents:
+            if log.find_end(seq) is not None:
+                continue
             yield Finding(
                 f"record {seq}", "the intent has neither outcome nor interruption", "INTENT_OPEN"
             )

@@ -14,7 +14,7 @@ from ledger.chain.deploy import does_supplement_stop_clock, verify_deployed
 from ledger.chain.recompile import recompile
 from ledger.chain.rpc import Rpc
 from ledger.db.engine import make_engine, read_transaction
-from ledger.db.state import load_state
+from ledger.db.state import Head, load_state
 from ledger.deployment import load_deployment
 from ledger.log.reader import LogReader
 from ledger.settings import Settings
@@ -83,6 +83,9 @@ def run_audit(
     except SanlianError as error:
         reader = None
         findings.append(Finding("log", error.message, error.code))
+    # Before the chain's head is asked for: a block that comes meanwhile is in the chain, and the
+    # index that has it too is not taken for one that follows another chain.
+    index = _read_index(settings)
     audit = Audit(
         ChainReader(rpc, deployment.contracts),
         chain_id=deployment.chain_id,
@@ -98,7 +101,7 @@ def run_audit(
                 say(f"{step.stage}: {step.done}" + (f" of {step.total}" if step.total else ""))
             else:
                 findings.append(step)
-        findings.extend(_compare_index(settings, audit))
+        findings.extend([index] if isinstance(index, Finding) else _compare_index(*index, audit))
         if does_supplement_stop_clock(rpc, deployment.contracts) != (
             deployment.supplement_stops_clock
         ):
@@ -145,19 +148,24 @@ _NOUNS = (
 )
 
 
-def _compare_index(settings: Settings, audit: Audit) -> list[Finding]:
-    """Compare the platform's database with the state that the chain alone gives."""
+def _read_index(settings: Settings) -> Finding | tuple[Head, MemoryStore]:
+    """Read the state that the platform's database holds, and the block it is of."""
     index = MemoryStore()
     engine = make_engine(settings.resolved_database_url, read_only=True)
     try:
         with read_transaction(engine) as connection:
             head = load_state(connection, index)
     except SQLAlchemyError:
-        return [Finding("index", "the database cannot be read", "INDEX_UNREADABLE")]
+        return Finding("index", "the database cannot be read", "INDEX_UNREADABLE")
     finally:
         engine.dispose()
     if head is None:
-        return [Finding("index", "the database has not followed the chain", "INDEX_DIFFERS")]
+        return Finding("index", "the database has not followed the chain", "INDEX_DIFFERS")
+    return head, index
+
+
+def _compare_index(head: Head, index: MemoryStore, audit: Audit) -> list[Finding]:
+    """Compare the platform's database with the state that the chain alone gives."""
     if audit.hash_of(head.number) != head.hash.hex():
         return [Finding("index", "it follows another chain", "INDEX_DIFFERS")]
     right = audit.state_at(head.number)

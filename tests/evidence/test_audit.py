@@ -13,6 +13,8 @@ from ledger.audit.chain import ChainReader
 from ledger.chain.deploy import deploy_contracts
 from ledger.chain.rpc import Rpc
 from ledger.log.reader import LogReader
+from ledger.log.writer import LogWriter
+from protocol.description import Role
 from tests.contracts.city import AUTHORITY, CHAIN_ID, CITY_HEAD, ORIGIN, City, key
 from tests.evidence.case import Case
 from tests.evidence.conftest import Told
@@ -65,6 +67,42 @@ def honest(rpc: Rpc, tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 def test_nothing_found(honest: Case) -> None:
     assert _audit(honest, honest.url) == []
+
+
+def test_a_ledger_in_use_is_not_at_fault(honest: Case, tmp_path: Path) -> None:
+    """Records, a block and an anchor come while the audit runs, and a request is in work."""
+    snapshot = honest.city.rpc.call("evm_snapshot")
+    case = Case(honest.city, tmp_path)
+    case.url = _tampered(honest, tmp_path)
+    case.log = LogWriter(case.url, origin=ORIGIN, log_id=case.city.ids["log"], key=key("gateway"))
+    in_work = case.append(case.intent())
+    reader = LogReader.open(case.url)
+    try:
+        audit = Audit(
+            ChainReader(case.city.rpc, case.city.contracts),
+            chain_id=CHAIN_ID,
+            contracts=case.city.contracts,
+            log=reader,
+            origin=ORIGIN,
+        )
+        before, went_on = reader.size(), False
+        for step in audit.run():
+            assert not isinstance(step, Finding), str(step)
+            if step.stage == "chain" and not went_on:
+                went_on = True
+                case.append(case.outcome(in_work))
+                case.city.enrol("late comer", "housing head", Role.OPERATOR)
+                case.released()
+                case.anchor()
+        assert (step.stage, step.done) == ("log", before)
+        assert went_on
+        assert reader.size() == before + 3
+    finally:
+        reader.close()
+        case.log.close()
+        assert case.city.rpc.call("evm_revert", snapshot) is True
+    # The chain went back: what rests on its lost block is named.
+    assert {one.code for one in _audit(honest, case.url)} == {"BLOCK_INVALID"}
 
 
 def _tampered(case: Case, directory: Path, *statements: str) -> str:
