@@ -5,6 +5,7 @@ import time
 import pytest
 from ledger_city import (
     AUTHORITY,
+    ORIGIN,
     City,
     calendar_values,
     entry_document,
@@ -98,6 +99,21 @@ def share(city: City) -> None:
         "node": "node-1",
     }
     interface = do("InterfaceRegistered", [operator], registered)
+    city.enrol("gateway", Role.GATEWAY, "authority head")
+    city.run()
+    gateway = key("gateway")
+    registered_log: dict[str, Value] = {
+        "gateway_key": gateway.public_key.key_id,
+        "origin": ORIGIN,
+    }
+    log = do("LogRegistered", [AUTHORITY[0], gateway], registered_log)
+    tested: dict[str, Value] = {
+        "document": sm3(interface_text),
+        "test_result": 1,
+        "log": log,
+        "report": sm3(b"report"),
+    }
+    do("InterfaceTested", [gateway], tested, interface)
     do("InterfaceOnline", [officer], {"document": sm3(interface_text)}, interface)
     now = int(time.time())
     term: dict[str, Value] = {"valid_from": now, "valid_until": now + 99_999, "quota": 9}

@@ -74,7 +74,8 @@ def put(
         connection.execute(
             insert(table.Entry).values(
                 id=entry_id, department=department, state="PUBLISHED", current=number,
-                pending=None, revision=1, block_number=1, position=position,
+                pending=None, revision=1, block_number=1, position=position, change_day=0,
+                extended_day=0,
             )
         )  # fmt: skip
     else:
@@ -85,7 +86,9 @@ def put(
         insert(table.EntryVersion).values(
             entry=entry_id, number=number, items=1, sensitive=0, document=digest,
             secrecy_assessment=digest, privacy_assessment=digest, basis=bytes(32), act_id=digest,
-            block_number=1, **{**WORDS, **(words or {})},
+            block_number=1, grading=1, submitted_day=1, published_day=1, returned_day=0,
+            returned_reason=bytes(32), change_day=0, extended_day=0,
+            **{**WORDS, **(words or {})},
         )
     )  # fmt: skip
     if known:
