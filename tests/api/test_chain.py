@@ -257,7 +257,7 @@ def story(running: Running) -> Story:
         (gateway,),
         s.ids["interface"],
         document=sm3(INTERFACE),
-        result=1,
+        test_result=1,
         log=bytes.fromhex(s.ids["log"]),
         report=sm3(b"report"),
     )
