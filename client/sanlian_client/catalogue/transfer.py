@@ -31,11 +31,13 @@ class Known:
         id: its id.
         documents: documents of its versions, the oldest first.
         words: words of the newest version.
+        grading: grading of the newest version; no column of a file changes it.
     """
 
     id: bytes
     documents: Sequence[EntryDocument]
     words: Mapping[str, int]
+    grading: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ def known_entries(platform: Platform, department: str) -> dict[str, Known]:
                 bytes.fromhex(detail["id"]),
                 documents,
                 {name: int(newest[name]) for name in WORD_CHOICES},
+                int(newest["grading"]),
             )
     return found
 
@@ -163,6 +166,7 @@ def draft_entries(
             privacy_assessment=privacy_assessment,
             entry=ZERO_ID if old is None else old.id,
             nonce=nonce,
+            grading=1 if old is None else old.grading,
             **entry.words,
         )
         nonce += 1
