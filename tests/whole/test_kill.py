@@ -41,15 +41,15 @@ def _records(instance: Instance) -> list[dict[str, object]]:
 
 
 def _require_calls_recorded(instance: Instance) -> None:
-    """No request that reached a provider is without a record."""
-    intents = {r["seq"] for r in _records(instance) if r["event"] == "intent"}
+    """No call that reached a provider, for a request or a test, is without a record."""
+    called = {r["seq"] for r in _records(instance) if r["event"] in ("intent", "test")}
     for database in (instance.home / "providers").glob("*.db"):
         connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
         try:
             used = connection.execute("SELECT receipt FROM intents").fetchall()
         finally:
             connection.close()
-        assert {json.loads(receipt)["index"] for (receipt,) in used} <= intents
+        assert {json.loads(receipt)["index"] for (receipt,) in used} <= called
 
 
 def _require_ends(instance: Instance) -> None:
