@@ -103,12 +103,15 @@ class SharingMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.snapshot = self.city.rpc.call("evm_snapshot")
+        # One second a block: the wall clock must not decide what a repeated run may draw.
+        self.city.rpc.call("anvil_setBlockTimestampInterval", 1)
         self.run = City(self.city.rpc, self.city.contracts, self.city.sender)
         self.run.ids.update(self.city.ids)
         self.store = copy.deepcopy(self.base)
 
     def teardown(self) -> None:
         """Undo what this run did to the chain."""
+        assert self.city.rpc.call("anvil_removeBlockTimestampInterval") is True
         assert self.city.rpc.call("evm_revert", self.snapshot) is True
 
     def values_of(self, act_type: ActType, target: bytes, draw: st.DataObject) -> dict[str, Any]:
