@@ -118,6 +118,8 @@ class City:
         self.sent: list[tuple[SignedAct, Outcome]] = []
         #: Names of the keys that signed, in the order of their first signature.
         self.signers: dict[str, None] = {}
+        #: Hash of the newest block when `build` ended.
+        self.head = ""
 
     # reading
 
@@ -441,6 +443,7 @@ class City:
         self.do(
             "RequestAgreed", ("civil affairs officer",), ids["grant"], **self.agreed_values("grant")
         )
+        self.head = self.rpc.call("eth_getBlockByNumber", "latest", NO_BODIES)["hash"]
 
     # checkpoints
 

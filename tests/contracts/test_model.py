@@ -1,33 +1,20 @@
 """Random acts: the contracts and protocol.model accept and refuse the same."""
 
-import copy
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crypto.errors import ProtocolError
 from protocol.acts import ZERO_ID, SignedAct
 from protocol.calendar import day_at, plain_weekdays
 from protocol.description import ACT_TYPES, ActType, Field
 from protocol.model import (
-    Entry,
-    KeyState,
     MemoryStore,
     apply_act,
     apply_genesis,
-    effective_items,
     find_source,
     is_claim_live,
-    is_fresh,
-    is_grant_live,
-    is_interface_live,
-    is_review_late,
-    is_update_late,
-    review_due,
-    state_of,
-    update_due,
 )
 from tests.contracts.city import (
     AUTHORITY,
@@ -37,11 +24,12 @@ from tests.contracts.city import (
     ELEMENT,
     ORIGIN,
     City,
-    Refused,
     digest,
     key,
     key_words,
 )
+from tests.contracts.integrity import verify_clocks, verify_integrity, verify_keys
+from tests.contracts.machine import twins
 
 STEPS = 12
 PEOPLE = (
@@ -187,54 +175,16 @@ def draw_act(draw: st.DataObject, city: City, ids: list[bytes]) -> SignedAct:
 )
 @given(draw=st.data())
 def test_random_acts(built: City, replayed: MemoryStore, draw: st.DataObject) -> None:
-    snapshot = built.rpc.call("evm_snapshot")
-    city = City(built.rpc, built.contracts, built.sender)
-    city.ids.update(built.ids)
-    store = copy.deepcopy(replayed)
-    ids = [digest("nothing"), city.ids["housing"]]
-    try:
+    with twins(built, replayed) as both:
+        city, store = both.city, both.store
+        ids = [digest("nothing"), city.ids["housing"]]
         for _ in range(STEPS):
             if draw.draw(st.integers(0, 9)) == 0:
-                city.rpc.call(
-                    "evm_increaseTime", draw.draw(st.sampled_from((120, DELAY_S, 200_000)))
-                )
-                city.rpc.call("evm_mine")
-            signed = draw_act(draw, city, ids)
-            before = city.now()
-            code, result = "", None
-            try:
-                outcome = city.record(signed)
-                before = outcome.block_time
-                result = (outcome.event.values["target"], outcome.event.values["revision"])
-                ids.append(result[0])
-            except Refused as refused:
-                code = refused.code
-            # The contract alone counts the authority's keys, before it reads the reason.
-            counted = code == "AUTHORITY_KEY_PROTECTED"
-            found, applied = "", None
-            try:
-                done = apply_act(
-                    copy.deepcopy(store) if counted else store,
-                    signed,
-                    chain_id=CHAIN_ID,
-                    contracts=city.contracts,
-                    block_number=1,
-                    block_time=before,
-                )
-                applied = (done.target, done.revision)
-            except ProtocolError as error:
-                found = error.code
-            if counted and found in ("", "VALUE_INVALID"):
-                continue
-            assert (found, applied) == (code, result), applied_name(signed)
-        for id_ in {city.ids["filed"], city.ids["grant"], *store.requests}:
-            now = city.now()
-            live = is_grant_live(store, id_, now)
-            assert city.read("Requests", "isLive", id_, now) == (live,)
-            if live:
-                assert city.read("Requests", "effectiveItems", id_) == (
-                    effective_items(store, id_),
-                )
+                both.pass_time(draw.draw(st.sampled_from((120, DELAY_S, 200_000))))
+            done = both.record(draw_act(draw, city, ids))
+            if done is not None:
+                ids.append(done.target)
+        verify_integrity(city, store)
         for entry in store.entries.values():
             verify_clocks(city, store, entry)
         for claim in store.claims.values():
@@ -242,47 +192,4 @@ def test_random_acts(built: City, replayed: MemoryStore, draw: st.DataObject) ->
             source = find_source(store, claim.element)
             expected = (ZERO_ID, ZERO_ID) if source is None else (source.department, source.id)
             assert city.read("Elements", "sourceOf", claim.element) == expected
-        for id_, one in store.keys.items():
-            person = store.find_person(one.person)
-            assert person is not None
-            at_s = city.now()
-            call = city.read("Registry", "keyRecord", id_)[0]
-            assert call[5] == list(KeyState).index(state_of(one, person, at_s)) + 1
-        authority = store.find_authority()
-        assert authority is not None
-        for name, count in (
-            ("threshold", authority.threshold),
-            ("authorityPersons", authority.persons),
-            ("activeAuthorityKeys", authority.active_keys),
-        ):
-            assert city.read("Registry", name) == (count,)
-        assert authority.threshold <= authority.active_keys
-        for id_ in store.interfaces:
-            view = city.read("Interfaces", "interfaceView", id_)[0]
-            assert view[4] == is_interface_live(store, id_)
-    finally:
-        assert built.rpc.call("evm_revert", snapshot) is True
-
-
-def verify_clocks(city: City, store: MemoryStore, entry: Entry) -> None:
-    """Compare the clocks of an entry on chain with those of the model."""
-    today = day_at(city.now())
-    due = (review_due(store, entry) or 0, update_due(store, entry) or 0)
-    found = (
-        *city.read("Entries", "reviewDue", entry.id),
-        *city.read("Entries", "updateDue", entry.id),
-    )
-    assert found == due
-    late = (is_review_late(store, entry, today), is_update_late(store, entry, today))
-    assert late == (
-        *city.read("Entries", "isReviewLate", entry.id),
-        *city.read("Entries", "isUpdateLate", entry.id),
-    )
-    fresh = is_fresh(store, entry.id, today)
-    assert city.read("Refreshes", "isFresh", entry.id) == (fresh,)
-
-
-def applied_name(signed: SignedAct) -> str:
-    """Return the name of an act's type, for a failure's message."""
-    code = int.from_bytes(signed.data[52:56], "big")
-    return next(a.name for a in ACT_TYPES if a.code == code)
+        verify_keys(city, store)

@@ -5,17 +5,15 @@ chains holds: no access outside a live grant, no grant without a live interface,
 within the interface's and the entry's.
 """
 
-import copy
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, rule
 
 from crypto.errors import LedgerError, ProtocolError
 from ledger.chain.artifacts import decode_revert
-from protocol.acts import ZERO_ID, SignedAct
+from protocol.acts import ZERO_ID
 from protocol.calendar import day_at
 from protocol.description import ACT_TYPES, BY_NAME, ActType
 from protocol.model import (
@@ -23,17 +21,17 @@ from protocol.model import (
     MemoryStore,
     PublishedYears,
     RequestState,
-    apply_act,
     effective_items,
     grant_problem,
-    is_entry_live,
     is_grant_live,
     is_interface_live,
 )
 from protocol.model.requests import IN_FORCE
 from protocol.model.sharing_clocks import answer_due, lateness, provide_due
 from protocol.model.third_party_rules import is_consent_live, passed_items
-from tests.contracts.city import AUTHORITY, CHAIN_ID, City, Refused, digest, key
+from tests.contracts.city import AUTHORITY, City, digest, key
+from tests.contracts.integrity import verify_integrity
+from tests.contracts.machine import DAY_S, Machine, run_machine
 from tests.contracts.test_model import replayed as replayed  # noqa: PLC0414 - a fixture, shared
 
 SHARING = tuple(a for a in ACT_TYPES if a.code >> 12 == 3)
@@ -65,7 +63,6 @@ NEXT: dict[RequestState, tuple[str, ...]] = {
     RequestState.SUSPENDED: ("GrantResumed", "GrantRevoked", "UseReported"),
     RequestState.REVOKED: ("DataDisposed", "UseReported"),
 }
-DAY_S = 86_400
 PEOPLE = (
     *AUTHORITY[:2],
     *(
@@ -92,31 +89,12 @@ def signers_of(act_type: ActType) -> list[str]:
     return names
 
 
-class SharingMachine(RuleBasedStateMachine):
+class SharingMachine(Machine):
     """Contracts and model side by side."""
-
-    city: City
-    base: MemoryStore
-    #: (act type, code) of all acts of all runs; the code is empty for those that were recorded.
-    seen: dict[tuple[str, str], int]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.snapshot = self.city.rpc.call("evm_snapshot")
-        # One second a block: the wall clock must not decide what a repeated run may draw.
-        self.city.rpc.call("anvil_setBlockTimestampInterval", 1)
-        self.run = City(self.city.rpc, self.city.contracts, self.city.sender)
-        self.run.ids.update(self.city.ids)
-        self.store = copy.deepcopy(self.base)
-
-    def teardown(self) -> None:
-        """Undo what this run did to the chain."""
-        assert self.city.rpc.call("anvil_removeBlockTimestampInterval") is True
-        assert self.city.rpc.call("evm_revert", self.snapshot) is True
 
     def values_of(self, act_type: ActType, target: bytes, draw: st.DataObject) -> dict[str, Any]:
         """Return words that are mostly legal, with at most one spoilt."""
-        city, now = self.run, self.run.now()
+        city, now = self.city, self.city.now()
         asked = {"RequestFiled", "RequestSupplemented"}
         usual: dict[str, Any] = {
             "cause": 4 if "housing" in self.actor else 1,
@@ -180,7 +158,7 @@ class SharingMachine(RuleBasedStateMachine):
 
     def target_of(self, act_type: ActType, draw: st.DataObject) -> bytes:
         """Return what the act is about."""
-        city = self.run
+        city = self.city
         if act_type.name == "EntrySubmitted":
             return city.ids["entry"]
         if act_type.creates:
@@ -221,51 +199,21 @@ class SharingMachine(RuleBasedStateMachine):
         self.actor = signers[0]
         if target is None or act_type.creates:
             target = self.target_of(act_type, draw)
-        signed = self.run.sign(
+        signed = self.city.sign(
             act_type.name, signers, target, **self.values_of(act_type, target, draw)
         )
-        self.record(signed, act_type)
-
-    def record(self, signed: SignedAct, act_type: ActType) -> None:
-        """Give an act to contract and model."""
-        told: tuple[str, Any] = ("", None)
-        at_s = self.run.now()
-        try:
-            outcome = self.run.record(signed)
-            at_s = outcome.block_time
-            told = ("", (outcome.event.values["target"], outcome.event.values["revision"]))
-        except Refused as refused:
-            told = (refused.code, refused.details.get("field"))
-        found: tuple[str, Any]
-        try:
-            done = apply_act(
-                self.store,
-                signed,
-                chain_id=CHAIN_ID,
-                contracts=self.run.contracts,
-                block_number=1,
-                block_time=at_s,
-            )
-            found = ("", (done.target, done.revision))
-        except ProtocolError as error:
-            found = (error.code, error.details.get("field"))
-        assert found == told, act_type.name
-        place = (act_type.name, found[0])
-        self.seen[place] = self.seen.get(place, 0) + 1
+        self.twins.record(signed)
 
     @rule(days=st.integers(1, 12))
     def time_passes(self, days: int) -> None:
         """Days go by; years beyond the published ones are reached too."""
-        self.run.rpc.call("evm_setNextBlockTimestamp", self.run.now() + days * DAY_S)
-        self.run.rpc.call("evm_mine")
+        self.twins.pass_time(days * DAY_S)
 
     @invariant()
     def contracts_and_model_agree(self) -> None:
         """Liveness, items and clocks are the same in both."""
-        city, store, now = self.run, self.store, self.run.now()
+        city, store, now = self.city, self.store, self.city.now()
         for id_ in self.store.requests:
-            assert city.read("Requests", "isLive", id_, now) == (is_grant_live(store, id_, now),)
-            assert city.read("Requests", "effectiveItems", id_) == (effective_items(store, id_),)
             self.clocks_agree(id_, day_at(now))
         for id_ in store.consents:
             live = city.read("ThirdParties", "isLive", id_, now)
@@ -283,8 +231,8 @@ class SharingMachine(RuleBasedStateMachine):
         except ProtocolError as error:
             wanted = error.code
         try:
-            views = (self.run.read("Requests", v, id_)[0] for v in ("answerDue", "provideDue"))
-            found: Any = (*views, *self.run.read("Requests", "isLate", id_, day))
+            views = (self.city.read("Requests", v, id_)[0] for v in ("answerDue", "provideDue"))
+            found: Any = (*views, *self.city.read("Requests", "isLate", id_, day))
         except LedgerError as error:
             data = bytes.fromhex(str(error.details["data"])[2:])
             found = (decode_revert(data) or ("?",))[0]
@@ -293,10 +241,8 @@ class SharingMachine(RuleBasedStateMachine):
     @invariant()
     def the_chains_hold_together(self) -> None:
         """What docs/protocol.md promises across the three chains."""
-        store, now = self.store, self.run.now()
-        for interface in store.interfaces.values():
-            if is_interface_live(store, interface.id):
-                assert is_entry_live(store, interface.entry)
+        store, now = self.store, self.city.now()
+        verify_integrity(self.city, store)
         for consent in store.consents.values():
             passed = passed_items(store, consent.id)
             assert passed & ~effective_items(store, consent.grant) == 0
@@ -340,28 +286,8 @@ class SharingMachine(RuleBasedStateMachine):
                 assert served
 
 
-def run_machine(
-    city: City, store: MemoryStore, *, examples: int, steps: int
-) -> dict[tuple[str, str], int]:
-    """Run the machine on a city and the model's state of it; return what it saw."""
-    seen: dict[tuple[str, str], int] = {}
-    machine = type("Machine", (SharingMachine,), {"city": city, "base": store, "seen": seen})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            derandomize=True,
-            deadline=None,
-            phases=(Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-    return seen
-
-
 def test_random_sharing(built: City, replayed: MemoryStore) -> None:
-    seen = run_machine(built, replayed, examples=15, steps=25)
+    seen = run_machine(SharingMachine, built, replayed, examples=15, steps=25)
     recorded = {name for name, code in seen if not code}
     assert len({a.name for a in SHARING} & recorded) * 2 > len(SHARING)
     assert len({code for _, code in seen}) > 7
@@ -370,5 +296,5 @@ def test_random_sharing(built: City, replayed: MemoryStore) -> None:
 @pytest.mark.full
 @pytest.mark.timeout(3000)
 def test_much_random_sharing(built: City, replayed: MemoryStore) -> None:
-    seen = run_machine(built, replayed, examples=150, steps=60)
+    seen = run_machine(SharingMachine, built, replayed, examples=150, steps=60)
     assert {a.name for a in SHARING} <= {name for name, code in seen if not code}
