@@ -1,7 +1,9 @@
-"""What always holds. First the integrity across the chains that docs/protocol.md promises, read from the contracts.
+"""What always holds, read from the contracts.
 
-No interface without a current published entry, interface items within the entry's, no grant without
-a live interface, granted items within the interface's, one source department per data element. Then what contracts and model both say of keys and clocks.
+The integrity across the chains that docs/protocol.md promises: no interface without a current
+published entry, interface items within the entry's, no grant without a live interface, granted
+items within the interface's, one source department per data element. And that contracts and model
+say the same of keys and clocks.
 """
 
 from protocol.calendar import day_at
