@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger.db.engine import make_engine
+from ledger.log.reader import LogReader
 from ledger.rebuild import find_differences
 from tests.whole.instance import Instance, sanlian, wait_until
 
@@ -134,6 +135,9 @@ def test_deleted_tail_of_the_log_stops_the_gateway(
     instance.start()
     assert instance.interrupt() == 0
     rolled_back = copies(instance)
+    reader = LogReader.open(f"sqlite:///{rolled_back.home / 'logs' / 'gateway.db'}")
+    size = reader.size()
+    reader.close()
     instance.start()
     instance.ask(3)
     with instance.platform() as platform:
@@ -141,7 +145,7 @@ def test_deleted_tail_of_the_log_stops_the_gateway(
         def is_anchored() -> bool:
             (log,) = platform.read_all("logs")
             anchor = log["anchor"]
-            return anchor is not None and int(anchor["size"]) >= 6
+            return anchor is not None and int(anchor["size"]) > size
 
         wait_until(is_anchored)
     assert instance.interrupt() == 0
