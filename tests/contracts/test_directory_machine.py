@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 from protocol.acts import ZERO_ID
 from protocol.calendar import day_at
 from protocol.model import (
+    ClaimState,
     Entry,
     EntryState,
     Interface,
@@ -150,7 +151,9 @@ class Walk(Machine):
 
     @rule(at=index, item=st.integers(0, 4), element=st.sampled_from(ELEMENTS))
     def claim(self, at: int, item: int, element: bytes) -> None:
-        entry = self.entry(at, is_published)
+        self.claim_in(self.entry(at, is_published), item, element)
+
+    def claim_in(self, entry: bytes, item: int, element: bytes) -> None:
         owner = self.owner(self.store.find_entry(entry))
         signers = (f"{owner} operator", f"{owner} head")
         words = {"entry": entry, "element": element, "item": item}
@@ -164,7 +167,7 @@ class Walk(Machine):
 
     @rule(at=index, named=side)
     def decide(self, at: int, named: str) -> None:
-        conflicts = [c.id for c in self.store.claims.values() if c.state == "CONFLICT"]
+        conflicts = [c.id for c in self.store.claims.values() if c.state is ClaimState.CONFLICT]
         claim = self.pick(conflicts or list(self.store.claims), at)
         words = {"source_department": self.city.ids[named], "reason": REASON}
         self.do("ConflictDecided", ("authority 1",), claim, **words)
@@ -198,6 +201,33 @@ class Walk(Machine):
         owner = self.owner(self.store.find_interface(interface))
         document = self.waiting(interface)
         self.do("InterfaceOnline", (f"{owner} officer",), interface, document=document)
+
+    @rule(at=index)
+    def forward(self, at: int) -> None:
+        """An interface goes on to its next state."""
+        pending = [one.pending for one in self.store.interfaces.values() if one.pending is not None]
+        if any(one.test_result == 1 for one in pending):
+            self.online(at)
+        elif pending:
+            self.have_tested(at, 1)
+        else:
+            self.register(at, 0b0011, again=bool(at % 2))
+
+    @rule(at=index, item=st.integers(0, 1))
+    def contest(self, at: int, item: int) -> None:
+        """A department claims what another one holds; the authority decides."""
+        if any(claim.state is ClaimState.CONFLICT for claim in self.store.claims.values()):
+            self.decide(at, DEPARTMENTS[at % 2])
+            return
+        held = [c for c in self.store.claims.values() if c.state is ClaimState.SOURCE]
+        if held:
+            claim = held[-1 - at % len(held)]
+            rivals = [
+                one.id
+                for one in self.store.entries.values()
+                if is_published(one) and one.department != claim.department
+            ]
+            self.claim_in(self.pick(rivals, at), item, claim.element)
 
     def waiting(self, interface: bytes) -> bytes:
         found = self.store.find_interface(interface)

@@ -17,6 +17,7 @@ from protocol.acts import ZERO_ID
 from protocol.calendar import day_at
 from protocol.description import ACT_TYPES, BY_NAME, ActType
 from protocol.model import (
+    CorrectionState,
     DisputeState,
     MemoryStore,
     PublishedYears,
@@ -45,6 +46,13 @@ OUTSIDE = (
     "InterfaceResumed",
     "EntryRetired",
 )
+#: Where a step's act comes from, as often as they stand here.
+KINDS = (
+    *(4 * ("next",)),
+    *(3 * ("matter",)),
+    *(2 * ("after",)),
+    *("any", "file", "outside", "time"),
+)
 #: What follows on a request: its disputes, corrections and third parties.
 AFTER = tuple(a.name for a in SHARING if a.contract != "Requests")
 #: What may happen next to a request; other acts are tried too.
@@ -63,6 +71,15 @@ NEXT: dict[RequestState, tuple[str, ...]] = {
     RequestState.SUSPENDED: ("GrantResumed", "GrantRevoked", "UseReported"),
     RequestState.REVOKED: ("DataDisposed", "UseReported"),
 }
+#: What may happen next to what follows on a request.
+NEXT_AFTER: dict[str, tuple[str, ...]] = {
+    DisputeState.NEGOTIATION: ("DisputeEscalated", "DisputeEscalated", "DisputeSettled"),
+    DisputeState.AUTHORITY: ("DisputeMediated", "DisputeMediated", "DisputeSettled"),
+    DisputeState.GOVERNMENT: ("DisputeDecided", "DisputeDecided", "DisputeSettled"),
+    CorrectionState.FILED: ("CorrectionVerified",),
+    CorrectionState.VERIFIED: ("CorrectionClosed",),
+}
+DISPUTED = (RequestState.REFUSED, RequestState.SUSPENDED, RequestState.REVOKED)
 PEOPLE = (
     *AUTHORITY[:2],
     *(
@@ -109,7 +126,7 @@ class SharingMachine(Machine):
             "quota": 10,
             "grant": city.ids["grant"],
             "subject": city.ids[draw.draw(st.sampled_from(("grant", "entry")))],
-            "request": draw.draw(st.sampled_from(sorted(self.store.requests))),
+            "request": draw.draw(st.sampled_from(self.disputable())),
             "superior": ZERO_ID,
             "requester_steps": 1,
             "provider_steps": 1,
@@ -156,6 +173,31 @@ class SharingMachine(Machine):
         request = self.store.requests.get(target)
         return request.reported_day if request is not None else 0
 
+    def disputable(self) -> list[bytes]:
+        """Return the requests that a dispute may be about; all while there is none."""
+        requests = self.store.requests
+        return [i for i, one in requests.items() if one.state in DISPUTED] or list(requests)
+
+    def open_matters(self) -> dict[bytes, tuple[str, ...]]:
+        """Return the disputes, corrections and consents that are open, and what may come next."""
+        store = self.store
+        matters = {
+            one.id: NEXT_AFTER[one.state]
+            for one in store.disputes.values()
+            if one.state in NEXT_AFTER
+        }
+        matters |= {
+            one.id: NEXT_AFTER[one.state]
+            for one in store.corrections.values()
+            if one.state in NEXT_AFTER
+        }
+        live = (
+            one
+            for one in store.consents.values()
+            if is_consent_live(store, one.id, self.city.now())
+        )
+        return matters | {one.id: ("ThirdPartyRevoked",) for one in live}
+
     def target_of(self, act_type: ActType, draw: st.DataObject) -> bytes:
         """Return what the act is about."""
         city = self.city
@@ -175,16 +217,24 @@ class SharingMachine(Machine):
 
     @rule(draw=st.data())
     def an_act(self, draw: st.DataObject) -> None:
-        """Somebody signs something, mostly those who may."""
-        kind = draw.draw(st.integers(0, 11))
+        """Somebody signs something, mostly those who may; or days go by."""
+        kind = draw.draw(st.sampled_from(KINDS))
+        if kind == "time":  # years beyond the published ones are reached too
+            self.twins.pass_time(draw.draw(st.integers(1, 12)) * DAY_S)
+            return
         target: bytes | None = None
-        if kind == 11:
+        matters = self.open_matters()
+        names: tuple[str, ...]
+        if kind == "outside":
             names = OUTSIDE
-        elif kind > 8:
+        elif kind == "any":
             names = tuple(a.name for a in SHARING)
-        elif kind == 8:
+        elif kind == "matter" and matters:
+            target = draw.draw(st.sampled_from(list(matters)))
+            names = matters[target]
+        elif kind == "file":
             names = ("RequestFiled",)
-        elif kind > 5:
+        elif kind in ("after", "matter"):
             names = AFTER
         else:
             target = draw.draw(st.sampled_from(sorted(self.store.requests)))
@@ -203,11 +253,6 @@ class SharingMachine(Machine):
             act_type.name, signers, target, **self.values_of(act_type, target, draw)
         )
         self.twins.record(signed)
-
-    @rule(days=st.integers(1, 12))
-    def time_passes(self, days: int) -> None:
-        """Days go by; years beyond the published ones are reached too."""
-        self.twins.pass_time(days * DAY_S)
 
     @invariant()
     def contracts_and_model_agree(self) -> None:
