@@ -9,7 +9,7 @@ HOME_DIR ?= .sanlian
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test test-full lint bench fmt abi docs clean
+.PHONY: help setup run demo test test-full lint lint-python lint-contracts bench fmt abi docs clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,12 +40,17 @@ demo: setup ## the whole story in under a minute, on an instance of its own
 	@exec $(BIN)/python -m example_city demo
 
 lint: setup ## style, types, layers, contracts, freshness of generated files
+	@$(MAKE) --no-print-directory --output-sync=target --jobs=2 lint-python lint-contracts
+
+lint-contracts:
+	npm run --silent lint
+	npm run --silent abi:check
+
+lint-python:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	npm run --silent lint
-	npm run --silent abi:check
 	$(BIN)/python scripts/act_types.py --check
 	$(BIN)/python scripts/error_codes.py --check
 	$(BIN)/python scripts/sm3_solidity.py --check

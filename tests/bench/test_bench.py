@@ -30,6 +30,17 @@ EXPECTED = {
         "openzeppelin_p256_gas",
         *(f"gas_act_{act_type.name}" for act_type in ACT_TYPES),
     },
+    "engine": {
+        "acts_per_second",
+        "anchors_per_second",
+        *(
+            f"{kind}_{way}_{blocks}_{unit}"
+            for kind, unit in (("start", "s"), ("memory", "mb"))
+            for way in ("replay", "snapshot")
+            for blocks in (1_000, 10_000)
+        ),
+        *(f"gas_act_{act_type.name}" for act_type in ACT_TYPES),
+    },
     "sm2": {
         "verify_1t_per_s",
         "verify_1t_ratio_openssl",
