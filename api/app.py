@@ -18,6 +18,7 @@ _TAGS: Final = [
     {"name": "directory", "description": "目录链 / directory chain: entries"},
     {"name": "interfaces", "description": "接口链 / interface chain"},
     {"name": "sharing", "description": "共享链 / sharing chain: requests and grants"},
+    {"name": "performance", "description": "部门绩效 / performance of departments"},
     {"name": "logs", "description": "访问日志与锚定 / access logs and their anchors"},
     {"name": "blocks", "description": "区块与见证 / blocks and witnesses"},
     {"name": "documents", "description": "公开文件 / public documents by digest"},

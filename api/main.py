@@ -14,6 +14,7 @@ from api.app import create_app
 from api.server import server_config
 from api.services import Services
 from crypto.errors import LedgerError, SanlianError
+from ledger.audit.performance import Reports
 from ledger.chain.anchorer import Anchorer
 from ledger.chain.indexer import Indexer
 from ledger.chain.relay import Relay
@@ -65,6 +66,7 @@ def run(settings: Settings) -> None:
             engine=engine,
             deployment=deployment,
             outbox=Outbox(engine, deployment, platform_key),
+            reports=Reports(rpc, deployment),
             worker_states=lambda: [worker.state() for worker in workers],
             on_accepted=relay.wake,
             head_max_age_s=settings.head_max_age_s,

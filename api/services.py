@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine
 
 from api.rate import RateLimit
+from ledger.audit.performance import Reports
 from ledger.chain.worker import WorkerState
 from ledger.db.engine import read_transaction
 from ledger.outbox.service import Outbox
@@ -35,6 +36,7 @@ class Services:
         engine: the ledger's database, upgraded.
         deployment: contracts and keys.
         outbox: the way in for acts.
+        reports: reports on the departments' performance.
         worker_states: states of the threads in this process; all of them should run.
         on_accepted: called after an act was accepted, to send it without waiting.
         head_max_age_s: the service is unwell when the chain was not seen for so long.
@@ -44,6 +46,7 @@ class Services:
     engine: Engine
     deployment: Deployment
     outbox: Outbox
+    reports: Reports
     worker_states: Callable[[], Sequence[WorkerState]] = _no_workers
     on_accepted: Callable[[], None] = lambda: None
     head_max_age_s: int = 60

@@ -20,6 +20,7 @@ from api.routes import (
     keys,
     logs,
     pages,
+    performance,
     persons,
     refreshes,
     requests,
@@ -48,6 +49,7 @@ ROUTERS = tuple(
         blocks,
         cosignatures,
         documents,
+        performance,
         health,
         pages,
     )

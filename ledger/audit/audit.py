@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from crypto.errors import SanlianError
 from crypto.merkle import Frontier, leaf_hash, verify_inclusion
-from crypto.sm3 import sm3
 from ledger.audit.chain import BlockData, ChainReader, LocatedEvent
 from protocol.checkpoint import verify_checkpoint
+from protocol.documents.pieces import Pieces
 from protocol.ethereum import AnchorEvent, PieceEvent
 from protocol.evidence.chain import apply_event
 from protocol.evidence.decision import (
@@ -27,7 +27,6 @@ from protocol.httpsig import SignedRequest
 from protocol.model import Log, MemoryStore
 from protocol.records import parse_record
 
-MAX_PIECES = 8
 PROGRESS_EVERY = 500
 
 
@@ -112,7 +111,7 @@ class Audit:
         self._events: list[tuple[LocatedEvent, int]] = []
         self._hashes: dict[int, str] = {}
         self._anchors: list[AnchorEvent] = []
-        self._pieces: dict[bytes, dict[int, dict[int, bytes]]] = {}
+        self._documents = Pieces()
         self._replayed, self._replayed_to, self._position = MemoryStore(), 0, 0
         self.findings = 0
 
@@ -170,8 +169,7 @@ class Audit:
         for located in events:
             event = located.event
             if isinstance(event, PieceEvent):
-                counts = self._pieces.setdefault(event.digest, {})
-                counts.setdefault(event.count, {}).setdefault(event.index, event.piece)
+                self._documents.add(event)
                 continue
             try:
                 self._apply(self._store, located, block.header.timestamp)
@@ -205,17 +203,10 @@ class Audit:
             if interface.current is not None:
                 needed[interface.current.document] = f"interface {interface.id.hex()}"
         for digest, place in needed.items():
-            if not self._is_supplied(digest):
+            if self._documents.find(digest) is None:
                 yield Finding(
                     place, f"its document {digest.hex()} is missing on chain", "DOCUMENT_MISSING"
                 )
-
-    def _is_supplied(self, digest: bytes) -> bool:
-        for count, pieces in self._pieces.get(digest, {}).items():
-            whole = 0 < count <= MAX_PIECES and all(index in pieces for index in range(count))
-            if whole and sm3(b"".join(pieces[index] for index in range(count))) == digest:
-                return True
-        return False
 
     # --- the access log ------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from ledger.outbox.documents import describe, keep_document
 from protocol.deployment import Deployment
 from protocol.description import BY_NAME
 from protocol.documents import MAX_DOCUMENT_SIZE
+from protocol.documents.pieces import MAX_PIECES
 from protocol.ethereum import (
     GENESIS_TOPIC,
     ActEvent,
@@ -44,7 +45,6 @@ MAX_LOG_BLOCKS = 10_000
 LOGS_PER_TRANSACTION = 200
 #: `polled_at` is written at most so often: every write is synced to disk.
 POLLED_EVERY_S = 1
-MAX_PIECES = 8
 _HEAD_ID = 1
 _WITHOUT_TRANSACTIONS = False
 

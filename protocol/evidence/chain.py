@@ -166,8 +166,19 @@ def apply_event(
     block_number: int,
     block_time: int,
     check_nonce: bool,
+    verify_signatures: bool = True,
 ) -> Applied | None:
     """Replay one event, with every signature and rule.
+
+    Args:
+        store: the state before it.
+        event: the event.
+        trust_chain_id: id of the chain.
+        contracts: 20-byte address of each contract by name.
+        block_number: block that holds it.
+        block_time: time of that block, unix seconds.
+        check_nonce: False where acts of the actor may be left out.
+        verify_signatures: False where the chain that holds the event is trusted.
 
     Returns:
         What an act did; None for other events.
@@ -196,6 +207,7 @@ def apply_event(
                 event.signature,
                 block_number=block_number,
                 block_time=block_time,
+                verify_signature=verify_signatures,
             )
         case ActEvent():
             applied = apply_act(
@@ -206,6 +218,7 @@ def apply_event(
                 block_number=block_number,
                 block_time=block_time,
                 check_nonce=check_nonce,
+                verify_signatures=verify_signatures,
             )
             told = (event.name, event.act_id, event.target, event.revision)
             if told != (applied.act.type.name, applied.act_id, applied.target, applied.revision):

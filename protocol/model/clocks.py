@@ -6,7 +6,7 @@ The twin of the views of contracts/directory: whoever follows the chain gets the
 from protocol.calendar import due_day
 from protocol.deadlines import ENTRY_REVIEW, ENTRY_UPDATE, ENTRY_UPDATE_EXTENSION
 from protocol.model.decision import is_entry_live
-from protocol.model.entries import Entry
+from protocol.model.entries import Entry, EntryVersion
 from protocol.model.published_years import PublishedYears
 from protocol.model.store import Store
 
@@ -24,8 +24,18 @@ def review_due(store: Store, entry: Entry) -> int | None:
     """
     if entry.pending is None:
         return None
-    years = PublishedYears(store)
-    return due_day(years, entry.pending.submitted_day, ENTRY_REVIEW.working_days)
+    return version_review_due(store, entry.pending)
+
+
+def version_review_due(store: Store, version: EntryVersion) -> int:
+    """Return the last day for the authority's review of a version.
+
+    Raises:
+        ProtocolError: CALENDAR_UNKNOWN, with the year.
+
+    Standard: State Council Order 809 Art 17.
+    """
+    return due_day(PublishedYears(store), version.submitted_day, ENTRY_REVIEW.working_days)
 
 
 def is_review_late(store: Store, entry: Entry, day: int) -> bool:

@@ -17,6 +17,8 @@ from api.app import create_app
 from api.server import server_config
 from api.services import Services
 from crypto.sm2 import PrivateKey
+from ledger.audit.performance import Reports
+from ledger.chain.rpc import Rpc
 from ledger.db.engine import make_engine
 from ledger.db.migrate import upgrade
 from ledger.outbox.service import Outbox
@@ -69,7 +71,10 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         origin="test.example/log",
     )
     services = Services(
-        engine=engine, deployment=deployment, outbox=Outbox(engine, deployment, platform_key)
+        engine=engine,
+        deployment=deployment,
+        outbox=Outbox(engine, deployment, platform_key),
+        reports=Reports(Rpc("http://127.0.0.1:9"), deployment),  # no node answers there
     )
     yield Bench(services, engine, platform_key)
     engine.dispose()

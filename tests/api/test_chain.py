@@ -25,10 +25,11 @@ from crypto.sm3 import sm3
 from ledger.chain.artifacts import encode_call
 from ledger.chain.engines.embedded.anvil import find_anvil
 from ledger.chain.rpc import Rpc
+from ledger.cli import main as sanlian
 from ledger.settings import Settings
 from ledger.setup import Founders, initialise, load_key
 from protocol.acts import ActSignature, SignedAct
-from protocol.calendar import day_at
+from protocol.calendar import date_of, day_at
 from protocol.checkpoint import (
     Checkpoint,
     block_statement,
@@ -689,6 +690,43 @@ def test_the_authority_as_it_stands(story: Story) -> None:
     story.do("ThresholdSet", (*signers, "authority 3"), department, threshold=2)
     kinds = {kind: story.get(f"/v1/targets/{department}", kind=kind) for kind in ("person", "key")}
     assert {one["kind"] for one in kinds.values()} == {"person", "key"}
+
+
+def test_performance_is_the_same_from_the_api_and_from_the_chain(
+    running: Running, story: Story
+) -> None:
+    today = date_of(day_at(int(time.time()))).isoformat()
+    period = {"from": today, "until": today}
+    home = ("--home", str(running.settings.home), "--node", running.settings.resolved_node_url)
+    days = ("--from", today, "--until", today)
+
+    def both() -> tuple[bytes, bytes]:
+        answer = story.http.get("/v1/performance", params=period)
+        assert answer.status_code == 200, answer.text
+        told = CliRunner().invoke(sanlian, ["performance", *home, *days, "--json"])
+        assert told.exit_code == 0, told.output
+        return answer.content, told.output.strip().encode()
+
+    # A block may come between the two.
+    wait_until(lambda: len(set(both())) == 1)
+    report = story.http.get("/v1/performance", params=period).json()
+    provider = story.ids["civil affairs"]
+    (one,) = [x for x in report["departments"] if x["id"] == provider]
+    assert one["answers"]["in_time"] > 0
+    assert one["entries"]["published"] > 0
+    alone = story.http.get("/v1/performance", params={**period, "department": provider}).json()
+    assert alone["departments"] == [one]
+    text = CliRunner().invoke(sanlian, ["performance", *home, *days]).output
+    assert one["name"] in text
+    for changes, code in (
+        ({"until": "2199-01-01"}, "PERIOD_INVALID"),
+        ({"from": "2199-01-01", "until": "2199-01-01"}, "PERIOD_OPEN"),
+        ({"from": "2001-01-01", "until": "2001-01-01"}, "PERIOD_BEFORE_CHAIN"),
+        ({"from": "2026-02-30"}, "REQUEST_MALFORMED"),
+        ({"department": "ff" * 32}, "NOT_FOUND"),
+    ):
+        answer = story.http.get("/v1/performance", params={**period, **changes})
+        assert answer.json()["code"] == code, answer.text
 
 
 def test_search_and_counts(story: Story) -> None:

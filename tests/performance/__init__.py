@@ -1,0 +1,1 @@
+"""Performance of departments, computed from real contracts' events."""
