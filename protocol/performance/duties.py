@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from protocol.model import (
     Correction,
-    Entry,
-    EntryVersion,
     MemoryStore,
     PublishedYears,
     Request,
@@ -17,7 +15,7 @@ from protocol.model import (
 )
 from protocol.model.clocks import change_due, version_review_due
 from protocol.model.sharing_clocks import answer_due, correction_due, provide_due
-from protocol.performance.history import History
+from protocol.performance.history import History, Review, Update
 
 KINDS = ("answers", "provisions", "updates", "reviews", "corrections")
 
@@ -33,6 +31,7 @@ class Duty:
         done: day on which it was done, 0 while it is not.
         due: returns the due day, None while nothing is due; raises CALENDAR_UNKNOWN.
         is_void: whether nothing was to be done any more from the day `done` on.
+        known: day since which the chain tells of it; no lateness counts before.
     """
 
     kind: str
@@ -41,6 +40,7 @@ class Duty:
     done: int
     due: Callable[[], int | None]
     is_void: bool = False
+    known: int = 0
 
 
 def duties_of(history: History, *, supplement_stops_clock: bool) -> Iterator[Duty]:
@@ -57,14 +57,11 @@ def duties_of(history: History, *, supplement_stops_clock: bool) -> Iterator[Dut
     for correction in store.corrections.values():
         yield _correction(store, correction)
     authority = store.find_authority()
-    for entry, version in history.versions():
-        if authority is not None:
-            yield _review(store, authority.department, version)
-        if version.change_day and version.published_day:
-            yield _update(store, store.entries[entry], version)
-    for found in store.entries.values():
-        if found.change_day:
-            yield _waiting_update(store, found)
+    if authority is not None:
+        for review in history.reviews():
+            yield _review(store, authority.department, review)
+    for update in history.updates():
+        yield _update(store, update)
 
 
 def _answer(store: MemoryStore, request: Request, *, supplement_stops_clock: bool) -> Duty:
@@ -101,34 +98,24 @@ def _correction(store: MemoryStore, correction: Correction) -> Duty:
     )
 
 
-def _review(store: MemoryStore, authority: bytes, version: EntryVersion) -> Duty:
+def _review(store: MemoryStore, authority: bytes, review: Review) -> Duty:
     return Duty(
         "reviews",
         authority,
-        version.submitted_day,
-        version.published_day or version.returned_day,
-        lambda: version_review_due(store, version),
+        review.version.submitted_day,
+        review.ended_day,
+        lambda: version_review_due(store, review.version),
+        is_void=review.is_void,
     )
 
 
-def _update(store: MemoryStore, entry: Entry, version: EntryVersion) -> Duty:
+def _update(store: MemoryStore, update: Update) -> Duty:
     return Duty(
         "updates",
-        entry.department,
-        version.change_day,
-        version.submitted_day,
-        lambda: change_due(store, version.change_day, version.extended_day),
-    )
-
-
-def _waiting_update(store: MemoryStore, entry: Entry) -> Duty:
-    """A change that no published version answers: one that waits for its review counts."""
-    pending = entry.pending
-    answered = pending is not None and pending.submitted_day >= entry.change_day
-    return Duty(
-        "updates",
-        entry.department,
-        entry.change_day,
-        pending.submitted_day if pending is not None and answered else 0,
-        lambda: change_due(store, entry.change_day, entry.extended_day),
+        update.department,
+        update.change_day,
+        update.done_day,
+        lambda: change_due(store, update.change_day, update.extended_day),
+        is_void=update.is_void,
+        known=update.known_day,
     )

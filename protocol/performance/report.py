@@ -69,7 +69,7 @@ class _Timeliness:
             if not duty.is_void:
                 self.in_time += from_day <= duty.done <= until_day
             return
-        self.late += from_day <= due + 1 <= until_day
+        self.late += from_day <= max(due + 1, duty.known) <= until_day
         self.overdue += not duty.done and due < until_day
 
     def to_value(self) -> dict[str, Any]:

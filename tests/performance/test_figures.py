@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from crypto.canonical import canonical_json
 from crypto.errors import LedgerError, ProtocolError
 from crypto.sm3 import sm3
+from ledger.audit import chain
 from ledger.chain.artifacts import encode_call
 from protocol.acts import ZERO_ID
 from protocol.calendar import day_of
@@ -194,8 +196,108 @@ def test_a_late_update_that_nobody_submits(city: City, report: Report) -> None:
     assert counts(of(report(THURSDAY, DUE), city), "updates") == (0, 0, 0)
     assert counts(of(report(THURSDAY, BEHIND), city), "updates") == (0, 1, 1)
     city.do("EntryRetired", (HEAD,), city.ids["entry"], reason=REASON)
-    # A retired entry needs no update.
+    # Its retirement ends the duty and does not undo the lateness.
+    assert counts(of(report(THURSDAY, BEHIND), city), "updates") == (0, 1, 0)
+
+
+def reviews(found: dict[str, Any]) -> tuple[int, int, int]:
+    """Return the authority's reviews in time, late and overdue."""
+    (one,) = [x for x in found["departments"] if any(x["reviews"].values())]
+    return counts(one, "reviews")
+
+
+def test_an_entry_retired_in_time_needs_neither_update_nor_review(
+    city: City, report: Report
+) -> None:
+    move_to(city, THURSDAY)
+    note(city, OFFICER, THURSDAY)
+    city.do("EntryRetired", (HEAD,), city.ids["entry"], reason=REASON)
+    move_to(city, BEHIND)
     assert counts(of(report(THURSDAY, BEHIND), city), "updates") == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("retired", "expected"), [(date(2026, 9, 29), (0, 0, 0)), (date(2026, 9, 30), (0, 1, 0))]
+)
+def test_the_review_of_a_version_ends_with_its_entry(
+    city: City, report: Report, retired: date, expected: tuple[int, int, int]
+) -> None:
+    move_to(city, THURSDAY)
+    submit(city, "never reviewed")  # its review is due on 29 September
+    move_to(city, retired)
+    city.do("EntryRetired", (HEAD,), city.ids["entry"], reason=REASON)
+    move_to(city, BEHIND)
+    found = report(THURSDAY, BEHIND)
+    if any(expected):
+        assert reviews(found) == expected
+    else:
+        assert not any(any(x["reviews"].values()) for x in found["departments"])
+
+
+def test_a_returned_version_does_not_hide_a_late_update(city: City, report: Report) -> None:
+    move_to(city, THURSDAY)
+    note(city, OFFICER, THURSDAY)
+    move_to(city, DUE)
+    submit(city, "poor")
+    move_to(city, BEHIND - timedelta(1))
+    entry = city.ids["entry"]
+    city.do("EntryReturned", ("authority 1",), entry, document=digest("poor"), reason=REASON)
+    move_to(city, BEHIND)
+    submit(city, "better")
+    publish(city, "better")
+    move_to(city, BEHIND + timedelta(1))
+    # Up to the return the version counted; from then on the update is late, in that period.
+    assert counts(of(report(THURSDAY, DUE), city), "updates") == (1, 0, 0)
+    found = report(DUE + timedelta(1), BEHIND)
+    assert counts(of(found, city), "updates") == (0, 1, 0)
+    # Both versions' reviews count: returned within two days, published at once.
+    assert reviews(found) == (2, 0, 0)
+
+
+def test_a_replaced_version_is_not_reviewed(city: City, report: Report) -> None:
+    move_to(city, THURSDAY)
+    submit(city, "first")
+    submit(city, "instead")
+    move_to(city, date(2026, 9, 29))
+    publish(city, "instead")
+    move_to(city, BEHIND)
+    assert reviews(report(THURSDAY, BEHIND)) == (1, 0, 0)
+
+
+def test_a_change_noted_late_is_late_in_the_period_of_the_note(city: City, report: Report) -> None:
+    move_to(city, BEHIND)
+    note(city, OFFICER, THURSDAY)
+    submit(city, "late")
+    publish(city, "late")
+    move_to(city, BEHIND + timedelta(1))
+    assert counts(of(report(THURSDAY, BEHIND - timedelta(1)), city), "updates") == (0, 0, 0)
+    assert counts(of(report(BEHIND, BEHIND), city), "updates") == (0, 1, 0)
+
+
+def test_an_extension_lengthens_and_a_refusal_answers(city: City, report: Report) -> None:
+    move_to(city, THURSDAY)
+    longer, refused = filed(city), filed(city, case=digest("other case"))
+    both = (OFFICER, "authority 1")
+    city.do("RequestExtended", both, longer, extension_days=10, reason=REASON)
+    move_to(city, DUE)
+    city.do("RequestRefused", (OFFICER,), refused, reason=REASON)
+    move_to(city, date(2026, 10, 29))  # 20 working days
+    agree(city, longer)
+    move_to(city, date(2026, 11, 5))
+    # The city's own request of 21 September was late on 13 October and still is.
+    assert counts(of(report(THURSDAY, date(2026, 11, 4)), city), "answers") == (2, 1, 1)
+
+
+@pytest.mark.parametrize("span", [1, 2, 7, 1_000])
+def test_figures_do_not_depend_on_the_pages_read(
+    city: City, report: Report, monkeypatch: pytest.MonkeyPatch, span: int
+) -> None:
+    move_to(city, THURSDAY)
+    agree(city, filed(city))
+    move_to(city, BEHIND)
+    whole = report(CITY_FOUNDED, DUE)
+    monkeypatch.setattr(chain, "SCAN_BLOCKS", span)
+    assert canonical_json(report(CITY_FOUNDED, DUE)) == canonical_json(whole)
 
 
 def test_corrections_and_accuracy(city: City, report: Report) -> None:
