@@ -13,6 +13,7 @@ from pathlib import Path
 
 from protocol.acts import HEADER_SIZE, MAX_WORDS
 from protocol.description import ACT_TYPES, WORD, ActType, Field, Role
+from protocol.model.errors import rule_errors
 
 ROOT = Path(__file__).resolve().parent.parent
 SOLIDITY = ROOT / "contracts" / "acts" / "ActTypes.sol"
@@ -124,6 +125,11 @@ def _field_text(field: Field) -> str:
     return f"`{field.name}` {field.size} {field.kind}: {field.meaning}"
 
 
+def _error_names(act_type: ActType) -> str:
+    names = ("".join(map(str.capitalize, c.split("_"))) for c in rule_errors(act_type.name))
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
 def tables() -> str:
     """Return the tables of docs/protocol.md: one per contract, then the fields."""
     parts: list[str] = []
@@ -136,6 +142,8 @@ def tables() -> str:
             f"| `{a.code:04x}` | {a.name} | {'; '.join(a.signers)} | {a.states} | {a.effect} |"
             for a in acts
         ]
+        parts.append("\n| act | errors of its own rules |\n|---|---|")
+        parts += [f"| {a.name} | {_error_names(a)} |" for a in acts]
         parts.append("\n| act | word | fields: name, bytes, kind, meaning |\n|---|---|---|")
         for act_type in acts:
             start = 0
