@@ -207,6 +207,7 @@ LEDGER_CODES: Final[dict[str, Row]] = {
     "DEPLOYMENT_FAILED": (500, "合约部署未上链", "A contract was not created"),
     "EVENT_DIFFERS": (422, "事件与其签署件不一致", "An event disagrees with its act"),
     "EVENT_MALFORMED": (502, "合约事件格式不正确", "An event of a contract is malformed"),
+    "REPORT_BUSY": (503, "正在生成另一份报告，请稍后再试", "Another report is being made"),
     "PERIOD_OPEN": (409, "账本尚未到达所选期间的末日", "The chain has not reached the last day"),
     "PERIOD_BEFORE_CHAIN": (404, "所选期间早于账本", "The chain begins after the period"),
     "PERIOD_INVALID": (422, "期间的起止日期不合规则", "The period's days are not valid"),

@@ -37,6 +37,7 @@ _LANGUAGE = re.compile(r"\s*([a-z]{1,8}|\*)(?:-[a-z0-9-]*)?\s*(?:;\s*q=([01](?:\
 _MAX_ERRORS = 20
 _MAX_DETAIL = 200
 _RETRY_AFTER_S = {
+    "REPORT_BUSY": 2,
     "LEDGER_BUSY": 1,
     "LEDGER_NOT_READY": 5,
     "OUTBOX_FULL": 5,

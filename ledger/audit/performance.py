@@ -95,9 +95,15 @@ def _report(
     """
     if newest_day < period[1]:
         text = date_of(newest_day).isoformat()
-        raise LedgerError("PERIOD_OPEN", f"the newest block is of {text}; a period ends by then")
+        raise LedgerError(
+            "PERIOD_OPEN",
+            f"the newest block is of {text} in Asia/Shanghai; a period ends by then",
+        )
     if last is None:
-        raise LedgerError("PERIOD_BEFORE_CHAIN", "the chain begins after this period")
+        text = date_of(period[1]).isoformat()
+        raise LedgerError(
+            "PERIOD_BEFORE_CHAIN", f"the chain begins after {text}, days as in Asia/Shanghai"
+        )
     return make_report(
         history,
         from_day=period[0],
@@ -113,7 +119,8 @@ class Reports:
     """Reports for the api, which trusts its own node. Safe between threads.
 
     The chain's events are kept and only new ones asked for; a past period's report never changes,
-    so the last ones are kept too. One report is made at a time.
+    so the last ones are kept too. One report is made at a time, and nobody waits for it: a thread
+    that waits serves nobody else.
 
     Args:
         rpc: the node.
@@ -126,6 +133,7 @@ class Reports:
         self._times: dict[int, int] = {}
         self._made: OrderedDict[Period, dict[str, Any]] = OrderedDict()
         self._lock = threading.Lock()
+        self._making = threading.Lock()
 
     def get(self, period: Period) -> dict[str, Any]:
         """Return the report of a period.
@@ -134,18 +142,26 @@ class Reports:
             period: first and last day, as protocol.calendar counts days.
 
         Raises:
-            LedgerError: NODE_UNAVAILABLE, PERIOD_OPEN, PERIOD_BEFORE_CHAIN.
+            LedgerError: REPORT_BUSY, NODE_UNAVAILABLE, PERIOD_OPEN, PERIOD_BEFORE_CHAIN.
             ProtocolError: PERIOD_INVALID.
         """
         require_period(*period)
         with self._lock:
-            report = self._made.get(period) or self._make(period)
-            if report["final"]:
-                self._made[period] = report
+            if period in self._made:
                 self._made.move_to_end(period)
+                return self._made[period]
+        if not self._making.acquire(blocking=False):
+            raise LedgerError("REPORT_BUSY", "another report is being made; ask again")
+        try:
+            report = self._make(period)
+        finally:
+            self._making.release()
+        if report["final"]:
+            with self._lock:
+                self._made[period] = report
                 while len(self._made) > CACHED_REPORTS:
                     self._made.popitem(last=False)
-            return report
+        return report
 
     def _make(self, period: Period) -> dict[str, Any]:
         head = self._chain.head()

@@ -31,7 +31,7 @@ def describe_report(report: Mapping[str, Any], digest: str) -> str:
         told = _describe(department)
         silent += not told
         if told:
-            lines += ["", f"{department['name'] or department['id']}  {department['id']}", *told]
+            lines += ["", f"{department['name']}  {department['id']}".strip(), *told]
     if silent:
         lines += ["", f"{silent} departments had nothing due, published or shared 无记录"]
     return "\n".join(lines)

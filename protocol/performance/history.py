@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from crypto.errors import ProtocolError
 from protocol.calendar import day_at
 from protocol.documents.pieces import Pieces
 from protocol.ethereum import Event, PieceEvent
 from protocol.evidence.chain import apply_event
 from protocol.model import Applied, Entry, EntryVersion, MemoryStore
+from protocol.model.clocks import change_due
 
 _OF_ENTRIES = (
     "EntrySubmitted",
@@ -59,7 +61,8 @@ class Update:
         extended_day: day of the consent to a longer time, 0 if none.
         done_day: day of the submission, or of the entry's retirement; 0 while it waits.
         known_day: day since which the chain tells that it waits: that of the note, or of the
-            return or replacement of a version that would have answered it.
+            return or replacement of a version that would have answered it; of an update that was
+            late by then, the first day of its lateness, so that it counts once.
         is_void: whether the entry was retired without an update.
     """
 
@@ -137,12 +140,12 @@ class History:
         """Keep what later acts overwrite: who retires an entry does not undo its lateness."""
         waited = before.pending
         if name == "ChangeNoted":
-            self._known[entry.id] = day
+            self._known[entry.id] = self._late_since(before, day) or day
         elif waited is not None and name != "UpdateExtended":
             is_void = name in ("EntrySubmitted", "EntryRetired")
             self._reviews[waited.act_id] = Review(waited, day, is_void=is_void)
             if name in ("EntrySubmitted", "EntryReturned") and _answers(waited, before):
-                self._known[entry.id] = day
+                self._known[entry.id] = self._late_since(before, day) or day
         if name == "EntrySubmitted" and entry.pending is not None:
             self._reviews[entry.pending.act_id] = Review(entry.pending)
         if (
@@ -154,6 +157,22 @@ class History:
             if not update.done_day:
                 update = replace(update, done_day=day, is_void=True)
             self._ended_updates.append(update)
+
+    def _late_since(self, entry: Entry, day: int) -> int | None:
+        """Return the first day of lateness of the update that an entry waited for before an act.
+
+        None where it was not late, or where no published year decides that yet.
+        """
+        if not entry.change_day or entry.id not in self._known:
+            return None
+        update = self._update(entry)
+        try:
+            due = change_due(self.store, update.change_day, update.extended_day)
+        except ProtocolError as error:
+            if error.code != "CALENDAR_UNKNOWN":
+                raise
+            return None
+        return max(due + 1, update.known_day) if (update.done_day or day) > due else None
 
     def _update(self, entry: Entry) -> Update:
         """Return the update that an entry waits for; a version under review answers it."""

@@ -12,8 +12,8 @@ from protocol.calendar import date_of
 from protocol.documents import parse_entry_document
 from protocol.model import (
     CorrectionState,
-    Entry,
     EntryState,
+    EntryVersion,
     Request,
     is_fresh,
     is_grant_live,
@@ -154,10 +154,11 @@ class _Quality:
     def __init__(self, history: History, from_day: int, until_day: int) -> None:
         self._history = history
         self._day = until_day
-        self._entries: dict[bytes, list[Entry]] = {}
+        #: By department: id and current version.
+        self._entries: dict[bytes, list[tuple[bytes, EntryVersion]]] = {}
         for entry in history.store.entries.values():
             if entry.state is EntryState.PUBLISHED and entry.current is not None:
-                self._entries.setdefault(entry.department, []).append(entry)
+                self._entries.setdefault(entry.department, []).append((entry.id, entry.current))
         self._wrong = {
             self._entry_of(one.subject, one.subject_kind)
             for one in history.store.corrections.values()
@@ -175,16 +176,15 @@ class _Quality:
         entries = self._entries.get(department, [])
         return {
             "published": len(entries),
-            "fresh": sum(is_fresh(self._history.store, one.id, self._day) for one in entries),
-            "accurate": sum(one.id not in self._wrong for one in entries),
+            "fresh": sum(is_fresh(self._history.store, id_, self._day) for id_, _ in entries),
+            "accurate": sum(id_ not in self._wrong for id_, _ in entries),
             "fields": len(entries) * len(OPTIONAL_FIELDS),
-            "fields_filled": sum(self._filled(one) for one in entries),
+            "fields_filled": sum(self._filled(version) for _, version in entries),
         }
 
-    def _filled(self, entry: Entry) -> int:
-        """Return how many optional fields the document of the current version fills."""
-        assert entry.current is not None  # noqa: S101 - of() asks for published ones alone
-        data = self._history.documents.find(entry.current.document)
+    def _filled(self, version: EntryVersion) -> int:
+        """Return how many optional fields the document of a version fills."""
+        data = self._history.documents.find(version.document)
         if data is None:
             return 0
         try:

@@ -99,6 +99,6 @@ def test_reasons_are_codes() -> None:
     assert set(reasons) <= set(CODES)
 
 
-@pytest.mark.parametrize("code", ["OUTBOX_FULL", "OUTBOX_KEY_FULL", "RATE_LIMITED"])
+@pytest.mark.parametrize("code", ["OUTBOX_FULL", "OUTBOX_KEY_FULL", "RATE_LIMITED", "REPORT_BUSY"])
 def test_what_passes_says_when_to_come_again(code: str) -> None:
     assert int(problem_response(make_problem(code)).headers["retry-after"]) > 0

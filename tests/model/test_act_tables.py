@@ -1,6 +1,7 @@
 """Contract, model and docs/protocol.md 3.4 name the same errors for each act type."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_an_error_that_the_contract_lost_is_noticed() -> None:
     trees = load_trees()
     source = trees["contracts/sharing/Corrections.sol"]
 
-    def strip(node: object) -> object:
+    def strip(node: Any) -> Any:
         if isinstance(node, list):
             return [strip(n) for n in node if "OwnData" not in _reverted(n)]
         if isinstance(node, dict):
@@ -53,7 +54,7 @@ def test_an_error_that_the_contract_lost_is_noticed() -> None:
             return kept
         return node
 
-    trees["contracts/sharing/Corrections.sol"] = strip(source)  # type: ignore[assignment]
+    trees["contracts/sharing/Corrections.sol"] = strip(source)
     lost = rule_errors("CorrectionFiled") - ContractErrors(trees).of(
         "Corrections", "CorrectionFiled"
     )

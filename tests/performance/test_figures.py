@@ -1,5 +1,7 @@
 """Each figure by hand, over the holidays of autumn 2026 (days: domain vectors)."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,9 +11,12 @@ from crypto.canonical import canonical_json
 from crypto.errors import LedgerError, ProtocolError
 from crypto.sm3 import sm3
 from ledger.audit import chain
+from ledger.audit.performance import Reports
 from ledger.chain.artifacts import encode_call
+from ledger.settings import Settings
 from protocol.acts import ZERO_ID
 from protocol.calendar import day_of
+from protocol.deployment import Deployment
 from protocol.description import ACT_TYPES
 from protocol.documents import make_entry_document
 from protocol.performance.report import OPTIONAL_FIELDS
@@ -252,6 +257,55 @@ def test_a_returned_version_does_not_hide_a_late_update(city: City, report: Repo
     assert counts(of(found, city), "updates") == (0, 1, 0)
     # Both versions' reviews count: returned within two days, published at once.
     assert reviews(found) == (2, 0, 0)
+
+
+@pytest.mark.parametrize("way", ["returned", "replaced", "noted earlier"])
+def test_an_update_that_was_late_before_counts_once(city: City, report: Report, way: str) -> None:
+    move_to(city, THURSDAY)
+    note(city, OFFICER, THURSDAY)
+    late, entry = DUE + timedelta(1), city.ids["entry"]
+    move_to(city, late)
+    if way in ("returned", "replaced"):
+        submit(city, "too late")
+    move_to(city, BEHIND)
+    if way == "returned":
+        words = {"document": digest("too late"), "reason": REASON}
+        city.do("EntryReturned", ("authority 1",), entry, **words)
+    elif way == "replaced":
+        submit(city, "instead")
+    else:
+        note(city, OFFICER, date(2026, 9, 23))
+    move_to(city, BEHIND + timedelta(2))
+    parts = [(THURSDAY, late), (late + timedelta(1), BEHIND - timedelta(1))]
+    parts += [(BEHIND, BEHIND), (BEHIND + timedelta(1), BEHIND + timedelta(1))]
+    counted = [of(report(*part), city)["updates"]["late"] for part in parts]
+    assert counted == [1, 0, 0, 0]
+    assert of(report(THURSDAY, BEHIND + timedelta(1)), city)["updates"]["late"] == 1
+
+
+def test_nobody_waits_for_the_report_of_another(city: City, settings: Settings) -> None:
+    deployment = Deployment.from_bytes((settings.home / "deployment.json").read_bytes())
+    asked, go_on = threading.Event(), threading.Event()
+
+    class SlowNode:
+        """The city's node, which holds the first question back."""
+
+        def call(self, method: str, *params: object) -> Any:
+            asked.set()
+            assert go_on.wait(30)
+            return city.rpc.call(method, *params)
+
+    reports, period = Reports(SlowNode(), deployment), (day_of(CITY_FOUNDED),) * 2
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(reports.get, period)
+        try:
+            assert asked.wait(30)
+            with pytest.raises(LedgerError, match="REPORT_BUSY"):
+                reports.get(period)
+        finally:
+            go_on.set()
+        assert first.result(60)["departments"]
+    assert reports.get(period)["departments"]
 
 
 def test_a_replaced_version_is_not_reviewed(city: City, report: Report) -> None:
