@@ -31,6 +31,8 @@ from tests.contracts.city import CHAIN_ID, GAS, MONTH_S, NO_BODIES, ORIGIN, City
 ROOT = Path(__file__).resolve().parents[1]
 ANCHOR_EVERY = 10
 REQUEST_EVERY = 500
+#: About as many as the engine takes into a block when one sender sends as fast as it can.
+ACTS_PER_BLOCK = 50
 START_TIMEOUT_S = 900.0
 TABLE_GAS = 20_000_000
 REQUESTERS = ("housing operator", "housing officer")
@@ -179,14 +181,23 @@ class LongChain:
         signed = sign_act(act, [key(name) for name in REQUESTERS])
         return self.transaction("Requests", encode_act_call(signed))
 
-    def settle(self, rpc: Rpc, raw: list[bytes]) -> float:
+    def settle(self, rpc: Rpc, raw: list[bytes], *, mine: bool = False) -> float:
         """Send transactions one after another and wait until all are recorded.
+
+        Args:
+            rpc: the node.
+            raw: signed transactions in the order of their numbers.
+            mine: whether to ask the node for its blocks, ACTS_PER_BLOCK transactions in each.
 
         Returns:
             Seconds from the first one to the receipt of the last.
         """
         begun = time.monotonic()
-        hashes = [rpc.call("eth_sendRawTransaction", "0x" + one.hex()) for one in raw]
+        hashes = []
+        for place, one in enumerate(raw, start=1):
+            hashes.append(rpc.call("eth_sendRawTransaction", "0x" + one.hex()))
+            if mine and (place % ACTS_PER_BLOCK == 0 or place == len(raw)):
+                rpc.call("evm_mine")
         wait_until(lambda: rpc.call("eth_getTransactionReceipt", hashes[-1]))
         took = time.monotonic() - begun
         for one in hashes:
