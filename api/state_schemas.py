@@ -55,6 +55,8 @@ class DepartmentOut(Strict):
     uscc: str = Field(description="unified social credit code, or empty / 统一社会信用代码")
     uscc_override: int
     name: str
+    ended_day: Day | None = Field(description="day it ended; null before / 撤销日期")
+    successor: Hex32 = Field(description="department that took over; zeros if none / 承接部门")
     revision: Natural
     block_number: Natural
 

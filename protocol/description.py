@@ -118,6 +118,8 @@ _KEY = (
 )
 _TARGET_KINDS = {
     "ThresholdSet": "department",
+    "DepartmentChanged": "department",
+    "DepartmentEnded": "department",
     "PersonRolesSet": "person",
     "KeyAdded": "person",
     "HeadKeyProposed": "person",
@@ -156,24 +158,26 @@ _ASKED = (
     _word("case", "commitment to the sealed scenario document"),
 )
 
+#: What is said of a department when it is registered and when it changes.
+_DEPARTMENT = (
+    (
+        Field("level", 1, "uint", "1 state 2 province 3 city 4 county 5 town 6 village"),
+        Field("kind", 1, "uint", "1 department 2 government 3 zone 4 institution 5 bank"),
+        Field("region", 4, "uint", "GB/T 2260 code, or a local code"),
+    ),
+    _word("parent", "department above, zero if none"),
+    (
+        Field("uscc", 18, "ascii", "unified social credit code (GB 32100), or empty"),
+        Field("uscc_override", 1, "uint", "1: issued although its check character fails"),
+    ),
+    (Field("name", 64, "utf8", "name of the department"),),
+)
+
 ACT_TYPES: tuple[ActType, ...] = (
     ActType(
         0x0101, "DepartmentRegistered", "Registry", True,
         ("AUTHORITY*m", "the new head's key"), "-",
-        (
-            (
-                Field("level", 1, "uint", "1 state 2 province 3 city 4 county 5 town 6 village"),
-                Field("kind", 1, "uint", "1 department 2 government 3 zone 4 institution 5 bank"),
-                Field("region", 4, "uint", "GB/T 2260 code, or a local code"),
-            ),
-            _word("parent", "department above, zero if none"),
-            (
-                Field("uscc", 18, "ascii", "unified social credit code (GB 32100), or empty"),
-                Field("uscc_override", 1, "uint", "1: issued although its check character fails"),
-            ),
-            (Field("name", 64, "utf8", "name of the department"),),
-            *_KEY,
-        ),
+        (*_DEPARTMENT, *_KEY),
         "department exists; its head is a person with this act's id and the given key",
     ),
     ActType(
@@ -269,6 +273,18 @@ ACT_TYPES: tuple[ActType, ...] = (
             (Field("successor", 20, "bytes", "address of the contract that follows it"),),
         ),
         "the successor is named, once for each contract; nothing else changes",
+    ),
+    ActType(
+        0x0112, "DepartmentChanged", "Registry", False,
+        ("AUTHORITY*m",), "department that has not ended, but the authority's",
+        (*_DEPARTMENT, _REASON),
+        "these words hold of the department; its level, and whether it is a government, stay",
+    ),
+    ActType(
+        0x0113, "DepartmentEnded", "Registry", False,
+        ("AUTHORITY*m",), "department that has not ended, but the authority's",
+        (_word("successor", "department that takes over its duties, zero if none"), _REASON),
+        "the department has ended: its keys sign nothing, its entries and grants are not live",
     ),
     ActType(
         0x0201, "CalendarPublished", "Calendar", True, ("AUTHORITY",), "year not published",

@@ -93,7 +93,7 @@ class EvidenceService:
         person = store.find_person(key.person) if key is not None else None
         if key is None or person is None:
             raise RequestRefused("KEY_UNKNOWN", "the key is not registered")
-        problem = key_problem(key, person, admitted.time_s)
+        problem = key_problem(store, key, person, admitted.time_s)
         if problem is not None:
             raise RequestRefused(problem, "the key does not count now")
         if value["log"] != self._gatekeeper.log.origin or seq >= self._gatekeeper.log.size:

@@ -343,7 +343,7 @@ def _check_answer(
     if (
         key is None
         or person is None
-        or key_problem(key, person, answer.created) is not None
+        or key_problem(call.store, key, person, answer.created) is not None
         or person.department != call.provider
         or not person.roles & Role.PROVIDER
     ):

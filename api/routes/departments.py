@@ -16,15 +16,30 @@ router = APIRouter(prefix="/v1/departments", tags=["registry"], route_class=Stri
 
 @router.get("", summary="部门列表 / Departments")
 def list_departments(
+    *,
     services: ServicesDep,
     limit: Limit = 50,
     cursor: Cursor = None,
-    level: Annotated[int | None, Query(ge=1, le=6)] = None,
+    level: Annotated[int | None, Query(ge=1, le=6, description="层级")] = None,
+    region: Annotated[
+        int | None, Query(ge=0, le=0xFFFFFFFF, description="region code / 区划代码")
+    ] = None,
+    parent: Annotated[
+        Hex32 | None, Query(description="directly below this department / 上级部门")
+    ] = None,
+    has_ended: Annotated[bool | None, Query(description="has ended / 是否已撤销")] = None,
     text: Text = None,
 ) -> PageOut[DepartmentOut]:
     """Return departments in the order of their registration."""
     page = services.read(
-        departments.list_departments, cursor=cursor, limit=limit, level=level, text=text
+        departments.list_departments,
+        cursor=cursor,
+        limit=limit,
+        level=level,
+        region=region,
+        parent=None if parent is None else bytes.fromhex(parent),
+        has_ended=has_ended,
+        text=text,
     )
     return PageOut[DepartmentOut].model_validate(page, from_attributes=True)
 

@@ -290,6 +290,69 @@ class Acts(KeyActs):
         }
         return self.build("DepartmentRegistered", [*authorities, head.key_id], values)
 
+    def change_department(
+        self,
+        authorities: Sequence[bytes],
+        department: bytes,
+        *,
+        name: str,
+        level: int,
+        kind: int,
+        region: int,
+        reason: bytes,
+        uscc: str = "",
+        uscc_override: bool = False,
+        parent: bytes = ZERO_ID,
+    ) -> tuple[Draft, Sealed]:
+        """Draft other words of a department: all of them, as they hold from then on.
+
+        Args:
+            authorities: key ids of as many authority persons as the threshold says.
+            department: id of the department, not the authority's.
+            name: name of the department, at most 64 bytes in UTF-8.
+            level: its level, which stays.
+            kind: as for register_department; a government stays one, and nothing becomes one.
+            region: GB/T 2260 code.
+            reason: text of the reason, which gets sealed.
+            uscc: unified social credit code, empty if unknown.
+            uscc_override: it was issued although its check character fails.
+            parent: id of the department above.
+        """
+        sealed = seal(reason)
+        values: dict[str, Value] = {
+            "level": level,
+            "kind": kind,
+            "region": region,
+            "parent": parent,
+            "uscc": uscc,
+            "uscc_override": int(uscc_override),
+            "name": name,
+            "reason": sealed.commitment,
+        }
+        draft = self.build("DepartmentChanged", list(authorities), values, target=department)
+        return draft, sealed
+
+    def end_department(
+        self,
+        authorities: Sequence[bytes],
+        department: bytes,
+        *,
+        reason: bytes,
+        successor: bytes = ZERO_ID,
+    ) -> tuple[Draft, Sealed]:
+        """Draft the end of a department: its keys sign nothing from then on, its grants end.
+
+        Args:
+            authorities: key ids of as many authority persons as the threshold says.
+            department: id of the department, not the authority's.
+            reason: text of the reason, which gets sealed.
+            successor: id of the department that takes over its duties, zeros if none.
+        """
+        sealed = seal(reason)
+        values: dict[str, Value] = {"successor": successor, "reason": sealed.commitment}
+        draft = self.build("DepartmentEnded", list(authorities), values, target=department)
+        return draft, sealed
+
     def enrol_person(
         self, head: bytes, person: PublicKey, roles: Role, *, valid_until: int = 0
     ) -> Draft:

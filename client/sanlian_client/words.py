@@ -22,6 +22,8 @@ _CHINA = timezone(timedelta(hours=8))
 #: act type -> Chinese and English name
 ACT_NAMES: dict[str, tuple[str, str]] = {
     "DepartmentRegistered": ("登记部门", "Register a department"),
+    "DepartmentChanged": ("变更部门信息", "Change a department's words"),
+    "DepartmentEnded": ("撤销部门", "End a department"),
     "PersonEnrolled": ("登记人员", "Enrol a person"),
     "PersonRolesSet": ("设定人员角色", "Set a person's roles"),
     "KeyAdded": ("增加密钥", "Add a key"),
@@ -106,7 +108,7 @@ FIELD_NAMES: dict[str, tuple[str, str]] = {
     "certificate": ("证书摘要", "digest of the certificate"),
     "not_after": ("证书有效期至", "certificate valid until"),
     "contract": ("原合约", "contract that is followed"),
-    "successor": ("后继合约", "successor"),
+    "successor": ("承接方", "successor"),
     "sharing_class": ("共享类型", "sharing class"),
     "library": ("资源库", "library"),
     "update_cycle": ("更新周期", "update cycle"),

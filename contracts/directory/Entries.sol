@@ -121,7 +121,7 @@ contract Entries is RegistryUser, IEntries {
                 entry.items,
                 entry.version,
                 entry.sharingClass,
-                entry.state == State.PUBLISHED,
+                entry.state == State.PUBLISHED && REGISTRY.departmentView(entry.department).live,
                 entry.updateCycle
             );
     }

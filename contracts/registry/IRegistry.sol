@@ -4,11 +4,11 @@ pragma solidity ^0.8.24;
 import {KeyRecord} from "../acts/Act.sol";
 import {ISm} from "../sm/ISm.sol";
 
-/// @notice Where a department stands
+/// @notice Where a department stands; live: it exists and has not ended
 struct DepartmentView {
     bytes32 parent;
     uint8 level;
-    bool known;
+    bool live;
 }
 
 /// @title What the other contracts ask the registry

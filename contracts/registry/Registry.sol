@@ -5,13 +5,14 @@ import {ActBytes, KeyState, Sig, Step} from "../acts/Act.sol";
 import {ActBase} from "../acts/ActBase.sol";
 import {ActTypes} from "../acts/ActTypes.sol";
 import {ISm} from "../sm/ISm.sol";
+import {DepartmentActs} from "./DepartmentActs.sol";
 import {HeadKeyActs} from "./HeadKeyActs.sol";
 import {RegistryState} from "./RegistryState.sol";
 
 /// @title Departments, persons, roles and keys
 /// @notice The authority registers a department with its head; only the head enrols the
 /// department's persons and keys (docs/protocol.md 2 and 3.4).
-contract Registry is HeadKeyActs {
+contract Registry is HeadKeyActs, DepartmentActs {
     using ActBytes for bytes;
 
     error GenesisInvalid();
@@ -24,14 +25,6 @@ contract Registry is HeadKeyActs {
         uint256[2][] authorityKeys,
         uint256 threshold,
         uint256 replacementDelay
-    );
-    /// @notice The act DepartmentRegistered, which is its own proof (docs/protocol.md 3.2)
-    event DepartmentRegistered(
-        bytes32 indexed actId,
-        bytes32 indexed target,
-        uint64 revision,
-        bytes m,
-        Sig[] signatures
     );
     /// @notice The act PersonEnrolled, which is its own proof (docs/protocol.md 3.2)
     event PersonEnrolled(
@@ -60,8 +53,6 @@ contract Registry is HeadKeyActs {
     uint256 private constant MAX_REPLACEMENT_DELAY = 365 days;
     // The authority is a city's.
     uint8 private constant AUTHORITY_LEVEL = 3;
-    uint256 private constant GOVERNMENT = 2;
-    bytes31 private constant USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY";
 
     /// @notice Where the registry begins; the threshold changes by acts, the delay never
     /// @param sm_ SM2 and SM3
@@ -148,54 +139,9 @@ contract Registry is HeadKeyActs {
         if (step.code == ActTypes.AUTHORITY_PERSON_ADDED) return _authorityPersonAdded(m, step);
         if (step.code == ActTypes.AUTHORITY_PERSON_REMOVED) return _authorityPersonRemoved(m, step);
         if (step.code == ActTypes.CERTIFICATE_BOUND) return _certificateBound(m, step);
+        if (step.code == ActTypes.DEPARTMENT_CHANGED) return _departmentChanged(m, step);
+        if (step.code == ActTypes.DEPARTMENT_ENDED) return _departmentEnded(m, step);
         return _successorNamed(m, step);
-    }
-
-    function _departmentRegistered(
-        bytes calldata m,
-        Step memory step
-    ) private returns (bytes32, bytes32, uint64) {
-        _requireNew(step);
-        _requireAuthority(step);
-        _requireRange(m, ActTypes.DEPARTMENT_REGISTERED_LEVEL, 1, 6);
-        _requireRange(m, ActTypes.DEPARTMENT_REGISTERED_KIND, 1, 5);
-        bytes32 parent = bytes32(m.get(ActTypes.DEPARTMENT_REGISTERED_PARENT));
-        uint256 level = m.get(ActTypes.DEPARTMENT_REGISTERED_LEVEL);
-        bool government = m.get(ActTypes.DEPARTMENT_REGISTERED_KIND) == GOVERNMENT;
-        _requireValue(
-            parent == 0 || _isAbove(parent, level, government),
-            ActTypes.DEPARTMENT_REGISTERED_PARENT
-        );
-        _requireRange(m, ActTypes.DEPARTMENT_REGISTERED_USCC_OVERRIDE, 0, 1);
-        _requireValue(
-            _isCreditCode(
-                m.get(ActTypes.DEPARTMENT_REGISTERED_USCC),
-                m.get(ActTypes.DEPARTMENT_REGISTERED_USCC_OVERRIDE) == 1
-            ),
-            ActTypes.DEPARTMENT_REGISTERED_USCC
-        );
-        // The name takes two words and has no leading zero unless it is empty.
-        _requireValue(
-            m.word((ActTypes.DEPARTMENT_REGISTERED_NAME >> 8) & 0xffff) != 0,
-            ActTypes.DEPARTMENT_REGISTERED_NAME
-        );
-        uint256 until = _newEnd(m, ActTypes.DEPARTMENT_REGISTERED_VALID_UNTIL);
-        departments[step.actId] = 1;
-        if (parent != 0) _parents[step.actId] = parent;
-        _levels[step.actId] = uint8(level);
-        _governments[step.actId] = government;
-        persons[step.actId] = Person(step.actId, 1, uint32(ActTypes.ROLE_HEAD), 0, false);
-        _putKey(m, step, step.actId, ActTypes.DEPARTMENT_REGISTERED_KEY_X, until);
-        return (DepartmentRegistered.selector, step.actId, 1);
-    }
-
-    /// @dev What stands above a department: one of a higher level, or the government of its own.
-    /// No department comes to stand above itself, as its parent was there before it.
-    function _isAbove(bytes32 parent, uint256 level, bool government) private view returns (bool) {
-        if (departments[parent] == 0) return false;
-        return
-            _levels[parent] < level ||
-            (_levels[parent] == level && _governments[parent] && !government);
     }
 
     function _personEnrolled(
@@ -251,24 +197,5 @@ contract Registry is HeadKeyActs {
             roles & ~(ActTypes.ROLE_SYSADMIN | ActTypes.ROLE_SECADMIN) == 0 ||
             roles & ~(ActTypes.ROLE_SYSTEM | ActTypes.ROLE_PROVIDER) == 0 ||
             roles & ~(ActTypes.ROLE_GATEWAY | ActTypes.ROLE_PLATFORM) == 0;
-    }
-
-    /// @dev GB 32100-2015 clause 5: 18 characters, the last a check of the first 17.
-    function _isCreditCode(uint256 code, bool overridden) private pure returns (bool) {
-        if (code == 0) return true;
-        uint256 sum = 0;
-        uint256 weight = 1;
-        for (uint256 i = 0; i < 18; i++) {
-            uint256 value = _creditCodeValue(uint8(code >> (8 * (17 - i))));
-            if (value == 31) return false;
-            if (i < 17) sum += value * weight;
-            else return overridden || value == (31 - (sum % 31)) % 31;
-            weight = (weight * 3) % 31;
-        }
-        return false;
-    }
-
-    function _creditCodeValue(uint8 character) private pure returns (uint256 value) {
-        while (value < 31 && uint8(USCC_ALPHABET[value]) != character) value++;
     }
 }

@@ -52,6 +52,7 @@ abstract contract RegistryState is ActBase, IRegistry {
     mapping(bytes32 id => bytes32 parent) internal _parents;
     mapping(bytes32 id => uint8 level) internal _levels;
     mapping(bytes32 id => bool government) internal _governments;
+    mapping(bytes32 id => bool ended) internal _ended;
     /// @notice Persons by id
     mapping(bytes32 id => Person person) public persons;
     /// @notice Keys by key id, with the stored state
@@ -70,7 +71,7 @@ abstract contract RegistryState is ActBase, IRegistry {
     function departmentView(
         bytes32 id
     ) external view override returns (DepartmentView memory department) {
-        return DepartmentView(_parents[id], _levels[id], departments[id] != 0);
+        return DepartmentView(_parents[id], _levels[id], _isLive(id));
     }
 
     /// @inheritdoc IRegistry
@@ -116,9 +117,17 @@ abstract contract RegistryState is ActBase, IRegistry {
             );
     }
 
-    /// @dev State of a key now. A head's replacement ends all keys of the generation before.
+    /// @dev Whether a department exists and has not ended.
+    function _isLive(bytes32 id) internal view returns (bool) {
+        return departments[id] != 0 && !_ended[id];
+    }
+
+    /// @dev State of a key now. A head's replacement ends all keys of the generation before, and
+    /// the end of a department all of its persons' keys.
     function _stateOf(Key storage key, Person storage person) internal view returns (KeyState) {
-        if (key.generation != person.generation) return KeyState.REVOKED;
+        if (key.generation != person.generation || _ended[person.department]) {
+            return KeyState.REVOKED;
+        }
         if (key.state != KeyState.ACTIVE) return key.state;
         if (_isPast(key.validUntil) || _isPast(key.certificateUntil)) return KeyState.EXPIRED;
         return KeyState.ACTIVE;

@@ -198,7 +198,12 @@ contract Disputes is RegistryUser {
             below = at;
             at = REGISTRY.departmentView(at).parent;
         }
-        if (at != superior) revert SuperiorWrong(superior);
+        if (at != superior || (at != 0 && !_isThere(at))) revert SuperiorWrong(superior);
+    }
+
+    /// @dev Whether there is a superior that can act: one that was named and has not ended.
+    function _isThere(bytes32 superior) private view returns (bool) {
+        return superior != 0 && REGISTRY.departmentView(superior).live;
     }
 
     function _mediated(
@@ -209,7 +214,7 @@ contract Disputes is RegistryUser {
         bytes32 superior = dispute.superior;
         if (
             step.signers[0].roles & ActTypes.ROLE_AUTHORITY != 0 &&
-            (superior == 0 || REGISTRY.departmentView(superior).level >= CITY)
+            (!_isThere(superior) || REGISTRY.departmentView(superior).level >= CITY)
         ) {
             _requireNoParty(step, dispute);
         } else {
@@ -228,7 +233,7 @@ contract Disputes is RegistryUser {
         Step memory step,
         Dispute storage dispute
     ) private returns (bytes32) {
-        if (dispute.superior == 0) {
+        if (!_isThere(dispute.superior)) {
             _requireRole(step, 0, ActTypes.ROLE_AUTHORITY);
             _requireNoParty(step, dispute);
         } else {

@@ -215,6 +215,7 @@ contract Requests is RegistryUser, IRequests {
             _isInForce(request.state) &&
             request.validFrom <= time &&
             time <= request.validUntil &&
+            REGISTRY.departmentView(request.requester).live &&
             INTERFACES.interfaceView(request.interfaceId).live;
     }
 

@@ -65,7 +65,8 @@ contract ThirdParties is RegistryUser {
         REQUESTS = requests_;
     }
 
-    /// @notice Whether a consent holds at a time: it lives no longer than its grant
+    /// @notice Whether a consent holds at a time: it lives no longer than its grant, and than the
+    /// department that it is for
     /// @param id The consent
     /// @param time Unix seconds
     function isLive(bytes32 id, uint64 time) external view returns (bool) {
@@ -73,6 +74,7 @@ contract ThirdParties is RegistryUser {
         return
             consent.state == State.CONSENTED &&
             time <= consent.validUntil &&
+            (consent.kind == OUTSIDE || REGISTRY.departmentView(consent.thirdParty).live) &&
             REQUESTS.isLive(consent.grant, time);
     }
 
@@ -117,7 +119,7 @@ contract ThirdParties is RegistryUser {
             kind == OUTSIDE ||
                 (thirdParty != grant.requester &&
                     thirdParty != grant.provider &&
-                    REGISTRY.departmentView(thirdParty).known),
+                    REGISTRY.departmentView(thirdParty).live),
             ActTypes.THIRD_PARTY_CONSENTED_THIRD_PARTY
         );
         uint256 until = m.get(ActTypes.THIRD_PARTY_CONSENTED_VALID_UNTIL);

@@ -42,6 +42,7 @@ _REFERENCES = (
     "grant",
     "subject",
     "superior",
+    "successor",
     "third_party",
 )
 

@@ -247,6 +247,9 @@ class Department(Base):
     uscc: Mapped[str]
     uscc_override: Mapped[int]
     name: Mapped[str]
+    #: 0 while it has not ended.
+    ended_day: Mapped[int]
+    successor: Mapped[bytes]
     revision: Mapped[int]
     block_number: Mapped[int]
     position: Mapped[int]

@@ -78,6 +78,8 @@ class SqlStore:
             uscc=d.uscc,
             uscc_override=d.uscc_override,
             name=d.name,
+            ended_day=d.ended_day,
+            successor=d.successor,
             revision=d.revision,
             block_number=d.block_number,
         )
@@ -614,6 +616,8 @@ def department_of(row: table.Department) -> model.Department:
         uscc=row.uscc,
         uscc_override=row.uscc_override,
         name=row.name,
+        ended_day=row.ended_day,
+        successor=row.successor,
         revision=row.revision,
         block_number=row.block_number,
     )

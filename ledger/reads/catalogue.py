@@ -47,7 +47,7 @@ def published_records(
         .join(department, department.id == entry.department)
         .join(table.Block, table.Block.number == version.block_number)
         .outerjoin(table.Document, table.Document.digest == version.document)
-        .where(entry.state == "PUBLISHED")
+        .where(entry.state == "PUBLISHED", department.ended_day == 0)
     )
     if cursor is not None:
         position, after = decode_cursor(cursor)

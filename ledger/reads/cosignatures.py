@@ -148,7 +148,7 @@ def _witness(session: Session, key_id: bytes) -> PublicKey:
     if (
         key is None
         or person is None
-        or key_problem(key, person, _now()) is not None
+        or key_problem(store, key, person, _now()) is not None
         or not person.roles & Role.WITNESS
     ):
         raise RequestRefused("WITNESS_UNKNOWN", "this is not the key of a witness")
@@ -157,13 +157,14 @@ def _witness(session: Session, key_id: bytes) -> PublicKey:
 
 def _witness_of_line(session: Session, name: str, hashed: bytes) -> bytes:
     """Find the witness whose key the line's hash names."""
+    store = SqlStore(session)
     rows = session.query(table.Key, table.Person).join(
         table.Person, table.Person.id == table.Key.person
     )
     for key, person in rows.filter(table.Person.roles.op("&")(int(Role.WITNESS)) != 0):
         if (
             person.roles & Role.WITNESS
-            and key_problem(key_of(key), person_of(person), _now()) is None
+            and key_problem(store, key_of(key), person_of(person), _now()) is None
             and key_hash(name, PublicKey.from_bytes(key.public_key)) == hashed
         ):
             return key.id

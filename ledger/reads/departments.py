@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from crypto.errors import RequestRefused
 from ledger.db import models as table
-from ledger.db.store import key_of, person_of, proposal_of
+from ledger.db.store import SqlStore, key_of, person_of, proposal_of
 from ledger.reads.page import Page
 from ledger.reads.rows import is_like, json_number, page_of, to_json
+from protocol.calendar import date_of
 from protocol.description import Role
 from protocol.model import Key, KeyState, ProposalState, proposal_state, state_of
 
@@ -22,6 +23,9 @@ def list_departments(
     cursor: str | None = None,
     limit: int = 50,
     level: int | None = None,
+    region: int | None = None,
+    parent: bytes | None = None,
+    has_ended: bool | None = None,
     text: str | None = None,
 ) -> Page:
     """Return departments in the order of their registration.
@@ -31,6 +35,9 @@ def list_departments(
         cursor: where to continue.
         limit: most rows, 1 to 200.
         level: only departments of this level.
+        region: only departments of this region.
+        parent: only departments directly below this one.
+        has_ended: only those that have ended, or only those that have not.
         text: only departments whose name contains it.
 
     Raises:
@@ -39,6 +46,13 @@ def list_departments(
     query = select(table.Department)
     if level is not None:
         query = query.where(table.Department.level == level)
+    if region is not None:
+        query = query.where(table.Department.region == region)
+    if parent is not None:
+        query = query.where(table.Department.parent == parent)
+    if has_ended is not None:
+        ended = table.Department.ended_day != 0
+        query = query.where(ended if has_ended else ~ended)
     if text:
         query = query.where(is_like(table.Department.name, text))
     return _page(connection, query, table.Department, cursor, limit)
@@ -148,6 +162,11 @@ def get_authority(connection: Connection) -> dict[str, Any]:
         }
 
 
+def _department_to_json(row: table.Department) -> dict[str, Any]:
+    value = to_json(row)
+    return {**value, "ended_day": date_of(row.ended_day).isoformat() if row.ended_day else None}
+
+
 def _persons_to_json(session: Session, rows: Sequence[table.Person]) -> list[dict[str, Any]]:
     now = int(time.time())
     newest: dict[bytes, dict[str, Any]] = {}
@@ -197,6 +216,7 @@ def _keys_to_json(session: Session, rows: Sequence[table.Key]) -> list[dict[str,
             select(table.Certificate).where(table.Certificate.key_id.in_([row.id for row in rows]))
         )
     }
+    store = SqlStore(session)
     found = []
     for row in rows:
         key, person = key_of(row), persons[row.person]
@@ -205,7 +225,7 @@ def _keys_to_json(session: Session, rows: Sequence[table.Key]) -> list[dict[str,
             certificate.pop("key_id", None)
         value = to_json(row)
         del value["generation"], value["certificate_until"]
-        value["state"] = str(state_of(key, person, now))
+        value["state"] = str(state_of(store, key, person, now))
         value["reason_code"] = row.reason_code
         if key.state is not KeyState.REVOKED and key.generation != person.generation:
             value["reason_code"] = reasons.get((row.person, row.generation), 0)
@@ -225,6 +245,8 @@ def _rows_to_json(session: Session, rows: Sequence[Any], kind: Any) -> list[dict
         return _persons_to_json(session, rows)
     if kind is table.Key:
         return _keys_to_json(session, rows)
+    if kind is table.Department:
+        return [_department_to_json(row) for row in rows]
     return [to_json(row) for row in rows]
 
 

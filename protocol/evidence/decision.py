@@ -112,7 +112,7 @@ def interface_test_problem(
     person = store.find_person(key.person) if key is not None else None
     if key is None or person is None:
         return "KEY_UNKNOWN", "the key is not registered"
-    problem = key_problem(key, person, at_s)
+    problem = key_problem(store, key, person, at_s)
     if problem is not None:
         return problem, "the key does not count now"
     found = store.find_interface(interface)
@@ -225,7 +225,7 @@ def verify_end(
         "the answer is not signed by a key of the provider",
         ok=key is not None
         and person is not None
-        and key_problem(key, person, answer["created"]) is None
+        and key_problem(store, key, person, answer["created"]) is None
         and bool(person.roles & Role.PROVIDER)
         and person.department.hex() == intent["provider"],
     )

@@ -49,6 +49,7 @@ from protocol.model.registry import (
     Person,
     ProposalState,
     Successor,
+    is_department_live,
     proposal_state,
     state_of,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "find_source",
     "grant_problem",
     "is_claim_live",
+    "is_department_live",
     "is_entry_live",
     "is_fresh",
     "is_grant_live",

@@ -25,6 +25,7 @@ from protocol.model.authority_rules import AUTHORITY_RULES, MAX_AUTHORITY_PERSON
 from protocol.model.calendar_rules import CALENDAR_RULES
 from protocol.model.claim_rules import CLAIM_RULES
 from protocol.model.correction_rules import CORRECTION_RULES
+from protocol.model.department_rules import DEPARTMENT_RULES
 from protocol.model.dispute_rules import DISPUTE_RULES
 from protocol.model.entry_rules import ENTRY_RULES
 from protocol.model.head_key_rules import HEAD_KEY_RULES
@@ -42,6 +43,7 @@ from protocol.model.store import Store
 from protocol.model.third_party_rules import THIRD_PARTY_RULES
 
 RULES: dict[str, Rule] = {
+    **DEPARTMENT_RULES,
     **REGISTRY_RULES,
     **KEY_RULES,
     **HEAD_KEY_RULES,
@@ -126,6 +128,8 @@ def apply_genesis(
             uscc="",
             uscc_override=0,
             name="",
+            ended_day=0,
+            successor=ZERO_ID,
             revision=1,
             block_number=block_number,
         )
@@ -236,7 +240,7 @@ def apply_act(
         if key is None:
             raise refuse("KEY_UNKNOWN", "a signer's key does not exist")
         person = _person_of(store, key)
-        require_active(key, person, block_time, "a signer's")
+        require_active(store, key, person, block_time, "a signer's")
         keys.append(key)
         persons.append(person)
     new_key = _new_key(store, act, signed) if brings_key else None
@@ -329,7 +333,7 @@ def apply_anchor(
     if key is None:
         raise refuse("KEY_UNKNOWN", "the gateway's key does not exist")
     person = _person_of(store, key)
-    require_active(key, person, block_time, "the gateway's")
+    require_active(store, key, person, block_time, "the gateway's")
     if not person.roles & Role.GATEWAY:
         raise refuse("ROLE_MISSING", "the key is no gateway's any more", role="GATEWAY")
     if verify_signature:

@@ -7,6 +7,7 @@ from protocol.model.claims import OPEN_CLAIMS, Claim
 from protocol.model.entries import Entry, EntryState
 from protocol.model.interfaces import InterfaceState
 from protocol.model.keys import key_problem
+from protocol.model.registry import is_department_live
 from protocol.model.requests import IN_FORCE, RequestState
 from protocol.model.store import Store
 
@@ -36,13 +37,17 @@ GRANT_PROBLEMS = frozenset(
 
 
 def is_entry_live(store: Store, entry_id: bytes) -> bool:
-    """Return whether an entry has a current version and is not RETIRED."""
+    """Return whether an entry has a current version, is not RETIRED, and its department is live."""
     entry = store.find_entry(entry_id)
-    return entry is not None and _is_live(entry)
+    return entry is not None and _is_live(store, entry)
 
 
-def _is_live(entry: Entry) -> bool:
-    return entry.current is not None and entry.state is not EntryState.RETIRED
+def _is_live(store: Store, entry: Entry) -> bool:
+    return (
+        entry.current is not None
+        and entry.state is not EntryState.RETIRED
+        and is_department_live(store, entry.department)
+    )
 
 
 def is_claim_in_entry(store: Store, claim: Claim) -> bool:
@@ -50,7 +55,7 @@ def is_claim_in_entry(store: Store, claim: Claim) -> bool:
     entry = store.find_entry(claim.entry)
     return (
         entry is not None
-        and _is_live(entry)
+        and _is_live(store, entry)
         and entry.current is not None
         and entry.current.items >> claim.item & 1 == 1
     )
@@ -80,7 +85,7 @@ def is_interface_live(store: Store, interface_id: bytes) -> bool:
         interface is not None
         and interface.state is InterfaceState.ONLINE
         and entry is not None
-        and _is_live(entry)
+        and _is_live(store, entry)
         and entry.current is not None
         and entry.current.sharing_class != NOT_SHARED
     )
@@ -100,6 +105,7 @@ def is_grant_live(store: Store, request_id: bytes, at_s: int) -> bool:
         and request.state in IN_FORCE
         and request.granted_term is not None
         and request.granted_term.valid_from <= at_s <= request.granted_term.valid_until
+        and is_department_live(store, request.requester)
         and is_interface_live(store, request.interface)
     )
 
@@ -155,7 +161,7 @@ def grant_problem(
     person = store.find_person(key.person) if key is not None else None
     if key is None or person is None:
         return "KEY_UNKNOWN"
-    problem = key_problem(key, person, at_s)
+    problem = key_problem(store, key, person, at_s)
     if problem is not None:
         return problem
     if not person.roles & (Role.SYSTEM | Role.OPERATOR):

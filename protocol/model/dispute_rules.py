@@ -5,6 +5,7 @@ from dataclasses import replace
 from protocol.acts import ZERO_ID
 from protocol.description import Role
 from protocol.model.disputes import Dispute, DisputeState, Ruling
+from protocol.model.registry import is_department_live
 from protocol.model.registry_rules import Rule
 from protocol.model.requests import RequestState
 from protocol.model.step import Step, refuse, state_invalid
@@ -94,7 +95,7 @@ def _climb(step: Step, department: bytes, steps: int, superior: bytes) -> bytes:
         below = at
         found = step.store.find_department(at)
         at = ZERO_ID if found is None else found.parent
-    if at != superior:
+    if at != superior or (at != ZERO_ID and not is_department_live(step.store, at)):
         raise wrong
     return below
 
@@ -123,7 +124,10 @@ def dispute_mediated(step: Step) -> tuple[bytes, int]:
     """Mediation found no agreement: the matter goes to the government."""
     dispute = _get_dispute(step)
     superior = step.store.find_department(dispute.superior)
-    if step.actor.roles & Role.AUTHORITY and (superior is None or superior.level >= CITY):
+    is_there = superior is not None and not superior.ended_day
+    if step.actor.roles & Role.AUTHORITY and (
+        not is_there or (superior is not None and superior.level >= CITY)
+    ):
         _require_no_party(step, dispute)
     else:
         step.require_role(step.actor, Role.OFFICER, dispute.superior)
@@ -135,7 +139,7 @@ def dispute_mediated(step: Step) -> tuple[bytes, int]:
 def dispute_decided(step: Step) -> tuple[bytes, int]:
     """The government above both parties decides."""
     dispute = _get_dispute(step)
-    if dispute.superior == ZERO_ID:
+    if not is_department_live(step.store, dispute.superior):
         step.require_role(step.actor, Role.AUTHORITY)
         _require_no_party(step, dispute)
     else:

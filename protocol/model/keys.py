@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from crypto.errors import ProtocolError
 from protocol.description import Role
-from protocol.model.registry import Key, KeyState, Person, state_of
+from protocol.model.registry import Departments, Key, KeyState, Person, state_of
 from protocol.model.step import Step, refuse
 
 Rule = Callable[[Step], tuple[bytes, int]]
@@ -13,27 +13,30 @@ KEY_NOT_ACTIVE = "KEY_NOT_ACTIVE"
 KEY_EXPIRED = "KEY_EXPIRED"
 
 
-def key_problem(key: Key, person: Person, at_s: int) -> str | None:
+def key_problem(departments: Departments, key: Key, person: Person, at_s: int) -> str | None:
     """Return the code that refuses a signature of this key at a time, None when it counts.
 
     Args:
+        departments: where the person's department is found.
         key: the key.
         person: its person.
         at_s: unix seconds.
     """
-    state = state_of(key, person, at_s)
+    state = state_of(departments, key, person, at_s)
     if state is KeyState.EXPIRED:
         return KEY_EXPIRED
     return None if state is KeyState.ACTIVE else KEY_NOT_ACTIVE
 
 
-def require_active(key: Key, person: Person, at_s: int, whose: str) -> None:
+def require_active(
+    departments: Departments, key: Key, person: Person, at_s: int, whose: str
+) -> None:
     """Refuse a key that does not count at a time.
 
     Raises:
         ProtocolError: KEY_EXPIRED, KEY_NOT_ACTIVE.
     """
-    problem = key_problem(key, person, at_s)
+    problem = key_problem(departments, key, person, at_s)
     if problem == KEY_EXPIRED:
         raise refuse(problem, f"{whose} key has expired")
     if problem is not None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from crypto.sm2 import PublicKey
 from protocol.description import Role
@@ -63,6 +64,8 @@ class Department:
         uscc: unified social credit code, empty if unknown.
         uscc_override: 1 when the code was issued although its check character fails.
         name: name, empty for the authority's department.
+        ended_day: day on which it ended, as protocol.calendar counts days; 0 while it has not.
+        successor: id of the department that took over its duties, zeros if none.
         revision: number of acts that changed it.
         block_number: block of the last change.
     """
@@ -75,8 +78,23 @@ class Department:
     uscc: str
     uscc_override: int
     name: str
+    ended_day: int
+    successor: bytes
     revision: int
     block_number: int
+
+
+class Departments(Protocol):
+    """Where departments are found; a store is one."""
+
+    def find_department(self, department_id: bytes, /) -> Department | None:
+        """Return a department."""
+
+
+def is_department_live(departments: Departments, department_id: bytes) -> bool:
+    """Return whether a department exists and has not ended."""
+    found = departments.find_department(department_id)
+    return found is not None and not found.ended_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,15 +219,18 @@ class Successor:
     block_number: int
 
 
-def state_of(key: Key, person: Person, at_s: int) -> KeyState:
-    """Return a key's state at a time.
+def state_of(departments: Departments, key: Key, person: Person, at_s: int) -> KeyState:
+    """Return a key's state at a time. The end of a department ends all of its persons' keys.
 
     Args:
+        departments: where the person's department is found.
         key: the key.
         person: its person.
         at_s: unix seconds.
     """
-    if key.generation != person.generation:
+    if key.generation != person.generation or not is_department_live(
+        departments, person.department
+    ):
         return KeyState.REVOKED
     if key.state is not KeyState.ACTIVE:
         return key.state

@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from crypto.sm2 import PublicKey
-from protocol.credit_code import is_credit_code
 from protocol.description import ROLE_GROUPS, Role
 from protocol.model.keys import Rule as Rule  # noqa: PLC0414 - the other nouns' rules ask here
-from protocol.model.keys import protected, put_new_key, read_new_end, require_authority
-from protocol.model.registry import Department, Person
+from protocol.model.keys import protected, put_new_key, read_new_end
+from protocol.model.registry import Person
 from protocol.model.step import Step, refuse, state_invalid
 
 _ENDED = Role(0)
-_GOVERNMENT = 2
 
 
 def is_role_set(roles: int) -> bool:
@@ -32,7 +30,8 @@ def _open_person(step: Step) -> Person:
     return person
 
 
-def _put_new_person(step: Step, department: bytes, roles: Role, valid_until: int) -> None:
+def put_new_person(step: Step, department: bytes, roles: Role, valid_until: int) -> None:
+    """Keep the person who brings the act's new key."""
     step.store.put_person(
         Person(
             id=step.act_id,
@@ -47,64 +46,13 @@ def _put_new_person(step: Step, department: bytes, roles: Role, valid_until: int
     put_new_key(step, step.act_id, 0, valid_until)
 
 
-def department_registered(step: Step) -> tuple[bytes, int]:
-    """A department with its head."""
-    act = step.act
-    step.require_new()
-    require_authority(step)
-    step.require_range("level", 1, 6)
-    step.require_range("kind", 1, 5)
-    parent = act.octets("parent")
-    step.require_value(
-        "parent",
-        "must be zero, a department of a higher level, or the government of its own level",
-        ok=not any(parent) or _is_above(step, parent),
-    )
-    step.require_range("uscc_override", 0, 1)
-    uscc = act.text("uscc")
-    step.require_value(
-        "uscc",
-        "is not a unified social credit code",
-        ok=not uscc or is_credit_code(uscc, overridden=act.number("uscc_override") == 1),
-    )
-    step.require_nonzero("name")
-    until = read_new_end(step)
-    step.store.put_department(
-        Department(
-            id=step.act_id,
-            level=act.number("level"),
-            kind=act.number("kind"),
-            region=act.number("region"),
-            parent=parent,
-            uscc=uscc,
-            uscc_override=act.number("uscc_override"),
-            name=act.text("name"),
-            revision=1,
-            block_number=step.block_number,
-        )
-    )
-    _put_new_person(step, step.act_id, Role.HEAD, until)
-    return step.act_id, 1
-
-
-def _is_above(step: Step, parent_id: bytes) -> bool:
-    """Return whether the department may stand above the one that the act registers."""
-    parent = step.store.find_department(parent_id)
-    if parent is None:
-        return False
-    level, kind = step.act.number("level"), step.act.number("kind")
-    return parent.level < level or (
-        parent.level == level and parent.kind == _GOVERNMENT and kind != _GOVERNMENT
-    )
-
-
 def person_enrolled(step: Step) -> tuple[bytes, int]:
     """A person in the head's department."""
     step.require_new()
     step.require_role(step.actor, Role.HEAD)
     roles = step.act.number("roles")
     step.require_value("roles", "must lie within one group", ok=is_role_set(roles))
-    _put_new_person(step, step.actor.department, Role(roles), read_new_end(step))
+    put_new_person(step, step.actor.department, Role(roles), read_new_end(step))
     return step.act_id, 1
 
 
@@ -154,7 +102,6 @@ def read_new_key(step_values: Mapping[str, object]) -> PublicKey:
 
 
 REGISTRY_RULES: dict[str, Rule] = {
-    "DepartmentRegistered": department_registered,
     "PersonEnrolled": person_enrolled,
     "PersonRolesSet": person_roles_set,
     "KeyAdded": key_added,

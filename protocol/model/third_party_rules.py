@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from protocol.description import Role
 from protocol.model.decision import effective_items, is_grant_live
+from protocol.model.registry import is_department_live
 from protocol.model.registry_rules import Rule
 from protocol.model.requests import IN_FORCE
 from protocol.model.step import Step, refuse, state_invalid
@@ -14,7 +15,7 @@ DEPARTMENT, OUTSIDE = 1, 2
 
 
 def is_consent_live(store: Store, consent_id: bytes, at_s: int) -> bool:
-    """Return whether a consent holds at a time: it lives no longer than its grant.
+    """Return whether a consent holds at a time: no longer than its grant and its department live.
 
     Args:
         store: the state.
@@ -26,6 +27,7 @@ def is_consent_live(store: Store, consent_id: bytes, at_s: int) -> bool:
         consent is not None
         and consent.state is ConsentState.CONSENTED
         and at_s <= consent.valid_until
+        and (consent.third_party_kind == OUTSIDE or is_department_live(store, consent.third_party))
         and is_grant_live(store, consent.grant, at_s)
     )
 
@@ -62,7 +64,7 @@ def third_party_consented(step: Step) -> tuple[bytes, int]:
             "third_party",
             "is no department, or a party",
             ok=third_party not in (grant.requester, grant.provider)
-            and step.store.find_department(third_party) is not None,
+            and is_department_live(step.store, third_party),
         )
     until = act.number("valid_until")
     step.require_value(

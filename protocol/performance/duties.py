@@ -4,7 +4,7 @@ The due days are those of protocol.model; nothing here knows a number of working
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protocol.model import (
     Correction,
@@ -52,16 +52,28 @@ def duties_of(history: History, *, supplement_stops_clock: bool) -> Iterator[Dut
     """
     store = history.store
     for request in store.requests.values():
-        yield _answer(store, request, supplement_stops_clock=supplement_stops_clock)
-        yield _provision(store, request)
+        for duty in (
+            _answer(store, request, supplement_stops_clock=supplement_stops_clock),
+            _provision(store, request),
+        ):
+            yield _while_there(store, duty, request.provider, request.requester)
     for correction in store.corrections.values():
-        yield _correction(store, correction)
+        yield _while_there(store, _correction(store, correction), correction.provider)
     authority = store.find_authority()
     if authority is not None:
         for review in history.reviews():
-            yield _review(store, authority.department, review)
+            yield _while_there(store, _review(store, authority.department, review), review.provider)
     for update in history.updates():
-        yield _update(store, update)
+        yield _while_there(store, _update(store, update), update.department)
+
+
+def _while_there(store: MemoryStore, duty: Duty, *departments: bytes) -> Duty:
+    """Return the duty as it stands once one of its departments has ended: void from that day on."""
+    days = (store.departments[one].ended_day for one in departments)
+    ended = min((day for day in days if day), default=0)
+    if not ended or 0 < duty.done <= ended:
+        return duty
+    return replace(duty, done=ended, is_void=True)
 
 
 def _answer(store: MemoryStore, request: Request, *, supplement_stops_clock: bool) -> Duty:

@@ -42,11 +42,13 @@ class Review:
 
     Attributes:
         version: the version as it was submitted.
+        provider: id of the department whose entry it is of.
         ended_day: day of its publication or return, or of what made it void; 0 before.
         is_void: whether the entry was retired, or another version submitted, while it waited.
     """
 
     version: EntryVersion
+    provider: bytes
     ended_day: int = 0
     is_void: bool = False
 
@@ -143,11 +145,11 @@ class History:
             self._known[entry.id] = self._late_since(before, day) or day
         elif waited is not None and name != "UpdateExtended":
             is_void = name in ("EntrySubmitted", "EntryRetired")
-            self._reviews[waited.act_id] = Review(waited, day, is_void=is_void)
+            self._reviews[waited.act_id] = Review(waited, entry.department, day, is_void=is_void)
             if name in ("EntrySubmitted", "EntryReturned") and _answers(waited, before):
                 self._known[entry.id] = self._late_since(before, day) or day
         if name == "EntrySubmitted" and entry.pending is not None:
-            self._reviews[entry.pending.act_id] = Review(entry.pending)
+            self._reviews[entry.pending.act_id] = Review(entry.pending, entry.department)
         if (
             name in ("EntryPublished", "EntryRetired")
             and before.change_day

@@ -12,9 +12,9 @@ from protocol.calendar import date_of
 from protocol.documents import parse_entry_document
 from protocol.model import (
     CorrectionState,
-    EntryState,
     EntryVersion,
     Request,
+    is_entry_live,
     is_fresh,
     is_grant_live,
 )
@@ -129,6 +129,7 @@ def make_report(
         {
             "id": one.id.hex(),
             "name": one.name,
+            "ended_day": date_of(one.ended_day).isoformat() if one.ended_day else None,
             **{kind: found.to_value() for kind, found in duties[one.id].items()},
             "entries": quality.of(one.id),
             "use": _use(history, one.id, from_day, until_day),
@@ -157,7 +158,7 @@ class _Quality:
         #: By department: id and current version.
         self._entries: dict[bytes, list[tuple[bytes, EntryVersion]]] = {}
         for entry in history.store.entries.values():
-            if entry.state is EntryState.PUBLISHED and entry.current is not None:
+            if entry.current is not None and is_entry_live(history.store, entry.id):
                 self._entries.setdefault(entry.department, []).append((entry.id, entry.current))
         self._wrong = {
             self._entry_of(one.subject, one.subject_kind)

@@ -191,6 +191,10 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey], tmp_
             acts.register_department(
                 [a, b, c], public, name="市医保局", level=3, kind=1, region=440300
             ),
+            acts.change_department(
+                [a, b], target, name="市医疗保障局", level=3, kind=1, region=440300, reason=b"r"
+            )[0],
+            acts.end_department([a, b], target, successor=b"\x06" * 32, reason=b"r")[0],
             acts.enrol_person(a, public, Role.OPERATOR | Role.OFFICER),
             acts.set_roles(a, target, Role(0)),
             acts.add_key(a, target, public),

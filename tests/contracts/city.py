@@ -282,9 +282,9 @@ class City:
 
     # the acts with usual values
 
-    def register(self, name: str, /, **changes: Any) -> bytes:
-        """Register a department with its head, key `<name> head`."""
-        values = {
+    def department_values(self, name: str, **changes: Any) -> dict[str, Any]:
+        """Return the words that describe a department."""
+        return {
             "level": 3,
             "kind": 1,
             "region": 441500,
@@ -292,9 +292,12 @@ class City:
             "uscc": "",
             "uscc_override": 0,
             "name": name,
-            **key_words(f"{name} head"),
             **changes,
         }
+
+    def register(self, name: str, /, **changes: Any) -> bytes:
+        """Register a department with its head, key `<name> head`."""
+        values = {**self.department_values(name), **key_words(f"{name} head"), **changes}
         signers = ("authority 1", "authority 2", f"{name} head")
         self.ids[name] = self.do("DepartmentRegistered", signers, **values)
         return self.ids[name]

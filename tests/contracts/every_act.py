@@ -42,6 +42,10 @@ def _record_the_registry(city: City) -> None:
     city.do("KeyAdded", (head, spare), city.ids["housing operator"], **key_words(spare))
     city.do("KeyRevoked", (head,), public.key_id, reason_code=1)
     city.do("PersonRolesSet", (head,), city.ids["housing both"], roles=int(Role.OPERATOR))
+    weather, reason, two = city.register("weather"), digest("reason"), AUTHORITY[:2]
+    words = city.department_values("climate")
+    city.do("DepartmentChanged", two, weather, **words, reason=reason)
+    city.do("DepartmentEnded", two, weather, successor=city.ids["housing"], reason=reason)
 
 
 def _record_the_keys(city: City) -> None:

@@ -6,6 +6,7 @@ items within the interface's, one source department per data element. And that c
 say the same of keys and clocks.
 """
 
+from protocol.acts import ZERO_ID
 from protocol.calendar import day_at
 from protocol.description import Role
 from protocol.model import (
@@ -13,6 +14,7 @@ from protocol.model import (
     KeyState,
     MemoryStore,
     effective_items,
+    is_department_live,
     is_fresh,
     is_grant_live,
     is_interface_live,
@@ -82,6 +84,18 @@ def _one_source_per_element(city: City, store: MemoryStore) -> None:
     assert all(len(departments) == 1 for departments in sources.values())
 
 
+def verify_departments(city: City, store: MemoryStore) -> None:
+    """Compare where departments stand on chain with the model; none stands above itself."""
+    for id_, one in store.departments.items():
+        view = city.read("Registry", "departmentView", id_)[0]
+        assert view == (one.parent, one.level, is_department_live(store, id_))
+        above, at = {id_}, one.parent
+        while at != ZERO_ID:
+            assert at not in above
+            above.add(at)
+            at = store.departments[at].parent
+
+
 def verify_keys(city: City, store: MemoryStore) -> None:
     """Compare the keys' states and the authority's counts on chain with those of the model.
 
@@ -92,7 +106,7 @@ def verify_keys(city: City, store: MemoryStore) -> None:
     for id_, one in store.keys.items():
         person = store.find_person(one.person)
         assert person is not None
-        state = state_of(one, person, now)
+        state = state_of(store, one, person, now)
         assert city.read("Registry", "keyRecord", id_)[0][5] == list(KeyState).index(state) + 1
         if person.roles & Role.AUTHORITY and state is KeyState.ACTIVE:
             usable.add(person.id)

@@ -29,7 +29,7 @@ from tests.contracts.city import (
     key,
     key_words,
 )
-from tests.contracts.integrity import verify_keys
+from tests.contracts.integrity import verify_departments, verify_keys
 from tests.contracts.machine import Machine, run_machine
 from tests.contracts.test_model import replayed as replayed  # noqa: PLC0414 - a fixture, shared
 
@@ -71,7 +71,7 @@ class KeyMachine(Machine):
             found is not None
             and person is not None
             and bool(person.roles & role)
-            and state_of(found, person, self.city.now()) is KeyState.ACTIVE
+            and state_of(self.store, found, person, self.city.now()) is KeyState.ACTIVE
         )
 
     def stored(self, name: str) -> KeyState | None:
@@ -95,7 +95,7 @@ class KeyMachine(Machine):
     # what
 
     def act(
-        self, name: str, signers: tuple[str, ...], target: bytes = ZERO_ID, **values: Any
+        self, name: str, signers: tuple[str, ...], target: bytes = ZERO_ID, /, **values: Any
     ) -> bool:
         """Let contract and model decide; they say the same. Return whether they accepted."""
         return self.twins.record(self.city.sign(name, signers, target, **values)) is not None
@@ -184,11 +184,31 @@ class KeyMachine(Machine):
             self.wait(DELAY_S)
         self.act(act, (signer,), one.person, key=one.public_key.key_id)
 
+    @rule(who=WHO, level=st.sampled_from((3, 4)))
+    def found_department(self, who: int, level: int) -> None:
+        new = self.new()
+        words = {**self.city.department_values(new, level=level), **key_words(new)}
+        if self.act("DepartmentRegistered", (*self.some(who), new), **words):
+            self.names.append(new)
+
+    @rule(who=WHO, other=WHO, act=st.sampled_from(("DepartmentChanged", "DepartmentEnded")))
+    def change_department(self, who: int, other: int, act: str) -> None:
+        # The newest first: once those of the city have ended little can happen.
+        departments = list(self.store.departments)[:: 1 if other % 8 == 0 else -1]
+        target, another = departments[0], departments[other % len(departments)]
+        words: dict[str, Any] = {"successor": another if other % 3 else ZERO_ID}
+        if act == "DepartmentChanged":
+            level = self.store.departments[target].level
+            parent = another if other % 2 else ZERO_ID
+            words = self.city.department_values("changed", level=level, parent=parent)
+        self.act(act, self.some(who), target, **words, reason=digest("reason"))
+
     # what always holds
 
     @invariant()
     def the_authority_can_always_act(self) -> None:
         verify_keys(self.city, self.store)
+        verify_departments(self.city, self.store)
 
     @invariant()
     def a_pending_key_is_nobodys(self) -> None:

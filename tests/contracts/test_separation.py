@@ -70,6 +70,8 @@ def target_of(city: City, act_type: ActType) -> bytes:
         "AuthorityKeyResumed": key("authority 3").public_key.key_id,
         "ThresholdSet": key(CITY_HEAD).public_key.key_id,
         "CalendarCorrected": ids.get("calendar 2026", ZERO_ID),
+        "DepartmentChanged": ids["housing"],
+        "DepartmentEnded": ids["housing"],
     }
     if act_type.target_kind == "key":
         by_name.setdefault(act_type.name, key("civil affairs both").public_key.key_id)

@@ -107,20 +107,22 @@ def keys(rpc: Rpc, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     city.do("KeySuspended", ("authority 1",), _id("authority 1"), reason_code=2)
     city.do("ThresholdSet", ("authority 3", "authority 4"), _id(CITY_HEAD), threshold=3)
     signers = ("authority 4", "authority 2", "authority 3")
-    words = {
-        "level": 3,
-        "kind": 1,
-        "region": 1,
-        "parent": bytes(32),
-        "uscc": "",
-        "uscc_override": 0,
-        "name": "weather",
-        **key_words("weather head"),
-    }
+    words = {**city.department_values("weather"), **key_words("weather head")}
     weather = city.do("DepartmentRegistered", (*signers, "weather head"), **words)
     city.enrol("weather operator", "weather head", Role.OPERATOR)
     refused = case.request("weather operator")
     seqs["three_of_four"] = case.append(case.denial("GRANT_NOT_YOURS", refused, weather))
+
+    # Housing comes to stand below a province; another department ends.
+    words = {**city.department_values("province", level=2), **key_words("province head")}
+    province = city.do("DepartmentRegistered", (*signers, "province head"), **words)
+    words = city.department_values("housing", parent=province)
+    city.do("DepartmentChanged", signers, housing, **words, reason=digest("reason"))
+    seqs["moved"] = case.released(_request_of(case, "rotated"), signer="provider 2")
+    ended = {"successor": province, "reason": digest("reason")}
+    city.do("DepartmentEnded", signers, weather, **ended)
+    seqs["ended"] = case.append(case.denial("KEY_NOT_ACTIVE", refused, weather))
+    seqs["ended_as_before"] = case.append(case.denial("GRANT_NOT_YOURS", refused, weather))
 
     # Housing's head loses the key, gets another one, and enrols somebody with it.
     words = {**key_words("housing head 2"), "reason_code": 2}
@@ -158,6 +160,8 @@ VALID = (
     "rotated",
     "new_provider",
     "three_of_four",
+    "moved",
+    "ended",
     "replaced_head",
     "gateway_renewed",
     "gateway_resumed",
@@ -168,6 +172,7 @@ INVALID = {
     "resumed_denied": "decision",
     "old_key_released": "decision",
     "old_provider": "outcome",
+    "ended_as_before": "decision",
 }
 
 

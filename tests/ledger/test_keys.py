@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from ledger_city import AUTHORITY, DELAY_S, City, key
+from ledger_city import AUTHORITY, DELAY_S, City, department_values, key
 from test_rebuild import derived_rows, settings_of
 
 from crypto.errors import ProtocolError
@@ -13,6 +13,7 @@ from ledger.db.state import find_head, load_changes, load_state
 from ledger.reads import departments
 from ledger.rebuild import rebuild
 from protocol.acts import Value
+from protocol.calendar import date_of, day_at
 from protocol.description import BY_NAME, Role
 from protocol.model import KeyState, MemoryStore, state_of
 
@@ -24,7 +25,7 @@ def _id(name: str) -> bytes:
 
 
 def do(
-    city: City, name: str, signers: list[str], target: bytes = bytes(32), **values: Value
+    city: City, name: str, signers: list[str], target: bytes = bytes(32), /, **values: Value
 ) -> bytes:
     """Hand in an act that names what the queue's state will be; return its id."""
     act_type = BY_NAME[name]
@@ -67,9 +68,27 @@ def wait_for_objections(city: City, person: bytes) -> None:
     time.sleep(max(0.0, found["ready_at"] + 1 - time.time()))
 
 
+def end_an_office(city: City, authorities: list[str], office: bytes, successor: bytes) -> None:
+    """Let a further department change and end."""
+    words = {
+        **department_values(key("office head"), "bureau"),
+        "region": 990101,
+        "reason": sm3(b"reason"),
+    }
+    for name in ("key_x", "key_y", "valid_until"):
+        del words[name]
+    do(city, "DepartmentChanged", authorities, office, **words)
+    city.run()
+    do(city, "DepartmentEnded", authorities, office, successor=successor, reason=sm3(b"reform"))
+    # What waits counts already.
+    with pytest.raises(ProtocolError, match="KEY_NOT_ACTIVE"):
+        do(city, "KeyRevoked", ["office head"], _id("office officer"), reason_code=1)
+    city.run()
+
+
 def live_a_life(city: City) -> bytes:
     """Let keys come and go; return the department's id."""
-    tax = city.register("tax")
+    tax, office = city.register("tax"), city.register("office")
     city.run()
     now = int(time.time())
     do(city, "KeySuspended", ["tax head"], _id("tax officer"), reason_code=2)
@@ -100,6 +119,7 @@ def live_a_life(city: City) -> bytes:
     city.run()
     wait_for_objections(city, tax)
     do(city, "HeadKeyReplaced", [FIRST], tax, key=_id("tax head 3"))
+    end_an_office(city, three, office, tax)
     do(city, "KeySuspended", ["authority 7"], _id("authority 7"), reason_code=4)
     old, new = city.deployment.contracts["Entries"], bytes.fromhex("ab" * 20)
     city.run()
@@ -107,6 +127,24 @@ def live_a_life(city: City) -> bytes:
     city.run()
     assert city.status(person) == "recorded"
     return tax
+
+
+def assert_office_ended(city: City, successor: bytes) -> None:
+    """See in the reads that the office changed and ended, and its keys with it."""
+    with read_transaction(city.engine) as connection:
+        (office,) = departments.list_departments(connection, has_ended=True).items
+        others = departments.list_departments(connection, has_ended=False).items
+        of_region = departments.list_departments(connection, region=990101).items
+        below = departments.list_departments(connection, parent=successor).items
+    today = date_of(day_at(int(time.time()))).isoformat()
+    assert (office["name"], office["region"], office["revision"]) == ("bureau", 990101, 3)
+    assert (office["ended_day"], office["successor"]) == (today, successor.hex())
+    assert (of_region, below) == ([office], [])
+    assert [one["ended_day"] for one in others] == [None] * len(others)
+    assert successor.hex() in [one["id"] for one in others]
+    assert {state(city, f"office {name}") for name in ("head", "operator", "officer")} == {
+        "REVOKED"
+    }
 
 
 def test_a_life_of_keys_as_the_reads_show_it(city: City) -> None:
@@ -119,6 +157,7 @@ def test_a_life_of_keys_as_the_reads_show_it(city: City) -> None:
     assert (state(city, "tax head"), state(city, "tax head 3")) == ("REVOKED", "ACTIVE")
     assert proposal(city, tax) == (_id("tax head 3").hex(), "REPLACED")
     assert authority(city) == (3, 3)
+    assert_office_ended(city, tax)
     with read_transaction(city.engine) as connection:
         head = departments.get_key(connection, _id("tax head"))
         listed = departments.list_keys(connection, department=tax).items
@@ -162,7 +201,7 @@ def test_the_gateways_view_follows(city: City) -> None:
     assert old is not None
     assert person is not None
     assert old.state is KeyState.ACTIVE
-    assert state_of(old, person, int(time.time())) is KeyState.REVOKED
+    assert state_of(whole, old, person, int(time.time())) is KeyState.REVOKED
 
 
 def test_what_waits_counts_already(city: City) -> None:

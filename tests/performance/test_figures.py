@@ -19,8 +19,9 @@ from protocol.calendar import day_of
 from protocol.deployment import Deployment
 from protocol.description import ACT_TYPES
 from protocol.documents import make_entry_document
+from protocol.performance.duties import KINDS
 from protocol.performance.report import OPTIONAL_FIELDS
-from tests.contracts.city import City, digest
+from tests.contracts.city import AUTHORITY, City, digest
 from tests.contracts.test_after_sharing import FINDER, correction_words
 from tests.contracts.test_entry_life import note, publish, submit
 from tests.contracts.test_rules import HEAD, OFFICER, OPERATOR, PROVIDER, REASON
@@ -65,6 +66,8 @@ COUNTED: dict[str, str] = {
     "CalendarPublished": "every due day",
     "CalendarCorrected": "every due day",
     "DepartmentRegistered": "which departments there are",
+    "DepartmentChanged": "their names",
+    "DepartmentEnded": "every duty, entries, use",
 }
 NOT_COUNTED = frozenset(
     {
@@ -203,6 +206,45 @@ def test_a_late_update_that_nobody_submits(city: City, report: Report) -> None:
     city.do("EntryRetired", (HEAD,), city.ids["entry"], reason=REASON)
     # Its retirement ends the duty and does not undo the lateness.
     assert counts(of(report(THURSDAY, BEHIND), city), "updates") == (0, 1, 0)
+
+
+def test_what_a_department_owed_ends_with_it(city: City, report: Report) -> None:
+    """Lateness until then stays, and nothing is overdue for ever."""
+    move_to(city, THURSDAY)
+    filed(city, case=digest("answered by nobody"))
+    note(city, OFFICER, THURSDAY)
+    move_to(city, date(2026, 9, 29))
+    ended = {"successor": city.ids["housing"], "reason": REASON}
+    city.do("DepartmentEnded", AUTHORITY[:2], city.ids["civil affairs"], **ended)
+    move_to(city, date(2026, 12, 1))
+    found = of(report(THURSDAY, date(2026, 11, 30)), city)
+    assert {kind: counts(found, kind) for kind in KINDS} == dict.fromkeys(KINDS, (0, 0, 0))
+    assert found["ended_day"] == "2026-09-29"
+    assert (found["entries"]["published"], found["use"]["grants_given"]) == (0, 0)
+
+
+def test_lateness_outlives_the_department(city: City, report: Report) -> None:
+    move_to(city, THURSDAY)
+    note(city, OFFICER, THURSDAY)
+    move_to(city, BEHIND)
+    ended = {"successor": ZERO_ID, "reason": REASON}
+    city.do("DepartmentEnded", AUTHORITY[:2], city.ids["civil affairs"], **ended)
+    move_to(city, date(2026, 12, 1))
+    found = of(report(THURSDAY, date(2026, 11, 30)), city)
+    assert counts(found, "updates") == (0, 1, 0)
+
+
+def test_nobody_waits_for_the_answer_once_the_requester_has_ended(
+    city: City, report: Report
+) -> None:
+    move_to(city, THURSDAY)
+    filed(city, case=digest("asked by nobody"))
+    ended = {"successor": ZERO_ID, "reason": REASON}
+    city.do("DepartmentEnded", AUTHORITY[:2], city.ids["housing"], **ended)
+    move_to(city, date(2026, 12, 1))
+    found = of(report(THURSDAY, date(2026, 11, 30)), city)
+    assert counts(found, "answers") == counts(found, "provisions") == (0, 0, 0)
+    assert found["ended_day"] is None
 
 
 def reviews(found: dict[str, Any]) -> tuple[int, int, int]:

@@ -136,6 +136,8 @@ def upgrade() -> None:
         sa.Column("uscc", sa.Text(), nullable=False),
         sa.Column("uscc_override", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("ended_day", sa.BigInteger(), nullable=False),
+        sa.Column("successor", sa.LargeBinary(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("block_number", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
