@@ -120,6 +120,7 @@ class TargetOut(Strict):
         "entry",
         "claim",
         "refresh",
+        "oversight_report",
         "interface",
         "request",
         "log",

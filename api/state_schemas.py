@@ -298,6 +298,22 @@ class RefreshOut(Strict):
     block_number: Natural
 
 
+class OversightReportOut(Strict):
+    """A chief data officer's report on a period / 首席数据官监督报告."""
+
+    id: Hex32
+    department: Hex32
+    person: Hex32
+    from_day: Natural = Field(description="day number, see protocol 3.5 / 起始日")
+    until_day: Natural = Field(description="day number, see protocol 3.5 / 截止日")
+    report_kind: int = Field(description="1 figures of performance, 2 other / 报告类别")
+    report_digest: Hex32 = Field(description="SM3 of the report's bytes / 报告摘要")
+    findings: Hex32 = Field(description="commitment to sealed findings, or zeros / 意见承诺值")
+    day: Natural = Field(description="day on which it was recorded / 提交日")
+    revision: Natural
+    block_number: Natural
+
+
 class InterfaceVersionOut(VersionOut):
     """A version of an interface / 接口版本."""
 

@@ -47,6 +47,7 @@ DERIVED: tuple[type[models.Base], ...] = (
     models.EntryVersion,
     models.Claim,
     models.Refresh,
+    models.OversightReport,
     models.Interface,
     models.InterfaceVersion,
     models.Request,

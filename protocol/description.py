@@ -295,6 +295,19 @@ ACT_TYPES: tuple[ActType, ...] = (
         (*_WORKING_DAYS, _REASON), "the year's working days are replaced",
     ),
     ActType(
+        0x0301, "OversightReported", "Oversight", True, ("CDO",), "-",
+        (
+            (
+                Field("from_day", 4, "uint", "first day of the period (section 3.5)"),
+                Field("until_day", 4, "uint", "last day of the period, which is over"),
+                Field("report_kind", 1, "uint", "1 figures of docs/performance.md, 2 other"),
+            ),
+            _word("report_digest", "SM3 of the report's bytes, not zero"),
+            _word("findings", "commitment to the sealed findings (section 5.2), or zero"),
+        ),
+        "the report is known to be this one",
+    ),
+    ActType(
         0x1001, "EntrySubmitted", "Entries", True,
         ("OPERATOR", "HEAD of the same department"), "none, or SUBMITTED, PUBLISHED (new version)",
         (
@@ -619,5 +632,5 @@ BY_NAME: dict[str, ActType] = {a.name: a for a in ACT_TYPES}
 #: Contracts of one deployment, in the order in which they are created.
 CONTRACTS: tuple[str, ...] = (
     "Sm", "Registry", "Calendar", "Documents", "Entries", "Interfaces", "Requests", "Logs",
-    "Corrections", "Disputes", "ThirdParties", "Elements", "Refreshes",
+    "Corrections", "Disputes", "ThirdParties", "Elements", "Refreshes", "Oversight",
 )  # fmt: skip  # a table reads better in rows

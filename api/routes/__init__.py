@@ -19,6 +19,7 @@ from api.routes import (
     interfaces,
     keys,
     logs,
+    oversight,
     pages,
     performance,
     persons,
@@ -50,6 +51,7 @@ ROUTERS = tuple(
         cosignatures,
         documents,
         performance,
+        oversight,
         health,
         pages,
     )

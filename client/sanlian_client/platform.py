@@ -32,6 +32,7 @@ NOUNS = (
     "entries",
     "claims",
     "refreshes",
+    "oversight-reports",
     "interfaces",
     "requests",
     "corrections",
@@ -298,8 +299,8 @@ class Platform:
         """Yield all of one noun, page by page.
 
         Args:
-            noun: departments, persons, keys, entries, claims, refreshes, interfaces, requests,
-                corrections, disputes, consents, logs or blocks.
+            noun: departments, persons, keys, entries, claims, refreshes, oversight-reports,
+                interfaces, requests, corrections, disputes, consents, logs or blocks.
             filters: query parameters that the API knows for it.
         """
         if noun not in NOUNS:

@@ -166,6 +166,15 @@ library ActTypes {
     uint256 internal constant CALENDAR_CORRECTED_SOURCE = 0x02020200e020;
     uint256 internal constant CALENDAR_CORRECTED_REASON = 0x020203010020;
 
+    uint32 internal constant OVERSIGHT_REPORTED = 0x0301;
+    uint256 internal constant OVERSIGHT_REPORTED_LAYOUT =
+        0x030100ff17000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant OVERSIGHT_REPORTED_FROM_DAY = 0x030100008004;
+    uint256 internal constant OVERSIGHT_REPORTED_UNTIL_DAY = 0x030101008404;
+    uint256 internal constant OVERSIGHT_REPORTED_REPORT_KIND = 0x030102008801;
+    uint256 internal constant OVERSIGHT_REPORTED_REPORT_DIGEST = 0x03010300a020;
+    uint256 internal constant OVERSIGHT_REPORTED_FINDINGS = 0x03010400c020;
+
     uint32 internal constant ENTRY_SUBMITTED = 0x1001;
     uint256 internal constant ENTRY_SUBMITTED_LAYOUT =
         0x070200ff1a000000000000000000000000000000000000000000000000000000;
@@ -470,6 +479,14 @@ library ActTypes {
     function calendarLayout(uint32 code) internal pure returns (uint256 layout) {
         if (code == CALENDAR_PUBLISHED) return CALENDAR_PUBLISHED_LAYOUT;
         if (code == CALENDAR_CORRECTED) return CALENDAR_CORRECTED_LAYOUT;
+        return 0;
+    }
+
+    /// @notice The layout of an act type that Oversight accepts
+    /// @param code Code of the act type
+    /// @return layout Zero for any other code
+    function oversightLayout(uint32 code) internal pure returns (uint256 layout) {
+        if (code == OVERSIGHT_REPORTED) return OVERSIGHT_REPORTED_LAYOUT;
         return 0;
     }
 

@@ -139,6 +139,7 @@ _NOUNS = (
     "entries",
     "claims",
     "refreshes",
+    "oversight_reports",
     "interfaces",
     "requests",
     "logs",

@@ -207,6 +207,7 @@ def _constructor_arguments(
         "ThirdParties": (text["Registry"], text["Requests"]),
         "Elements": (text["Registry"], text["Entries"]),
         "Refreshes": (text["Registry"], text["Entries"]),
+        "Oversight": (text["Registry"],),
     }
     return {
         name: abi_encode(load_artifact(name).constructor_types, values[name]) for name in CONTRACTS

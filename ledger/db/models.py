@@ -439,6 +439,30 @@ class Claim(Base):
     position: Mapped[int]
 
 
+class OversightReport(Base):
+    """A chief data officer's report on a period."""
+
+    __tablename__ = "oversight_reports"
+    __table_args__ = (
+        Index(None, "position", "id"),
+        Index(None, "department"),
+        Index(None, "block_number"),
+    )
+
+    id: Mapped[bytes] = mapped_column(primary_key=True)
+    department: Mapped[bytes]
+    person: Mapped[bytes]
+    from_day: Mapped[int]
+    until_day: Mapped[int]
+    report_kind: Mapped[int]
+    report_digest: Mapped[bytes]
+    findings: Mapped[bytes]
+    day: Mapped[int]
+    revision: Mapped[int]
+    block_number: Mapped[int]
+    position: Mapped[int]
+
+
 class Refresh(Base):
     """A statement that an entry's data was refreshed."""
 

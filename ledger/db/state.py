@@ -160,6 +160,10 @@ def _load_catalogue(session: Session, store: MemoryStore, after_block: int) -> N
         .order_by(table.Refresh.position)
     ):
         store.put_refresh(rows.refresh_of(refresh))
+    for report in session.scalars(
+        select(table.OversightReport).where(table.OversightReport.block_number > after_block)
+    ):
+        store.put_oversight_report(rows.oversight_report_of(report))
     for version in session.scalars(
         select(table.InterfaceVersion).where(table.InterfaceVersion.block_number > after_block)
     ):

@@ -350,6 +350,24 @@ class SqlStore:
             block_number=refresh.block_number,
         )
 
+    def put_oversight_report(self, report: model.OversightReport) -> None:
+        """Keep an oversight report."""
+        self._put(
+            table.OversightReport,
+            report.id,
+            id=report.id,
+            department=report.department,
+            person=report.person,
+            from_day=report.from_day,
+            until_day=report.until_day,
+            report_kind=report.report_kind,
+            report_digest=report.report_digest,
+            findings=report.findings,
+            day=report.day,
+            revision=report.revision,
+            block_number=report.block_number,
+        )
+
     def find_interface(self, interface_id: bytes) -> model.Interface | None:
         """Return an interface with its current and pending version."""
         row = self._session.get(table.Interface, interface_id)
@@ -766,6 +784,23 @@ def refresh_of(row: table.Refresh) -> model.Refresh:
         from_day=row.from_day,
         until_day=row.until_day,
         rows=row.rows,
+        day=row.day,
+        revision=row.revision,
+        block_number=row.block_number,
+    )
+
+
+def oversight_report_of(row: table.OversightReport) -> model.OversightReport:
+    """Return the model's oversight report."""
+    return model.OversightReport(
+        id=row.id,
+        department=row.department,
+        person=row.person,
+        from_day=row.from_day,
+        until_day=row.until_day,
+        report_kind=row.report_kind,
+        report_digest=row.report_digest,
+        findings=row.findings,
         day=row.day,
         revision=row.revision,
         block_number=row.block_number,

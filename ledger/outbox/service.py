@@ -38,6 +38,7 @@ _TARGETS: tuple[tuple[str, type[table.Base]], ...] = (
     ("entry", table.Entry),
     ("claim", table.Claim),
     ("refresh", table.Refresh),
+    ("oversight_report", table.OversightReport),
     ("interface", table.Interface),
     ("request", table.Request),
     ("log", table.Log),
@@ -107,8 +108,8 @@ class Target:
 
     Attributes:
         id: its id.
-        kind: department, person, key, calendar_year, entry, claim, refresh, interface, request,
-            log, correction, dispute or consent.
+        kind: department, person, key, calendar_year, entry, claim, refresh, oversight_report,
+            interface, request, log, correction, dispute or consent.
         revision: revision that the next act must name.
     """
 

@@ -36,6 +36,7 @@ from protocol.model.entries import Entry, EntryState, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceState, InterfaceVersion, Side
 from protocol.model.keys import key_problem
 from protocol.model.logs import Anchor, Log
+from protocol.model.oversight import OversightReport
 from protocol.model.published_years import PublishedYears
 from protocol.model.refreshes import Refresh
 from protocol.model.registry import (
@@ -87,6 +88,7 @@ __all__ = [
     "KeyState",
     "Log",
     "MemoryStore",
+    "OversightReport",
     "Person",
     "ProposalState",
     "PublishedYears",

@@ -34,6 +34,7 @@ from protocol.model.key_rules import KEY_RULES
 from protocol.model.keys import Rule, require_active
 from protocol.model.log_rules import LOG_RULES
 from protocol.model.logs import Anchor
+from protocol.model.oversight_rules import OVERSIGHT_RULES
 from protocol.model.refresh_rules import REFRESH_RULES
 from protocol.model.registry import Authority, Department, Key, KeyState, Person
 from protocol.model.registry_rules import REGISTRY_RULES, read_new_key
@@ -58,6 +59,7 @@ RULES: dict[str, Rule] = {
     **CALENDAR_RULES,
     **CLAIM_RULES,
     **REFRESH_RULES,
+    **OVERSIGHT_RULES,
 }
 #: The authority's department is a city's (level 3) department (kind 1).
 AUTHORITY_LEVEL = 3

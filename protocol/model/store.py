@@ -9,6 +9,7 @@ from protocol.model.disputes import Dispute
 from protocol.model.entries import Entry, EntryVersion
 from protocol.model.interfaces import Interface, InterfaceVersion
 from protocol.model.logs import Anchor, Log
+from protocol.model.oversight import OversightReport
 from protocol.model.refreshes import Refresh
 from protocol.model.registry import (
     Authority,
@@ -111,6 +112,9 @@ class Store(Protocol):
     def put_refresh(self, refresh: Refresh) -> None:
         """Keep a refresh; it becomes its entry's newest."""
 
+    def put_oversight_report(self, report: OversightReport) -> None:
+        """Keep an oversight report."""
+
     def find_interface(self, interface_id: bytes) -> Interface | None:
         """Return an interface with its current and pending version."""
 
@@ -195,6 +199,7 @@ class MemoryStore:
         self.calendar_years: dict[bytes, CalendarYear] = {}
         self._publications: dict[int, bytes] = {}
         self.refreshes: dict[bytes, Refresh] = {}
+        self.oversight_reports: dict[bytes, OversightReport] = {}
         self._element_claims: dict[bytes, tuple[bytes, ...]] = {}
         self._entry_versions: dict[tuple[bytes, int], EntryVersion] = {}
         self._interface_versions: dict[tuple[bytes, int], InterfaceVersion] = {}
@@ -325,6 +330,10 @@ class MemoryStore:
     def put_refresh(self, refresh: Refresh) -> None:
         """Keep a refresh in the place of earlier ones."""
         self.refreshes[refresh.entry] = refresh
+
+    def put_oversight_report(self, report: OversightReport) -> None:
+        """Keep an oversight report."""
+        self.oversight_reports[report.id] = report
 
     def find_interface(self, interface_id: bytes) -> Interface | None:
         """Return an interface."""

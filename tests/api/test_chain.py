@@ -232,6 +232,16 @@ def story(running: Running) -> Story:
         item=1,
     )
     today = day_at(int(time.time()))
+    s.enrol("housing data officer", "housing head", Role.CDO)
+    s.ids["oversight report"] = s.do(
+        "OversightReported",
+        ("housing data officer",),
+        from_day=day_at(int(time.time())) - 31,
+        until_day=day_at(int(time.time())) - 1,
+        report_kind=1,
+        report_digest=sm3(b"report"),
+        findings=bytes(32),
+    )
     s.ids["refresh"] = s.do(
         "DataRefreshed",
         ("civil affairs operator",),
@@ -361,6 +371,7 @@ def test_reads_of_every_noun(running: Running, story: Story) -> None:
         "entries": ("entry",),
         "claims": ("claim",),
         "refreshes": ("refresh",),
+        "oversight-reports": ("oversight report",),
         "interfaces": ("interface",),
         "requests": ("request",),
         "logs": ("log",),
@@ -386,7 +397,7 @@ def test_reads_of_every_noun(running: Running, story: Story) -> None:
     assert story.get_all("/v1/claims", state="CONFLICT") == []
     keys = story.get_all("/v1/keys", department=story.ids["housing"])
     assert {row["id"] for row in keys} == {
-        key_id(f"housing {role}") for role in ("head", "operator", "officer")
+        key_id(f"housing {role}") for role in ("head", "operator", "officer", "data officer")
     }
     (one,) = story.get_all("/v1/keys", person=story.ids["witness"])
     assert one["public_key"] == key("witness").public_key.to_bytes().hex()

@@ -216,6 +216,9 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey], tmp_
             acts.return_entry(a, target, document_digest(ENTRY), b"r")[0],
             acts.note_change(a, target, change_day=20600, reason=b"r")[0],
             acts.extend_update(a, b, target, b"r")[0],
+            acts.report_oversight(a, from_day=20500, until_day=20600, report=b"{}", findings=b"f")[
+                0
+            ],
             acts.refresh_data(a, entry=target, from_day=20600, until_day=20630, rows=5),
             acts.claim_element(a, b, entry=target, item=3, element=element_code("DE00017")),
             acts.release_element(a, target, b"r")[0],

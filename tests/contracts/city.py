@@ -180,7 +180,7 @@ class City:
             "expires_at": self.now() + 3600,
             "target": target,
             "revision": 0
-            if target == ZERO_ID or contract in ("Logs", "Refreshes")
+            if target == ZERO_ID or contract in ("Logs", "Refreshes", "Oversight")
             else self.revision(name, target),
             **(header or {}),
         }
@@ -404,6 +404,18 @@ class City:
             "from_day": today - 31,
             "until_day": today,
             "rows": 1000,
+            **changes,
+        }
+
+    def oversight_values(self, **changes: Any) -> dict[str, Any]:
+        """Return the words of a chief data officer's report."""
+        yesterday = day_at(self.now()) - 1
+        return {
+            "from_day": yesterday - 30,
+            "until_day": yesterday,
+            "report_kind": 1,
+            "report_digest": digest("report"),
+            "findings": ZERO_ID,
             **changes,
         }
 

@@ -43,6 +43,8 @@ def _record_the_registry(city: City) -> None:
     city.do("KeyRevoked", (head,), public.key_id, reason_code=1)
     city.do("PersonRolesSet", (head,), city.ids["housing both"], roles=int(Role.OPERATOR))
     weather, reason, two = city.register("weather"), digest("reason"), AUTHORITY[:2]
+    city.enrol("housing officer for data", head, Role.CDO)
+    city.do("OversightReported", ("housing officer for data",), **city.oversight_values())
     words = city.department_values("climate")
     city.do("DepartmentChanged", two, weather, **words, reason=reason)
     city.do("DepartmentEnded", two, weather, successor=city.ids["housing"], reason=reason)

@@ -19,6 +19,7 @@ KNOWN = frozenset(
         "Entries",
         "Elements",
         "Refreshes",
+        "Oversight",
         "Interfaces",
         "Requests",
         "Logs",
@@ -120,8 +121,13 @@ def test_an_auditor_writes_no_business_act(city: City) -> None:
 
 
 def test_administrators_write_no_business_act(city: City) -> None:
-    for role in (Role.SYSADMIN, Role.SECADMIN, Role.PLATFORM, Role.CDO, Role.SYSTEM):
+    for role in (Role.SYSADMIN, Role.SECADMIN, Role.PLATFORM, Role.SYSTEM):
         assert not any(role & allowed(act_type) for act_type in TYPES), role
+
+
+def test_a_chief_data_officer_reports_and_does_nothing_else(city: City) -> None:
+    may = [act_type.name for act_type in TYPES if Role.CDO & allowed(act_type)]
+    assert may == ["OversightReported"]
 
 
 def test_the_authority_cannot_consent_in_a_departments_name(city: City) -> None:

@@ -101,6 +101,8 @@ def _fill(engine: Engine, places: list[tuple[int, bytes]], *, clear: bool = True
                         "uscc": "",
                         "uscc_override": 0,
                         "name": "",
+                        "ended_day": 0,
+                        "successor": bytes(32),
                         "revision": 1,
                         "block_number": 1,
                         "position": position,

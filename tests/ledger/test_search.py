@@ -39,7 +39,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
             connection.execute(
                 insert(table.Department).values(
                     id=one, level=3, kind=1, region=0, parent=bytes(32), uscc="", uscc_override=0,
-                    name=name, revision=1, block_number=1, position=1,
+                    name=name, ended_day=0, successor=bytes(32), revision=1, block_number=1,
+                    position=1,
                 )
             )  # fmt: skip
     return made

@@ -107,6 +107,7 @@ def value_of(field: Field, city: City, act_type: ActType, source: random.Random)
         "EntrySubmitted": city.entry_values,
         "ElementClaimed": city.claim_values,
         "DataRefreshed": city.refresh_values,
+        "OversightReported": city.oversight_values,
         "InterfaceTested": city.tested_values,
         "InterfaceRegistered": city.interface_values,
         "RequestFiled": city.request_values,
@@ -175,7 +176,7 @@ def target_of(act_type: ActType, city: City, source: random.Random) -> bytes:
         "Interfaces": ids["interface"],
         "Elements": ids["claim"],
     }
-    if act_type.contract in ("Logs", "Refreshes"):
+    if act_type.contract in ("Logs", "Refreshes", "Oversight"):
         return ZERO_ID if source.random() < 0.9 else ids["log"]
     if source.random() < 0.1:
         return source.choice((ZERO_ID, *ids.values()))

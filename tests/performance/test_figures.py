@@ -77,6 +77,8 @@ NOT_COUNTED = frozenset(
         *("HeadKeyProposed", "HeadKeyObjected", "HeadKeyReplaced"),
         *("AuthorityPersonAdded", "AuthorityPersonRemoved", "ThresholdSet"),
         *("SuccessorNamed", "LogRegistered"),
+        # What is said of the figures is none of them.
+        "OversightReported",
         # Which department is a source says nothing of its timeliness.
         *("ElementClaimed", "ElementReleased", "ConflictDecided"),
         # Steps on the way; what they lead to is counted.

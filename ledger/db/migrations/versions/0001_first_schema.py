@@ -394,6 +394,33 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "oversight_reports",
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("department", sa.LargeBinary(), nullable=False),
+        sa.Column("person", sa.LargeBinary(), nullable=False),
+        sa.Column("from_day", sa.BigInteger(), nullable=False),
+        sa.Column("until_day", sa.BigInteger(), nullable=False),
+        sa.Column("report_kind", sa.BigInteger(), nullable=False),
+        sa.Column("report_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("findings", sa.LargeBinary(), nullable=False),
+        sa.Column("day", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oversight_reports")),
+    )
+    with op.batch_alter_table("oversight_reports", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_oversight_reports_block_number"), ["block_number"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_oversight_reports_department"), ["department"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_oversight_reports_position_id"), ["position", "id"], unique=False
+        )
+
+    op.create_table(
         "refreshes",
         sa.Column("id", sa.LargeBinary(), nullable=False),
         sa.Column("entry", sa.LargeBinary(), nullable=False),
@@ -756,6 +783,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_departments_position_id"))
         batch_op.drop_index(batch_op.f("ix_departments_block_number"))
 
+    with op.batch_alter_table("oversight_reports", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_oversight_reports_position_id"))
+        batch_op.drop_index(batch_op.f("ix_oversight_reports_department"))
+        batch_op.drop_index(batch_op.f("ix_oversight_reports_block_number"))
+
+    op.drop_table("oversight_reports")
     with op.batch_alter_table("refreshes", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_refreshes_position_id"))
         batch_op.drop_index(batch_op.f("ix_refreshes_entry_position"))
