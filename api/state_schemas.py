@@ -389,6 +389,7 @@ class RequestOut(Strict):
     provider: Hex32
     interface: Hex32
     interface_version: Natural
+    way: int = Field(description="1 service, 2 batch, 3 file (Art 20) / 共享方式")
     state: RequestState
     items: Hex32
     valid_from: U64

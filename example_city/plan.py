@@ -276,6 +276,7 @@ class Planner:
                 "valid_until": valid[1],
                 "quota": quota,
                 "interface_version": 1,
+                "way": 1,
                 "items": items,
                 "legal_basis": BASIS,
                 "scenario": scenario,

@@ -151,12 +151,17 @@ _TERM = (
 #: Filing and supplementing state the same: the words are the same.
 _ASKED = (
     _word("interface", "id of the interface asked for"),
-    (*_TERM, Field("interface_version", 4, "uint", "interface version the signers saw")),
+    (
+        *_TERM,
+        Field("interface_version", 4, "uint", "interface version the signers saw"),
+        Field("way", 1, "uint",
+              "way asked for: 1 service interface, 2 batch exchange, 3 file download (Art 20)"),
+    ),
     _word("items", "mask of the items asked for", "uint"),
     _word("legal_basis", "code of the legal basis", "ascii"),
     _word("scenario", "code of the scenario", "ascii"),
     _word("case", "commitment to the sealed scenario document"),
-)
+)  # fmt: skip  # as the rows below
 
 #: What is said of a department when it is registered and when it changes.
 _DEPARTMENT = (

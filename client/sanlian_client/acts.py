@@ -37,6 +37,8 @@ MAX_SEALED_SIZE = 16 * 1024 * 1024
 #: Both in hexadecimal, with what stands around them.
 MAX_SEALED_FILE_SIZE = 2 * MAX_SEALED_SIZE + 1024
 SALT_SIZE = 32
+#: Way of sharing: a service interface (Art 20).
+SERVICE = 1
 #: Most parents between a party of a dispute and the superior of both.
 MAX_STEPS = 8
 
@@ -677,6 +679,7 @@ class Acts(KeyActs):
         legal_basis: str,
         scenario: str,
         case: bytes,
+        way: int = SERVICE,
     ) -> tuple[Draft, Sealed]:
         """Draft a share request.
 
@@ -690,6 +693,7 @@ class Acts(KeyActs):
             legal_basis: code of the legal basis, 1 to 32 ASCII characters.
             scenario: code of the scenario, the same.
             case: the scenario document, which gets sealed.
+            way: 1 service interface, 2 batch exchange, 3 file download (Art 20).
         """
         values, sealed = _asked(
             interface=interface,
@@ -699,6 +703,7 @@ class Acts(KeyActs):
             legal_basis=legal_basis,
             scenario=scenario,
             case=case,
+            way=way,
         )
         return self.build("RequestFiled", [operator, officer], values), sealed
 
@@ -732,6 +737,7 @@ class Acts(KeyActs):
         legal_basis: str,
         scenario: str,
         case: bytes,
+        way: int = SERVICE,
     ) -> tuple[Draft, Sealed]:
         """Draft the supplement of a request: it states everything anew, see file_request."""
         values, sealed = _asked(
@@ -742,6 +748,7 @@ class Acts(KeyActs):
             legal_basis=legal_basis,
             scenario=scenario,
             case=case,
+            way=way,
         )
         draft = self.build("RequestSupplemented", [operator, officer], values, target=request)
         return draft, sealed
@@ -1096,12 +1103,14 @@ def _asked(
     legal_basis: str,
     scenario: str,
     case: bytes,
+    way: int,
 ) -> tuple[dict[str, Value], Sealed]:
     sealed = seal(case)
     values: dict[str, Value] = {
         "interface": interface,
         **term.values(),
         "interface_version": interface_version,
+        "way": way,
         "items": items,
         "legal_basis": legal_basis,
         "scenario": scenario,

@@ -146,7 +146,7 @@ FIELD_NAMES: dict[str, tuple[str, str]] = {
     "cause": ("事由", "cause"),
     "missing": ("补正清单承诺值", "list of what is missing, sealed"),
     "extension_days": ("延长工作日数", "working days of the extension"),
-    "way": ("提供方式", "way of provision"),
+    "way": ("共享方式", "way of sharing"),
     "from_day": ("起始日", "from day"),
     "until_day": ("截止日", "until day"),
     "subject": ("校核对象", "grant or entry in error"),

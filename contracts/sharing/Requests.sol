@@ -157,11 +157,14 @@ contract Requests is RegistryUser, IRequests {
         // Day on which the data were provided, or the grant ended before.
         uint32 provisionDay;
         // Last day that a use report covers.
-        uint32 reportedDay;
+        uint24 reportedDay;
+        // How the data are to be provided (Art 20).
+        uint8 way;
     }
 
     uint256 private constant UNCONDITIONAL = 1;
     uint256 private constant CAUSE_PURPOSE_ENDED = 4;
+    uint256 private constant MAX_WAY = 3;
 
     /// @notice Interface chain
     IInterfaces public immutable INTERFACES;
@@ -389,6 +392,7 @@ contract Requests is RegistryUser, IRequests {
             _of(ActTypes.REQUEST_FILED_VALID_UNTIL, code)
         );
         _requireNonzero(m, _of(ActTypes.REQUEST_FILED_QUOTA, code));
+        _requireRange(m, _of(ActTypes.REQUEST_FILED_WAY, code), 1, MAX_WAY);
         _requireNonzero(m, _of(ActTypes.REQUEST_FILED_ITEMS, code));
         _requireNonzero(m, _of(ActTypes.REQUEST_FILED_LEGAL_BASIS, code));
         _requireNonzero(m, _of(ActTypes.REQUEST_FILED_SCENARIO, code));
@@ -407,6 +411,7 @@ contract Requests is RegistryUser, IRequests {
         request.validFrom = uint64(m.get(ActTypes.REQUEST_FILED_VALID_FROM));
         request.validUntil = uint64(m.get(ActTypes.REQUEST_FILED_VALID_UNTIL));
         request.quota = uint64(m.get(ActTypes.REQUEST_FILED_QUOTA));
+        request.way = uint8(m.get(ActTypes.REQUEST_FILED_WAY));
     }
 
     function _requestAgreed(
@@ -507,7 +512,7 @@ contract Requests is RegistryUser, IRequests {
     ) private returns (bytes32) {
         _requireOfficer(step, request.provider);
         if (request.state != RequestState.AGREED) revert StateInvalid();
-        _requireRange(m, ActTypes.DATA_PROVIDED_WAY, 1, 3);
+        _requireRange(m, ActTypes.DATA_PROVIDED_WAY, request.way, request.way);
         request.state = RequestState.PROVIDED;
         request.provisionDay = Deadlines.today();
         return DataProvided.selector;
@@ -607,7 +612,7 @@ contract Requests is RegistryUser, IRequests {
             ActTypes.USE_REPORTED_UNTIL_DAY
         );
         _requireNonzero(m, ActTypes.USE_REPORTED_REPORT);
-        request.reportedDay = uint32(until);
+        request.reportedDay = uint24(until);
         return UseReported.selector;
     }
 

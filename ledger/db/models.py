@@ -547,6 +547,7 @@ class Request(Base):
     provider: Mapped[bytes]
     interface: Mapped[bytes]
     interface_version: Mapped[int]
+    way: Mapped[int]
     state: Mapped[str] = mapped_column(String(16))
     items: Mapped[int] = mapped_column(Uint256)
     valid_from: Mapped[int] = mapped_column(Uint64)

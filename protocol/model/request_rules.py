@@ -14,6 +14,7 @@ from protocol.model.step import Step, refuse, state_invalid
 
 #: Sharing class of what is shared without conditions.
 UNCONDITIONAL = 1
+_MAX_WAY = 3
 #: Cause of a revocation that only the requester states, and nothing else.
 CAUSE_PURPOSE_ENDED = 4
 
@@ -67,7 +68,9 @@ def _require_asked(step: Step, requester: bytes) -> Interface:
         "is past or before valid_from",
         ok=term.valid_from <= term.valid_until and term.valid_until > step.block_time,
     )
-    for name in ("quota", "items", "legal_basis", "scenario", "case"):
+    step.require_nonzero("quota")
+    step.require_range("way", 1, _MAX_WAY)
+    for name in ("items", "legal_basis", "scenario", "case"):
         step.require_nonzero(name)
     items = act.number("items")
     if items & interface.current.items != items:
@@ -102,6 +105,7 @@ def request_filed(step: Step) -> tuple[bytes, int]:
             provider=interface.department,
             interface=interface.id,
             interface_version=act.number("interface_version"),
+            way=act.number("way"),
             state=RequestState.FILED,
             items=act.number("items"),
             term=_read_term(step),
@@ -140,6 +144,7 @@ def request_supplemented(step: Step) -> tuple[bytes, int]:
             request,
             state=RequestState.FILED,
             interface_version=act.number("interface_version"),
+            way=act.number("way"),
             items=act.number("items"),
             term=_read_term(step),
             legal_basis=act.text("legal_basis"),
@@ -252,7 +257,8 @@ def data_provided(step: Step) -> tuple[bytes, int]:
     request = _get_request(step)
     _require_officer(step, request.provider)
     _require_state(request, RequestState.AGREED)
-    step.require_range("way", 1, 3)
+    # The requester stated the way (Art 20): in another one is not what was agreed on.
+    step.require_range("way", request.way, request.way)
     clock = replace(request.clock, provision_day=day_at(step.block_time))
     return _put(step, replace(request, state=RequestState.PROVIDED, clock=clock))
 

@@ -74,6 +74,8 @@ class Request:
         provider: id of the department that is asked.
         interface: id of the interface.
         interface_version: version that the signers saw.
+        way: how the data are to be provided, 1 service interface, 2 batch exchange, 3 file
+            download (Art 20).
         state: see RequestState.
         items: mask of the items asked for.
         term: term asked for.
@@ -94,6 +96,7 @@ class Request:
     provider: bytes
     interface: bytes
     interface_version: int
+    way: int
     state: RequestState
     items: int
     term: Term

@@ -278,6 +278,7 @@ def story(running: Running) -> Story:
         ("housing operator", "housing officer"),
         interface=bytes.fromhex(s.ids["interface"]),
         interface_version=1,
+        way=1,
         valid_from=1,
         valid_until=2**64 - 1,
         quota=100,

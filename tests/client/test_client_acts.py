@@ -423,6 +423,7 @@ def test_an_act_by_command_line(tmp_path: Path) -> None:
         "valid_until": int(time.time()) + 3600,
         "quota": 5,
         "interface_version": 1,
+        "way": 1,
         "items": "00" * 31 + "03",
         "legal_basis": "B",
         "scenario": "S",

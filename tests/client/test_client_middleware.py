@@ -165,7 +165,9 @@ def assert_refused(response: httpx.Response, code: str) -> None:
     assert "signature" not in response.headers
 
 
-def test_a_logged_call_is_answered_and_signed(caller: Caller, provider_key: PrivateKey) -> None:
+def test_art_31_a_departments_own_service_answers_logged_calls(
+    caller: Caller, provider_key: PrivateKey
+) -> None:
     record = caller.intent(caller.request({"id": "5", "name": "王 & +"}))
     response = caller.send(record, query="id=5&name=%E7%8E%8B%20%26%20%2B")
     data = open_answer(response, record, provider_key)

@@ -363,6 +363,7 @@ class City:
             "valid_until": self.now() + MONTH_S,
             "quota": 100,
             "interface_version": 1,
+            "way": 1,
             "items": 0b0011,
             "legal_basis": "809-20",
             "scenario": "housing",

@@ -127,9 +127,7 @@ def view(city: City, name: str, *arguments: int) -> Any:
 
 
 @pytest.mark.parametrize("row", VECTORS, ids=IDS)
-def test_article_21_answers_within_1_and_10_working_days(
-    built: City, row: tuple[date, ...]
-) -> None:
+def test_art_21_answers_within_1_and_10_working_days(built: City, row: tuple[date, ...]) -> None:
     start = day_of(row[0])
     count = ANSWER_UNCONDITIONAL.working_days
     assert date_of(view(built, "dueDay", start, count)) == row[1]
@@ -140,7 +138,7 @@ def test_article_21_answers_within_1_and_10_working_days(
 
 
 @pytest.mark.parametrize("row", VECTORS, ids=IDS)
-def test_article_22_provision_within_20_working_days(built: City, row: tuple[date, ...]) -> None:
+def test_art_22_provision_within_20_working_days(built: City, row: tuple[date, ...]) -> None:
     found = view(built, "dueDay", day_of(row[0]), PROVISION.working_days)
     assert date_of(found) == row[3]
 

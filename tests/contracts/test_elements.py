@@ -59,19 +59,19 @@ def source(city: City, element: bytes = ELEMENT) -> tuple[bytes, bytes]:
     return department, claim
 
 
-def test_article_19_the_first_claim_names_the_source_department(city: City) -> None:
+def test_art_19_the_first_claim_names_the_source_department(city: City) -> None:
     assert source(city) == (city.ids["civil affairs"], city.ids["claim"])
     assert state(city, city.ids["claim"]) == "SOURCE"
     assert source(city, digest("unclaimed")) == NOBODY
 
 
-def test_article_19_a_second_claim_is_a_conflict(city: City, rival: bytes) -> None:
+def test_art_19_a_second_claim_is_a_conflict(city: City, rival: bytes) -> None:
     assert state(city, rival) == "CONFLICT"
     assert city.read("Elements", "isLive", rival) == (True,)
     assert source(city) == (city.ids["civil affairs"], city.ids["claim"])
 
 
-def test_article_19_the_authority_names_the_new_source(city: City, rival: bytes) -> None:
+def test_art_19_the_authority_names_the_new_source(city: City, rival: bytes) -> None:
     housing = city.ids["housing"]
     city.do("ConflictDecided", ("authority 2",), rival, source_department=housing, reason=REASON)
     assert source(city) == (housing, rival)
@@ -82,7 +82,7 @@ def test_article_19_the_authority_names_the_new_source(city: City, rival: bytes)
     assert again == "STATE_INVALID"
 
 
-def test_article_19_the_authority_keeps_the_source(city: City, rival: bytes) -> None:
+def test_art_19_the_authority_keeps_the_source(city: City, rival: bytes) -> None:
     civil = city.ids["civil affairs"]
     city.do("ConflictDecided", ("authority 2",), rival, source_department=civil, reason=REASON)
     assert source(city) == (civil, city.ids["claim"])

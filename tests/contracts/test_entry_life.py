@@ -54,7 +54,7 @@ def view(city: City, name: str) -> Any:
     return value
 
 
-def test_article_13_assessments_and_the_heads_approval_are_signed(city: City) -> None:
+def test_art_13_assessments_and_the_heads_approval_are_signed(city: City) -> None:
     for field in ("secrecy_assessment", "privacy_assessment"):
         words = city.entry_values(**{field: ZERO_ID})
         assert value_refused(city, "EntrySubmitted", PROVIDER, ZERO_ID, words)[2] == field
@@ -67,7 +67,7 @@ def test_article_13_assessments_and_the_heads_approval_are_signed(city: City) ->
     ("sharing_class", "basis", "field"),
     [(1, digest("conditions"), "basis"), (2, ZERO_ID, "basis"), (3, ZERO_ID, "basis")],
 )
-def test_articles_14_and_15_conditions_and_citations_belong_to_their_class(
+def test_art_14_15_conditions_and_citations_belong_to_their_class(
     city: City, sharing_class: int, basis: bytes, field: str
 ) -> None:
     words = city.entry_values(sharing_class=sharing_class, basis=basis)
@@ -103,7 +103,7 @@ def test_important_and_core_data_are_never_for_everybody(
     )
 
 
-def test_article_16_the_authority_returns_a_version_with_a_reason(city: City) -> None:
+def test_art_16_the_authority_returns_a_version_with_a_reason(city: City) -> None:
     entry = city.ids["entry"]
     words = {"document": digest("second"), "reason": REASON}
     assert attempt(city, "EntryReturned", AUTHORITY, entry, **words) == "STATE_INVALID"
@@ -125,7 +125,7 @@ def test_article_16_the_authority_returns_a_version_with_a_reason(city: City) ->
     assert city.field("Entries", "entries", entry, "version") == 2
 
 
-def test_article_16_a_first_version_that_was_returned_is_never_live(city: City) -> None:
+def test_art_16_a_first_version_that_was_returned_is_never_live(city: City) -> None:
     entry = city.do("EntrySubmitted", PROVIDER, **city.entry_values(document=digest("new")))
     city.do("EntryReturned", AUTHORITY, entry, document=digest("new"), reason=REASON)
     assert city.read("Entries", "entryView", entry)[0][4] is False
@@ -139,7 +139,7 @@ def test_article_16_a_first_version_that_was_returned_is_never_live(city: City) 
     city.do("EntryPublished", AUTHORITY, entry, document=digest("better"))
 
 
-def test_article_17_the_review_takes_two_working_days(city: City) -> None:
+def test_art_17_the_review_takes_two_working_days(city: City) -> None:
     go_to(city, date(2026, 9, 24))  # 25 to 27 September are days off, 28 is worked
     submit(city, "second")
     assert view(city, "reviewDue") == day_of(date(2026, 9, 29))
@@ -151,7 +151,7 @@ def test_article_17_the_review_takes_two_working_days(city: City) -> None:
     assert (view(city, "reviewDue"), view(city, "isReviewLate")) == (0, False)
 
 
-def test_article_17_the_update_is_due_ten_working_days_after_the_change(city: City) -> None:
+def test_art_17_the_update_is_due_ten_working_days_after_the_change(city: City) -> None:
     assert (view(city, "updateDue"), view(city, "isUpdateLate")) == (0, False)
     go_to(city, date(2026, 9, 24))
     note(city, OFFICER, date(2026, 9, 24))
@@ -166,7 +166,7 @@ def test_article_17_the_update_is_due_ten_working_days_after_the_change(city: Ci
     assert (view(city, "updateDue"), view(city, "isUpdateLate")) == (0, False)
 
 
-def test_article_17_submission_in_time_counts_and_a_return_does_not_stop_the_clock(
+def test_art_17_submission_in_time_counts_and_a_return_does_not_stop_the_clock(
     city: City,
 ) -> None:
     go_to(city, date(2026, 9, 24))
@@ -181,7 +181,7 @@ def test_article_17_submission_in_time_counts_and_a_return_does_not_stop_the_clo
     assert view(city, "isUpdateLate") is True
 
 
-def test_article_17_the_authority_consents_to_five_working_days_more(city: City) -> None:
+def test_art_17_the_authority_consents_to_five_working_days_more(city: City) -> None:
     entry = city.ids["entry"]
     both = (HEAD, "authority 1")
     assert attempt(city, "UpdateExtended", both, entry, reason=REASON) == "STATE_INVALID"
@@ -203,7 +203,7 @@ def test_article_17_the_authority_consents_to_five_working_days_more(city: City)
     assert view(city, "isUpdateLate") is True
 
 
-def test_article_17_consent_after_the_due_day_does_not_undo_the_lateness(city: City) -> None:
+def test_art_17_consent_after_the_due_day_does_not_undo_the_lateness(city: City) -> None:
     go_to(city, date(2026, 9, 24))
     note(city, OFFICER, date(2026, 9, 24))
     go_to(city, date(2026, 10, 16))

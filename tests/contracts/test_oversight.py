@@ -20,7 +20,7 @@ def officer(city: City) -> City:
     return city
 
 
-def test_oversight_reported(officer: City) -> None:
+def test_art_38_41_oversight_reported(officer: City) -> None:
     words = officer.oversight_values(findings=digest("findings"))
     outcome = officer.record(officer.sign(ACT, (OFFICER,), **words))
     assert outcome.event.values["target"] == outcome.event.values["actId"]

@@ -477,6 +477,8 @@ def test_interface_retired(city: City) -> None:
         ("valid_until", 1),
         ("quota", 0),
         ("items", 0),
+        ("way", 0),
+        ("way", 4),
         ("legal_basis", ""),
         ("scenario", ""),
         ("case", ZERO_ID),

@@ -12,28 +12,15 @@ from tests.contracts.city import CHAIN_ID, CITY_HEAD, City, Refused, digest, key
 from tests.contracts.test_model import replayed as replayed  # noqa: PLC0414 - a fixture, shared
 from tests.contracts.test_rules import HEAD, OPERATOR, attempt, department
 
-KNOWN = frozenset(
-    {
-        "Registry",
-        "Calendar",
-        "Entries",
-        "Elements",
-        "Refreshes",
-        "Oversight",
-        "Interfaces",
-        "Requests",
-        "Logs",
-    }
-)
 # A key acts for itself whatever its person's roles.
-TYPES = [a for a in ACT_TYPES if a.contract in KNOWN and a.signers[0] != "the key itself"]
+TYPES = [a for a in ACT_TYPES if a.signers[0] != "the key itself"]
 ENROLLED = tuple(role for role in Role if role not in (Role.HEAD, Role.AUTHORITY))
 
 
 def allowed(act_type: ActType) -> Role:
     """Return the roles that the table of act types names for the actor."""
     text = act_type.signers[0]
-    if text == "the side that suspended":
+    if text in ("the side that suspended", "the mediator"):
         return Role.OFFICER | Role.AUTHORITY
     words = text.replace(",", " ").replace("*m", " ").split()
     found = Role(0)
@@ -62,11 +49,28 @@ def value_of(field: Field, newcomer: str) -> Any:
     return digest(field.name)[: field.size] if field.kind == "bytes" else ""
 
 
+def matter_of(city: City, contract: str) -> bytes:
+    """Open a correction, a dispute or a consent to a third party, for somebody to act on."""
+    reason, grant = digest("reason"), city.ids["grant"]
+    if contract == "Corrections":
+        found = {"subject": grant, "subject_kind": 1, "items": 1, "errors": reason}
+        return city.do("CorrectionFiled", ("housing operator",), **found)
+    if contract == "Disputes":
+        city.do("RequestRefused", ("civil affairs officer",), city.ids["filed"], reason=reason)
+        words = {"request": city.ids["filed"], "statement": reason}
+        return city.do("DisputeOpened", ("housing officer",), **words)
+    third = {"third_party": digest("a bank"), "third_party_kind": 2, "purpose": reason}
+    words = {"grant": grant, "valid_until": city.now() + 600, "items": 1, **third}
+    return city.do("ThirdPartyConsented", ("civil affairs officer",), **words)
+
+
 def target_of(city: City, act_type: ActType) -> bytes:
     """Return something of the provider that the act could change."""
     if act_type.creates:
         return ZERO_ID
     ids = city.ids
+    if act_type.contract in ("Corrections", "Disputes", "ThirdParties"):
+        return matter_of(city, act_type.contract)
     by_name = {
         "AuthorityKeyResumed": key("authority 3").public_key.key_id,
         "ThresholdSet": key(CITY_HEAD).public_key.key_id,

@@ -261,6 +261,7 @@ class City:
                 "interface": interface,
                 **term,
                 "interface_version": 1,
+                "way": 1,
                 "items": 0b11,
                 "legal_basis": BASIS,
                 "scenario": SCENARIO,

@@ -68,7 +68,7 @@ def inspect(
 
 
 @pytest.mark.parametrize("who", ["auditor", "system", "officer", "provider_officer"])
-def test_auditors_and_parties_get_it_and_it_is_recorded(
+def test_art_29_auditors_and_parties_read_records_and_that_is_recorded(
     world: World, outcome: dict[str, Any], who: str
 ) -> None:
     for seq in (outcome["seq"], outcome["intent"]):

@@ -172,7 +172,7 @@ def test_a_life_of_keys_as_the_reads_show_it(city: City) -> None:
     assert successor["successor"] == "0x" + "ab" * 20
 
 
-def test_the_chain_alone_brings_it_back(city: City) -> None:
+def test_art_33_the_chain_alone_brings_it_back(city: City) -> None:
     live_a_life(city)
     before = derived_rows(city)
     assert all(before[name] for name in ("certificates", "proposals", "successors"))

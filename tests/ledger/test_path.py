@@ -89,6 +89,7 @@ def test_everything_from_department_to_grant(city: City) -> None:
                 "interface": interface,
                 **term,
                 "interface_version": 1,
+                "way": 1,
                 "items": 1,
                 "legal_basis": "LAW-1",
                 "scenario": "S-1",

@@ -121,6 +121,7 @@ def share(city: City) -> None:
         **term,
         "interface": interface,
         "interface_version": 1,
+        "way": 1,
         "items": 3,
         "legal_basis": "809-20",
         "scenario": "housing",
@@ -159,7 +160,7 @@ def test_the_sharing_chain_comes_back(city: City) -> None:
     fill(city)
     share(city)
     before = derived_rows(city)
-    assert {row[5] for row in before["requests"]} == {"PROVIDED", "REFUSED"}
+    assert {row[6] for row in before["requests"]} == {"PROVIDED", "REFUSED"}
     assert {row[4] for row in before["disputes"]} == {"DECIDED", "AUTHORITY"}
     assert len(before["corrections"]) == len(before["consents"]) == 1
     loaded = MemoryStore()

@@ -149,6 +149,7 @@ def town() -> Town:
         "ro rf",
         interface=interface,
         interface_version=1,
+        way=1,
         items=3,
         legal_basis="法".encode().hex()[:4],
         scenario="a b",

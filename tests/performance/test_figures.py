@@ -107,7 +107,7 @@ def test_every_act_type_is_counted_or_not_for_a_reason() -> None:
     assert set(COUNTED) | NOT_COUNTED == {act_type.name for act_type in ACT_TYPES}
 
 
-def test_answers(city: City, report: Report) -> None:
+def test_art_38_41_answers_in_time_and_late(city: City, report: Report) -> None:
     move_to(city, THURSDAY)
     early, on_the_day, late, _open, withdrawn = (
         filed(city, case=digest(f"case {number}")) for number in range(5)
@@ -176,7 +176,7 @@ def test_unconditional_answers_and_provision(city: City, report: Report) -> None
     assert counts(of(report(THURSDAY, date(2026, 11, 5)), city), "provisions") == (0, 2, 1)
 
 
-def test_updates_and_reviews(city: City, report: Report) -> None:
+def test_art_38_41_updates_and_reviews(city: City, report: Report) -> None:
     move_to(city, THURSDAY)
     note(city, OFFICER, THURSDAY)
     move_to(city, DUE)
@@ -398,7 +398,7 @@ def test_figures_do_not_depend_on_the_pages_read(
     assert canonical_json(report(CITY_FOUNDED, DUE)) == canonical_json(whole)
 
 
-def test_corrections_and_accuracy(city: City, report: Report) -> None:
+def test_art_38_41_corrections_and_accuracy(city: City, report: Report) -> None:
     move_to(city, THURSDAY)
     right, wrong = (
         city.do("CorrectionFiled", FINDER, **correction_words(city, errors=digest(name)))

@@ -53,7 +53,7 @@ def due(start: date, count: int) -> date:
 
 
 @pytest.mark.parametrize("row", VECTORS, ids=IDS)
-def test_article_21_an_unconditional_request_is_answered_within_1_working_day(
+def test_art_21_an_unconditional_request_is_answered_within_1_working_day(
     row: tuple[date, ...],
 ) -> None:
     assert ANSWER_UNCONDITIONAL.working_days == 1
@@ -61,7 +61,7 @@ def test_article_21_an_unconditional_request_is_answered_within_1_working_day(
 
 
 @pytest.mark.parametrize("row", VECTORS, ids=IDS)
-def test_article_21_a_conditional_request_is_answered_within_10_working_days(
+def test_art_21_a_conditional_request_is_answered_within_10_working_days(
     row: tuple[date, ...],
 ) -> None:
     assert ANSWER_CONDITIONAL.working_days == 10
@@ -69,14 +69,14 @@ def test_article_21_a_conditional_request_is_answered_within_10_working_days(
 
 
 @pytest.mark.parametrize("row", VECTORS, ids=IDS)
-def test_article_21_an_extension_adds_at_most_10_working_days(row: tuple[date, ...]) -> None:
+def test_art_21_an_extension_adds_at_most_10_working_days(row: tuple[date, ...]) -> None:
     count = ANSWER_CONDITIONAL.working_days + ANSWER_EXTENSION.working_days
     assert count == 20
     assert due(row[0], count) == row[3]
 
 
 @pytest.mark.parametrize("row", VECTORS, ids=IDS)
-def test_article_22_data_is_provided_within_20_working_days(row: tuple[date, ...]) -> None:
+def test_art_22_data_is_provided_within_20_working_days(row: tuple[date, ...]) -> None:
     assert PROVISION.working_days == 20
     assert due(row[0], PROVISION.working_days) == row[3]
 

@@ -477,6 +477,7 @@ def upgrade() -> None:
         sa.Column("provider", sa.LargeBinary(), nullable=False),
         sa.Column("interface", sa.LargeBinary(), nullable=False),
         sa.Column("interface_version", sa.BigInteger(), nullable=False),
+        sa.Column("way", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("items", ledger.db.types.Uint256(), nullable=False),
         sa.Column("valid_from", ledger.db.types.Uint64(), nullable=False),
