@@ -237,6 +237,7 @@ LEDGER_CODES: Final[dict[str, Row]] = {
     "TRUST_MISSING": (500, "缺少信任根文件", "The trust root is missing"),
     "WRONG_NETWORK": (502, "节点属于另一条链", "The node is of another chain"),
     "WITNESS_UNKNOWN": (403, "不是见证人的密钥", "This is not the key of a witness"),
+    "ACT_REVERTED": (500, "合约拒绝了直接发送的签署件", "The contract refused an act sent to it"),
     "ACT_UNKNOWN": (404, "没有该签署件", "The act is not known here"),
     "ALREADY_DEPLOYED": (409, "此处已部署", "Contracts are deployed here already"),
     "CONTRACT_UNKNOWN": (404, "没有该名称的合约", "There is no contract of this name"),

@@ -1,5 +1,6 @@
 """`python -m example_city run|demo|provider`."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from crypto.errors import SanlianError
 from example_city.catalogue import OFFERS
 from example_city.demo import run_demo
 from example_city.home import Ports
+from example_city.past_node import run_past_node
 from example_city.provider import serve
 from example_city.run import run
 
@@ -65,6 +67,16 @@ def provider_command(slug: str, home: Path, port: int) -> None:
         serve(slug, home, port)
     except SanlianError as error:
         raise click.ClickException(str(error)) from error
+
+
+@main.command("past-node", hidden=True)
+@click.option("--directory", type=click.Path(path_type=Path), required=True)
+@click.option("--port", type=int, required=True)
+@click.option("--clock", type=click.Path(path_type=Path, exists=True), required=True)
+def past_node_command(directory: Path, port: int, clock: Path) -> None:
+    """Make the blocks of the told history; the first start calls this."""
+    found = os.environ.get("SANLIAN_ANVIL")
+    sys.exit(run_past_node(directory, port, clock, Path(found) if found else None))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from example_city.units import AUTHORITY, PERSONS, THRESHOLD, Unit, authority_ke
 from example_city.working_days import load_working_days, read_notice
 from protocol.acts import ZERO_ID, SignedAct, Value, make_act, sign_act
 from protocol.description import BY_NAME, Role
-from protocol.documents import document_digest
+from protocol.documents import basis_of, document_digest, parse_entry_document
+from sanlian_client.catalogue import CatalogueEntry
 
 BASIS = "ORDER-809-ART-20"
 
@@ -41,7 +42,12 @@ class Planned:
 
 
 class Planner:
-    """Builds acts for a fresh deployment, counting nonces and revisions by itself."""
+    """Builds acts for a fresh deployment, counting nonces and revisions by itself.
+
+    Attributes:
+        expires_at: last second at which the next acts may be recorded.
+        departments: id of each unit's department by its number; 0 is the authority.
+    """
 
     def __init__(
         self, *, chain_id: int, contracts: Mapping[str, bytes], expires_at: int, seed: bytes
@@ -51,12 +57,12 @@ class Planner:
         Args:
             chain_id: chain id of the deployment.
             contracts: its contract addresses by name.
-            expires_at: last second at which the acts may be recorded.
+            expires_at: last second at which the first acts may be recorded.
             seed: secret from which the salts of commitments are derived.
         """
         self._chain_id = chain_id
         self._contracts = contracts
-        self._expires_at = expires_at
+        self.expires_at = expires_at
         self._seed = seed
         self._nonces: defaultdict[tuple[str, bytes], int] = defaultdict(int)
         self._revisions: defaultdict[bytes, int] = defaultdict(int)
@@ -89,7 +95,7 @@ class Planner:
             contract=self._contracts[act_type.contract],
             key_id=actor,
             nonce=self._nonces[place],
-            expires_at=self._expires_at,
+            expires_at=self.expires_at,
             values=values,
             target=target,
             revision=self._revisions[target],
@@ -199,6 +205,37 @@ class Planner:
             words=f"the authority publishes 《{offer.name}》",
         )
 
+    def submit_imported(self, unit: int, entry: CatalogueEntry) -> Planned:
+        """Operator and head submit an entry of a catalogue file."""
+        document = parse_entry_document(entry.document)
+        code, name = entry.members["code"], entry.members["name"]
+        return self.act(
+            "EntrySubmitted",
+            (unit_key(unit, "operator"), unit_key(unit, "head")),
+            {
+                **entry.words,
+                "grading": 1,
+                "items": document.mask,
+                "sensitive": document.sensitive_mask,
+                "document": document_digest(entry.document),
+                "secrecy_assessment": self.commitment(f"secrecy {code}"),
+                "privacy_assessment": self.commitment(f"privacy {code}"),
+                "basis": basis_of(entry.members, entry.words["sharing_class"]),
+            },
+            words=f"{entry.members['provider']} submits 《{name}》 with its head's approval",
+            documents=(entry.document,),
+        )
+
+    def publish_imported(self, entry: CatalogueEntry, entry_id: bytes) -> Planned:
+        """The authority reviews and publishes an entry of a catalogue file."""
+        return self.act(
+            "EntryPublished",
+            (authority_keys()[0],),
+            {"document": document_digest(entry.document)},
+            target=entry_id,
+            words=f"the authority publishes 《{entry.members['name']}》",
+        )
+
     def claim_element(self, offer: Offer, entry: bytes, code: str, element: str) -> Planned:
         """Operator and head claim to be the city's source of a data element."""
         return self.act(
@@ -238,6 +275,21 @@ class Planner:
             },
             words=f"{offer.provider} registers interface {offer.method.upper()} {offer.path}",
             documents=(document,),
+        )
+
+    def told_test(self, offer: Offer, interface: bytes, log: bytes) -> Planned:
+        """The gateway's test of an interface in the told history: no gateway ran then."""
+        return self.act(
+            "InterfaceTested",
+            (unit_key(AUTHORITY, "gateway"),),
+            {
+                "document": document_digest(offer.interface_document()),
+                "test_result": 1,
+                "log": log,
+                "report": sm3(f"told test of {offer.slug}".encode()),
+            },
+            target=interface,
+            words=f"the gateway tests the interface of 《{offer.name}》",
         )
 
     def note_test(self, interface: bytes) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 from crypto.errors import LedgerError
 from example_city import home as example_home
 from example_city.catalogue import DIVISIONS, OFFERS, Offer
+from example_city.history import tell
 from example_city.home import ORIGIN, PASSPHRASE, WITNESSES, Ports
 from example_city.plan import BASIS
+from example_city.recording import record_history
 from example_city.services import test_parameters
-from example_city.story import SCENARIO, Test, load_catalogue, load_sharing
+from example_city.story import SCENARIO, Test, load_interfaces, load_sharing
 from example_city.units import MEDICAL, unit_key
 from ledger.deployment import load_deployment
 from ledger.processes import gateway_ready
@@ -122,8 +124,11 @@ def _load(
 ) -> None:
     """Load the example; providers and gateway start in between, as interfaces are tested."""
     planner, started_at = example_home.plan_of(home, deployment)
+    expires_at = planner.expires_at
+    history = tell(planner, ORIGIN)
+    planner.expires_at = expires_at
     with open_platform(home, ports) as platform:
-        loaded = load_catalogue(planner, platform, origin=ORIGIN, started_at=started_at, say=say)
+        loaded = load_interfaces(planner, platform, history, say=say)
         example_home.write_interfaces(home, loaded)
         say("starting gateway, providers, witnesses 启动网关、提供方、见证方")
         start_rest(supervisor, home, ports)
@@ -143,6 +148,7 @@ def run(home: Path, ports: Ports, *, say: Callable[[str], None]) -> None:
     signal.signal(signal.SIGINT, supervisor.ask_stop)
     signal.signal(signal.SIGTERM, supervisor.ask_stop)
     try:
+        record_history(home, ports, supervisor, say=say)
         deployment = start_platform(supervisor, home, ports, say=say)
         if not (home / "example.json").exists():
             say("first start: loading the example city 首次启动：载入示例城市")

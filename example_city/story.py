@@ -1,32 +1,21 @@
-"""Loads the example city: every unit, the three providers' offers, and two requests."""
+"""Loads what runs now on top of the history: three interfaces that are tested, two requests."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from crypto.errors import LedgerError
-from example_city.catalogue import COMPANIES, DIVISIONS, INSURANCE, OFFERS, Offer
+from example_city.catalogue import COMPANIES, DIVISIONS, OFFERS, Offer
+from example_city.history import History
 from example_city.plan import Planned, Planner
-from example_city.units import AUTHORITY, HOUSING, MEDICAL, PERSONS, load_units
-from example_city.working_days import YEARS
+from example_city.units import HOUSING, MEDICAL
 from protocol.acts import ZERO_ID
-from protocol.calendar import day_at
 from sanlian_client.platform import Platform
 
 RECORD_TIMEOUT_S = 120.0
 SCENARIO = "DIVISION-LOOKUP"
 QUOTA = 100_000
 YEAR_S = 365 * 24 * 3600
-#: Data elements of the city by offer, item and city-wide code: one source each (Art 19).
-ELEMENTS = (
-    (DIVISIONS, "code", "DE-DIVISION-CODE"),
-    (DIVISIONS, "name", "DE-DIVISION-NAME"),
-    (COMPANIES, "uscc", "DE-COMPANY-USCC"),
-    (COMPANIES, "name", "DE-COMPANY-NAME"),
-    (INSURANCE, "months_paid", "DE-INSURED-MONTHS"),
-)
-#: Offers with the number of their rows.
-ROWS = ((DIVISIONS, 6), (COMPANIES, 200), (INSURANCE, 300))
 #: Result of a test that succeeded (docs/protocol.md 3.4).
 PASSED = 1
 
@@ -71,34 +60,6 @@ def send_all(platform: Platform, acts: Iterable[Planned]) -> None:
         platform.wait_for(one.id, max(1.0, deadline - time.monotonic()))
 
 
-def register_base(
-    planner: Planner, platform: Platform, units: Iterable[int], *, origin: str
-) -> bytes:
-    """Register units, enrol their persons, register the log; return the log's id."""
-    wanted = set(units)
-    send_all(platform, [planner.register_unit(u) for u in load_units() if u.number in wanted])
-    enrolled = [unit for unit in {u for u, _, _ in PERSONS} if unit == AUTHORITY or unit in wanted]
-    send_all(platform, planner.enrol_all(*enrolled))
-    log = planner.register_log(origin)
-    send_all(platform, [log])
-    return log.id
-
-
-def register_offers(
-    planner: Planner, platform: Platform, offers: Iterable[Offer]
-) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """Publish entries and register their interfaces; return both ids by slug."""
-    offers = list(offers)
-    submitted = {offer.slug: planner.submit_entry(offer) for offer in offers}
-    send_all(platform, submitted.values())
-    entries = {slug: act.id for slug, act in submitted.items()}
-    send_all(platform, [planner.publish_entry(o, entries[o.slug]) for o in offers])
-    registered = {o.slug: planner.register_interface(o, entries[o.slug]) for o in offers}
-    send_all(platform, registered.values())
-    interfaces = {slug: act.id for slug, act in registered.items()}
-    return entries, interfaces
-
-
 def have_tested(
     planner: Planner,
     platform: Platform,
@@ -116,21 +77,15 @@ def have_tested(
         planner.note_test(interface)
 
 
-def load_catalogue(
-    planner: Planner,
-    platform: Platform,
-    *,
-    origin: str,
-    started_at: int,
-    say: Callable[[str], None],
+def load_interfaces(
+    planner: Planner, platform: Platform, history: History, *, say: Callable[[str], None]
 ) -> Loaded:
-    """Load everything up to the registered interfaces; playing it again changes nothing.
+    """Register the interfaces of what runs here; playing it again changes nothing.
 
     Args:
-        planner: planner of a fresh deployment.
+        planner: the planner that told the history.
         platform: its api.
-        origin: origin of the gateway's log.
-        started_at: unix seconds, fixed at the first start.
+        history: the history, which the chain holds.
         say: takes one line of news.
 
     Raises:
@@ -138,24 +93,12 @@ def load_catalogue(
     """
     if not platform.deployment().example:
         raise LedgerError("NOT_THE_EXAMPLE", "the example is loaded into example deployments only")
-    units = [unit.number for unit in load_units()]
-    say(f"registering {len(units)} units, their heads and {len(PERSONS)} further persons")
-    log = register_base(planner, platform, units, origin=origin)
-    say(f"publishing the working days of {', '.join(map(str, YEARS))}")
-    send_all(platform, [planner.publish_calendar(year) for year in YEARS])
-    say(f"publishing {len(OFFERS)} catalogue entries, registering their interfaces")
-    entries, interfaces = register_offers(planner, platform, OFFERS)
-    say(f"claiming {len(ELEMENTS)} data elements; the operators state how fresh their data is")
-    claims = [
-        planner.claim_element(offer, entries[offer.slug], code, element)
-        for offer, code, element in ELEMENTS
-    ]
-    day = day_at(started_at) - 1
-    refreshes = [
-        planner.refresh_data(offer, entries[offer.slug], day=day, rows=rows) for offer, rows in ROWS
-    ]
-    send_all(platform, [*claims, *refreshes])
-    return Loaded(planner.departments, log, entries, interfaces, ZERO_ID, ZERO_ID)
+    entries = {offer.slug: history.entries[offer.code] for offer in OFFERS}
+    say(f"registering the interfaces of {len(OFFERS)} entries")
+    registered = {o.slug: planner.register_interface(o, entries[o.slug]) for o in OFFERS}
+    send_all(platform, registered.values())
+    interfaces = {slug: act.id for slug, act in registered.items()}
+    return Loaded(planner.departments, history.log, entries, interfaces, ZERO_ID, ZERO_ID)
 
 
 def load_sharing(
@@ -170,9 +113,9 @@ def load_sharing(
     """Put the interfaces online and file the requests; playing it again changes nothing.
 
     Args:
-        planner: the planner that load_catalogue used.
+        planner: the planner that load_interfaces used.
         platform: its api.
-        loaded: what load_catalogue returned; providers and gateway run by now.
+        loaded: what load_interfaces returned; providers and gateway run by now.
         test: lets the gateway test an interface.
         started_at: unix seconds, fixed at the first start.
         say: takes one line of news.

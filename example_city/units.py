@@ -13,6 +13,8 @@ CIVIL, MARKET, LABOUR = 39, 1, 37
 MEDICAL, HOUSING = 38, 6
 AUDIT, JUSTICE = 16, 22
 THRESHOLD = 2
+#: Units whose entries data/catalogue.csv holds.
+CATALOGUERS = (3, 6, 8, 11, 12, 14, 17, 19, 20, 21, 22, 25, 26, 27, 29, 30, 31, 32, 36, 38)
 
 _LEVELS = {"state": 1, "province": 2, "city": 3, "county": 4, "town": 5, "village": 6}
 _KINDS = {"department": 1, "government": 2, "zone": 3, "institution": 4, "bank": 5}
@@ -21,6 +23,7 @@ _KINDS = {"department": 1, "government": 2, "zone": 3, "institution": 4, "bank":
 PERSONS: tuple[tuple[int, str, Role], ...] = (
     (AUTHORITY, "gateway", Role.GATEWAY),
     (AUTHORITY, "platform", Role.PLATFORM),
+    (AUTHORITY, "cdo", Role.CDO),
     (AUDIT, "auditor", Role.AUDITOR),
     (AUDIT, "witness", Role.WITNESS),
     (JUSTICE, "witness", Role.WITNESS),
@@ -41,6 +44,12 @@ PERSONS: tuple[tuple[int, str, Role], ...] = (
             ("officer", Role.OFFICER),
             ("system", Role.SYSTEM),
         )
+    ),
+    *(
+        (unit, name, role)
+        for unit in CATALOGUERS
+        if unit not in (MEDICAL, HOUSING)
+        for name, role in (("operator", Role.OPERATOR), ("officer", Role.OFFICER))
     ),
 )
 

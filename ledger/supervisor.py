@@ -123,8 +123,7 @@ class Supervisor:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not child.process.is_ready():
             code = child.popen.poll()
-            if self._stop_asked:
-                raise LedgerError("STOPPED", "stopped before everything was up")
+            self.check()
             if code is not None or time.monotonic() > deadline:
                 what = "is not ready" if code is None else f"ended with status {code}"
                 raise LedgerError(
@@ -171,6 +170,15 @@ class Supervisor:
         child.started.append(time.monotonic())
         child.popen = self._spawn(child.process)
         self._await_ready(child)
+
+    def check(self) -> None:
+        """Raise where a stop was asked for; for long work between starts.
+
+        Raises:
+            LedgerError: STOPPED.
+        """
+        if self._stop_asked:
+            raise LedgerError("STOPPED", "stopped before everything was up")
 
     def ask_stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """End watch(); fit as a signal handler."""

@@ -11,7 +11,15 @@ from crypto.sm3 import sm3
 
 #: Roles for which the example has keys; every unit has a head.
 UNIT_ROLES = ("head", "operator", "officer", "system", "provider", "auditor", "witness")
-AUTHORITY_ROLES = ("head", "authority-1", "authority-2", "authority-3", "gateway", "platform")
+AUTHORITY_ROLES = (
+    "head",
+    "authority-1",
+    "authority-2",
+    "authority-3",
+    "gateway",
+    "platform",
+    "cdo",
+)
 UNITS = 40
 
 

@@ -5,8 +5,9 @@ import re
 import pytest
 
 from example_city.catalogue import OFFERS
+from example_city.directory import load_entries, unit_of
 from example_city.records import load_divisions, make_companies, make_insured
-from example_city.units import PERSONS, load_units
+from example_city.units import CATALOGUERS, PERSONS, load_units
 from example_city.uscc import check_character
 from example_city.working_days import YEARS, load_working_days
 from protocol.documents import parse_entry_document, parse_interface_document
@@ -69,3 +70,26 @@ def test_documents_agree_with_each_other(offer) -> None:
     assert entry.mask == interface.mask == offer.mask
     assert entry.sensitive_mask == offer.sensitive_mask
     assert interface.required == ({offer.parameter} if offer.required else set())
+
+
+def test_the_directory_has_sixty_entries_of_many_departments() -> None:
+    entries = load_entries()
+    assert len(entries) + len(OFFERS) == 60
+    assert {unit_of(entry) for entry in entries} == set(CATALOGUERS)
+    assert {(unit, "operator") for unit in CATALOGUERS} <= {(u, name) for u, name, _ in PERSONS}
+    codes = [entry.members["code"] for entry in entries]
+    codes += [offer.code for offer in OFFERS]
+    assert len(set(codes)) == len(codes)
+    assert {entry.words["sharing_class"] for entry in entries} == {1, 2, 3}
+
+
+@pytest.mark.parametrize("entry", load_entries(), ids=lambda entry: entry.members["code"])
+def test_every_entry_of_the_file_is_filled(entry) -> None:
+    members = entry.members
+    needed = ("name_en", "summary", "duty", "classification", "grading", "systems", "tables")
+    assert all(members[name] for name in needed)
+    assert members["source_department"] == members["provider"]
+    assert all(one["number"] and one["date"] for one in members["assessments"].values())
+    assert bool(members["conditions"]) == (entry.words["sharing_class"] == 2)
+    assert bool(members["citation"]) == (entry.words["sharing_class"] == 3)
+    assert len(parse_entry_document(entry.document).items) == len(members["items"]) >= 2

@@ -61,9 +61,8 @@ class Instance:
         """What the command printed."""
         return self.home.with_suffix(".out")
 
-    def start(self) -> None:
-        """Start it in a process group of its own and wait until it says that it runs."""
-        before = self.output.stat().st_size if self.output.exists() else 0
+    def spawn(self) -> None:
+        """Start it in a process group of its own."""
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 [
@@ -78,6 +77,11 @@ class Instance:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def start(self) -> None:
+        """Start it and wait until it says that it runs."""
+        before = self.output.stat().st_size if self.output.exists() else 0
+        self.spawn()
 
         def is_up() -> bool:
             assert self.process is not None

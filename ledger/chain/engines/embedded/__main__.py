@@ -11,7 +11,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -55,8 +56,20 @@ def _bind(port: int) -> socket.socket:
     return listener
 
 
-async def serve(options: EngineOptions, port: int, allowed_hosts: frozenset[str]) -> None:
+async def serve(
+    options: EngineOptions,
+    port: int,
+    allowed_hosts: frozenset[str],
+    *,
+    clock: Callable[[], float] = time.time,
+) -> None:
     """Run until SIGTERM or SIGINT.
+
+    Args:
+        options: the engine's options.
+        port: port on 127.0.0.1, 0 for a free one.
+        allowed_hosts: further names in the Host header.
+        clock: unix seconds, from which block times are taken.
 
     Raises:
         LedgerError: whatever keeps the engine from starting or ended it.
@@ -66,7 +79,7 @@ async def serve(options: EngineOptions, port: int, allowed_hosts: frozenset[str]
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     listener = _bind(port)
-    engine = EmbeddedEngine(options)
+    engine = EmbeddedEngine(options, clock=clock)
     stopped = asyncio.create_task(stop.wait())
     try:
         starting = asyncio.create_task(engine.start())
