@@ -11,6 +11,7 @@ Layout of the home directory:
     node/              journal and snapshots of the embedded engine
     ledger.db          outbox and read model; the api process is its only writer
     logs/gateway.db    access log; the gateway process is its only writer
+    sealed.db          envelopes of sealed texts, ciphertext; the gateway process alone uses it
     keys/              platform.pem, gateway.pem (encrypted PKCS#8), relay.json (EVM transport)
     witness/<name>/    a witness's key and state
     processes/         output of the supervised processes

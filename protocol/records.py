@@ -114,6 +114,13 @@ EVENTS: dict[str, dict[str, Check]] = {
         "subject_log": _matches(ORIGIN_PATTERN),
         "subject_seq": _is_int,
     },
+    "sealed": {
+        **_REQUEST_PART,
+        "operation": _is_one_of("keep", "fetch", "dispose"),
+        "act": _ID,
+        "word": _matches(re.compile(r"[a-z_]{1,32}")),
+        "envelope": _or_null(_ID),
+    },
     "rejected": {
         "source": _matches(re.compile(r"[0-9a-fA-F.:%a-z]{1,64}")),
         "code": _matches(_CODE),

@@ -295,6 +295,14 @@ def make_records(request: SignedRequest, sign: Sign) -> list[bytes]:
             "latency_ms": 12,
             "provider_response": None,
         },
+        {
+            "event": "sealed",
+            **asked,
+            "operation": "fetch",
+            "act": sm3(b"act").hex(),
+            "word": "reason",
+            "envelope": sm3(b"envelope").hex(),
+        },
     ]
     records: list[bytes] = []
     for seq, event in enumerate(events):

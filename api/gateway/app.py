@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from api.gateway.evidence import Build, EvidenceService
 from api.gateway.forward import Forwarder, load_providers
+from api.gateway.sealed import SealedService
 from api.gateway.service import Answer, DataService, Gatekeeper, Incoming
 from api.gateway.state import StateSource, is_stale
 from api.gateway.submit import ActSubmitter
@@ -25,6 +26,7 @@ from crypto.errors import LedgerError, RequestRefused, SanlianError
 from crypto.sm2 import Signer
 from ledger.log.reader import LogReader
 from ledger.log.writer import AnchorPoint, LogWriter
+from ledger.sealed.store import SealedStore
 from ledger.settings import Settings
 from protocol.checkpoint import parse_note
 from protocol.deployment import Deployment
@@ -64,6 +66,8 @@ class Gateway:
     data: DataService | None = None
     evidence: EvidenceService | None = None
     tests: TestService | None = None
+    sealed: SealedService | None = None
+    envelopes: SealedStore | None = None
     _floor: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -106,6 +110,8 @@ class Gateway:
             self.writer.close()
         if self.reader is not None:
             self.reader.close()
+        if self.envelopes is not None:
+            self.envelopes.close()
 
     async def _poll(
         self,
@@ -183,6 +189,8 @@ class Gateway:
         self.tests = TestService(
             self.gatekeeper, forwarder, submitter, providers, log_id=self.log_id
         )
+        self.envelopes = SealedStore(self.settings.home / "sealed.db")
+        self.sealed = SealedService(self.gatekeeper, self.envelopes)
         if self.build_evidence is not None:
             self.evidence = EvidenceService(
                 self.gatekeeper,
@@ -229,6 +237,23 @@ class Gateway:
         if self.evidence is None:
             raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
         return await _serve(self.evidence.handle, request)
+
+    async def serve_sealed(self, request: Request) -> Response:
+        """POST /v1/sealed"""
+        return await _serve(self._sealed().keep, request)
+
+    async def serve_sealed_fetch(self, request: Request) -> Response:
+        """POST /v1/sealed-fetches"""
+        return await _serve(self._sealed().fetch, request)
+
+    async def serve_sealed_disposal(self, request: Request) -> Response:
+        """POST /v1/sealed-disposals"""
+        return await _serve(self._sealed().dispose, request)
+
+    def _sealed(self) -> SealedService:
+        if self.sealed is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
+        return self.sealed
 
     async def serve_checkpoint(self, request: Request) -> Response:
         """GET /log/checkpoint: the newest signed note, or the one of ?size=."""
@@ -329,6 +354,9 @@ def make_app(gateway: Gateway) -> ASGIApp:
     app.add_route("/v1/data", gateway.serve_data, methods=["POST"])
     app.add_route("/v1/interface-tests", gateway.serve_test, methods=["POST"])
     app.add_route("/v1/evidence", gateway.serve_evidence, methods=["POST"])
+    app.add_route("/v1/sealed", gateway.serve_sealed, methods=["POST"])
+    app.add_route("/v1/sealed-fetches", gateway.serve_sealed_fetch, methods=["POST"])
+    app.add_route("/v1/sealed-disposals", gateway.serve_sealed_disposal, methods=["POST"])
     app.add_route("/log/checkpoint", gateway.serve_checkpoint, methods=["GET"])
     app.add_route("/log/consistency", gateway.serve_consistency, methods=["GET"])
     app.add_route("/log/inclusion", gateway.serve_inclusion, methods=["GET"])

@@ -73,6 +73,22 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "ITEMS_MISSING": (502, "应答中缺少登记的信息项", "Items that were registered are missing"),
     # Evidence and proofs.
     "EVIDENCE_NOT_ALLOWED": (403, "无权取得该记录的证据", "This record's evidence is not yours"),
+    # Sealed texts.
+    "RECIPIENT_NOT_A_PARTY": (403, "收件密钥不属于当事部门", "A key in the envelope is no party's"),
+    "SEALED_DISPOSED": (410, "密封文本已销毁", "The sealed text was disposed of"),
+    "SEALED_LIMIT": (
+        409,
+        "本部门存放的密封信封已达上限",
+        "The department keeps too many envelopes",
+    ),
+    "SEALED_MISSING": (404, "没有可由该密钥开启的密封文本", "No sealed text is there for this key"),
+    "SEALED_NOT_ALLOWED": (
+        403,
+        "本部门不是该密封文本的当事方",
+        "Your department is no party to it",
+    ),
+    "SEALED_STORE_FAILED": (503, "密封文本存储失败", "The envelopes cannot be read or written"),
+    "SEALED_UNKNOWN": (404, "没有对应的已上链密封文本", "No recorded act commits to such a text"),
     # The access log.
     "INTENT_CLOSED": (500, "访问意向已结束", "The intent has ended already"),
     "LOG_ANCHOR_DIFFERS": (500, "日志与链上锚定不符", "The log is not the one that was anchored"),

@@ -160,8 +160,12 @@ class Gatekeeper:
         self._head_max_age_s = head_max_age_s
         self._is_example = is_example
 
-    def admit(self, incoming: Incoming) -> Admitted:
+    def admit(self, incoming: Incoming, *, max_body: int = MAX_BODY_SIZE) -> Admitted:
         """Check a call's signature; what fails is counted.
+
+        Args:
+            incoming: the call.
+            max_body: largest body in bytes.
 
         Raises:
             SanlianError: the code to answer with; there is no receipt.
@@ -172,8 +176,8 @@ class Gatekeeper:
         try:
             if incoming.host.lower() != self._authority:
                 raise RequestRefused("AUTHORITY_MISMATCH", "the Host header names another gateway")
-            if len(incoming.body) > MAX_BODY_SIZE:
-                raise RequestRefused("BODY_TOO_LARGE", "a body has at most 64 KiB")
+            if len(incoming.body) > max_body:
+                raise RequestRefused("BODY_TOO_LARGE", f"a body has at most {max_body} bytes")
             request = parse_request(
                 method=incoming.method,
                 authority=self._authority,
@@ -257,7 +261,8 @@ def parse_body(body: bytes, members: Iterable[str]) -> dict[str, Any]:
         RequestRefused: BODY_MALFORMED.
     """
     try:
-        value: Any = parse_canonical(body, max_bytes=MAX_BODY_SIZE)
+        # How large it may be was checked when it was admitted.
+        value: Any = parse_canonical(body, max_bytes=len(body))
     except CryptoError as error:
         raise RequestRefused("BODY_MALFORMED", "the body must be canonical JSON") from error
     if not isinstance(value, dict) or set(value) != set(members):

@@ -18,6 +18,7 @@ from crypto.sm3 import sm3
 from ledger.db import models as table
 from ledger.db.engine import read_transaction
 from ledger.db.state import find_head, load_changes, load_state
+from protocol.acts import Act
 from protocol.documents import InterfaceDocument, parse_interface_document
 from protocol.model import MemoryStore
 
@@ -56,6 +57,9 @@ class StateSource(Protocol):
 
     def find_document_text(self, digest: bytes) -> Mapping[str, Any] | None:
         """Return an interface's whole description as JSON, None when it is missing or malformed."""
+
+    def find_act(self, act_id: bytes) -> Act | None:
+        """Return a recorded act, None where there is none."""
 
     def find_cosignatures(self, log_id: bytes, size: int, root: bytes) -> list[str]:
         """Return the witnesses' signature lines on a checkpoint."""
@@ -138,6 +142,12 @@ class LedgerState:
         if data is None or sm3(data) != digest:
             raise LookupError(digest)
         return data
+
+    def find_act(self, act_id: bytes) -> Act | None:
+        """Return a recorded act, None where there is none."""
+        with read_transaction(self._engine) as connection:
+            data = connection.scalar(select(table.Event.data).where(table.Event.act_id == act_id))
+        return None if data is None else Act.from_bytes(data)
 
     def find_cosignatures(self, log_id: bytes, size: int, root: bytes) -> list[str]:
         """Return the witnesses' signature lines on a checkpoint."""

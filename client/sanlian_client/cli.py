@@ -40,6 +40,7 @@ from sanlian_client.console import (
     json_option,
     key_option,
     language_option,
+    open_gateway,
     open_key,
     open_platform,
     parse_hex,
@@ -50,7 +51,7 @@ from sanlian_client.console import (
     show,
     verdict_errors,
 )
-from sanlian_client.data import Gateway, Purpose, request_data
+from sanlian_client.data import Purpose, request_data
 from sanlian_client.drafts import MAX_DRAFT_SIZE, Draft
 from sanlian_client.evidence import (
     MAX_EVIDENCE_SIZE,
@@ -64,6 +65,7 @@ from sanlian_client.interface_test import request_interface_test
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.log import LogClient
 from sanlian_client.receipts import KeptReceipt, ReceiptStore, verify_receipts
+from sanlian_client.sealed_commands import sealed
 from sanlian_client.token_commands import key_check, key_list, key_tokens, make_token_key
 from sanlian_client.witness import Witness
 
@@ -78,6 +80,7 @@ main.add_command(ca)
 main.add_command(calendar)
 main.add_command(catalogue)
 main.add_command(interface)
+main.add_command(sealed)
 
 
 @main.group()
@@ -364,20 +367,6 @@ def data() -> None:
     """Data requests. 数据请求。"""
 
 
-def _gateway(
-    api: str, gateway: str, deployment: Path | None, authority: str | None = None
-) -> Gateway:
-    with open_platform(api, deployment) as platform:
-        info = platform.deployment()
-    return Gateway(
-        gateway,
-        origin=info.origin,
-        public_key=info.gateway_key,
-        authority=authority,
-        max_answer_size=MAX_EVIDENCE_SIZE,
-    )
-
-
 def _log(api: str, gateway: str, deployment: Path | None) -> LogClient:
     with open_platform(api, deployment) as platform:
         info = platform.deployment()
@@ -418,7 +407,7 @@ def data_get(
     deployment: Path | None,
 ) -> None:
     """Ask for data under GRANT and keep the receipt. 请求数据并保存回执。"""
-    with _gateway(api, gateway, deployment, authority) as service:
+    with open_gateway(api, gateway, deployment, authority) as service:
         released = request_data(
             service,
             open_key(key_file, passphrase),
@@ -464,7 +453,7 @@ def interface_test(
 
     An operator or officer of the providing department asks; exit 1 when the test failed.
     """
-    with _gateway(api, gateway, deployment, authority) as service:
+    with open_gateway(api, gateway, deployment, authority) as service:
         done = request_interface_test(
             service,
             open_key(key_file, passphrase),
@@ -550,7 +539,7 @@ def evidence_get(
     deployment: Path | None,
 ) -> None:
     """Fetch the evidence of record SEQ into a new file. 获取证据文件。"""
-    with _gateway(api, gateway, deployment) as service:
+    with open_gateway(api, gateway, deployment) as service:
         found = fetch_evidence(service, open_key(key_file, passphrase), seq=seq)
     write_new(path, found)
     click.echo(f"{path}: {len(found)} bytes")

@@ -14,6 +14,8 @@ import click
 from crypto.errors import LedgerError, SanlianError, TokenError, VerificationError
 from crypto.sm2 import Signer
 from protocol.deployment import Deployment
+from sanlian_client.data import Gateway
+from sanlian_client.evidence import MAX_EVIDENCE_SIZE
 from sanlian_client.files import read_limited
 from sanlian_client.keys import load_key
 from sanlian_client.platform import Platform
@@ -201,6 +203,21 @@ def open_deployment(path: Path | None) -> Deployment | None:
 def open_platform(api: str, deployment: Path | None, gateway: str | None = None) -> Platform:
     """Return the platform with the deployment that is trusted."""
     return Platform(api, gateway, deployment=open_deployment(deployment))
+
+
+def open_gateway(
+    api: str, gateway: str, deployment: Path | None, authority: str | None = None
+) -> Gateway:
+    """Return the client of a gateway, whose key comes from the deployment file or the api."""
+    with open_platform(api, deployment) as platform:
+        info = platform.deployment()
+    return Gateway(
+        gateway,
+        origin=info.origin,
+        public_key=info.gateway_key,
+        authority=authority,
+        max_answer_size=MAX_EVIDENCE_SIZE,
+    )
 
 
 def parse_hex(text: str, size: int, what: str) -> bytes:

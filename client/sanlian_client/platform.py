@@ -12,12 +12,14 @@ from crypto.errors import (
     CryptoError,
     LedgerError,
     OutcomeUnknown,
+    ProtocolError,
     RequestRefused,
     VerificationError,
 )
 from crypto.sm2 import PublicKey, Signature
 from protocol.acknowledgement import verify_acknowledgement
-from protocol.acts import SignedAct
+from protocol.acts import Act, SignedAct
+from protocol.acts import act_id as id_of
 from protocol.calendar import FIRST_YEAR, LAST_YEAR, calendar_problem
 from protocol.deployment import Deployment
 from protocol.documents import document_digest
@@ -320,6 +322,23 @@ class Platform:
             if following == cursor:
                 raise _malformed()
             cursor = following
+
+    def signed_act(self, act_id: bytes) -> Act:
+        """Return the act with this id; the platform cannot pass another one for it.
+
+        Raises:
+            RequestRefused: the platform does not know it, with its code.
+            LedgerError: RESPONSE_MALFORMED.
+            VerificationError: RESPONSE_TAMPERED.
+        """
+        value = self._api.get_json(f"/v1/acts/{act_id.hex()}")
+        try:
+            act = Act.from_bytes(bytes.fromhex(value["act"]))
+        except (KeyError, TypeError, ValueError, ProtocolError) as error:
+            raise _malformed() from error
+        if id_of(act) != act_id:
+            raise VerificationError("RESPONSE_TAMPERED", "the platform answered with another act")
+        return act
 
     def read(self, noun: str, identifier: str) -> dict[str, Any]:
         """Return one of a noun by its id in hex (blocks: by number).

@@ -374,6 +374,7 @@ class _RecordAudit:
             "interrupted": self._end,
             "denied": self._denied,
             "inspected": self._inspected,
+            "sealed": self._inspected,
             "test": self._test,
             "tested": self._tested,
         }.get(record["event"])

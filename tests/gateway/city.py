@@ -6,7 +6,7 @@ from typing import Any
 
 from crypto.canonical import canonical_json
 from crypto.sm2 import PrivateKey
-from protocol.acts import ZERO_ID, SignedAct, make_act, sign_act
+from protocol.acts import ZERO_ID, Act, SignedAct, make_act, sign_act
 from protocol.description import BY_NAME, CONTRACTS, Role
 from protocol.documents import document_digest
 from protocol.model import Applied, Store, apply_act, apply_genesis
@@ -56,6 +56,7 @@ class City:
         self.store = store
         self.block = 1
         self.documents: dict[bytes, bytes] = {}
+        self.acts: dict[bytes, Act] = {}
         self.head = PrivateKey.generate()
         self.authority = [PrivateKey.generate() for _ in range(3)]
         apply_genesis(
@@ -114,6 +115,7 @@ class City:
     def apply(self, signed: SignedAct) -> Applied:
         """Apply a signed act in a block of its own."""
         self.block += 1
+        self.acts[signed.act_id] = Act.from_bytes(signed.data)
         return apply_act(
             self.store,
             signed,

@@ -26,7 +26,7 @@ from crypto.canonical import canonical_json
 from crypto.sm2 import PrivateKey, Signature
 from ledger.log.reader import LogReader
 from ledger.settings import Settings
-from protocol.acts import ActSignature, SignedAct
+from protocol.acts import Act, ActSignature, SignedAct
 from protocol.deployment import Deployment
 from protocol.documents import InterfaceDocument, parse_interface_document
 from protocol.httpsig import sign_request
@@ -115,6 +115,10 @@ class MemoryState:
         """Return the whole interface document."""
         data = self.city.documents.get(digest)
         return None if data is None else json.loads(data)
+
+    def find_act(self, act_id: bytes) -> Act | None:
+        """Return an act."""
+        return self.city.acts.get(act_id)
 
     def find_cosignatures(self, *_checkpoint: object) -> list[str]:
         """Nobody has cosigned."""

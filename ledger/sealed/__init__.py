@@ -1,0 +1,1 @@
+"""Sealed texts in envelopes, kept for their parties until their department disposes of them."""
