@@ -161,8 +161,9 @@ def _judges(store: Store, dispute: Dispute) -> set[bytes]:
         ruled = dispute.ruling not in (None, Ruling.SETTLED)
         return _authority(store) if open_above or ruled else set()
     superior = store.find_department(dispute.superior)
-    mediates = superior is None or superior.level >= CITY
-    return {dispute.superior, *(_authority(store) if mediates else ())}
+    # Where the superior has ended the authority stands in for it.
+    stands_in = superior is None or superior.level >= CITY or superior.ended_day
+    return {dispute.superior, *(_authority(store) if stands_in else ())}
 
 
 def _consent(store: Store, _act: Act, target: bytes) -> set[bytes]:

@@ -1,5 +1,6 @@
 """Parties to sealed texts: who they are for each record, and who is none."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,6 +83,21 @@ def test_dispute_reaches_the_authority_when_it_is_escalated(town: Any) -> None:
     assert escalated == {"ph", "rh", "city"}
     # What was said before comes before the mediator too.
     assert parties(town, opened) == {"ph", "rh", "city"}
+
+
+def test_the_authority_stands_in_for_a_superior_that_ended(town: Any) -> None:
+    town.do("GrantRevoked", "pf", town.grant, 2, reason=DOCUMENT, cause=1)
+    opened = town.sign("DisputeOpened", "rf", request=town.grant, statement=TEXT)
+    dispute = town.store.find_dispute(town.apply(opened))
+    one = town.store.find_department(department_of(town, "ph"))
+    province = replace(one, id=b"\x77" * 32, level=2)
+    authority = department_of(town, "city")
+    town.store.put_dispute(replace(dispute, superior=province.id))
+    for ended_day, stands_in in ((0, False), (20_000, True)):
+        town.store.put_department(replace(province, ended_day=ended_day))
+        found = sealed_parties(town.store, Act.from_bytes(opened.data))
+        assert province.id in found
+        assert (authority in found) == stands_in
 
 
 @pytest.mark.parametrize("kind", [1, 2])
