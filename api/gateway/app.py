@@ -30,7 +30,7 @@ from ledger.sealed.store import SealedStore
 from ledger.settings import Settings
 from protocol.checkpoint import parse_note
 from protocol.deployment import Deployment
-from protocol.httpsig import CONTENT_TYPE
+from protocol.httpsig import CONTENT_TYPE, SEALED_PATHS
 
 POLL_INTERVAL_S = 0.25
 MAX_PROOF_NUMBER = 2**53 - 1
@@ -354,9 +354,9 @@ def make_app(gateway: Gateway) -> ASGIApp:
     app.add_route("/v1/data", gateway.serve_data, methods=["POST"])
     app.add_route("/v1/interface-tests", gateway.serve_test, methods=["POST"])
     app.add_route("/v1/evidence", gateway.serve_evidence, methods=["POST"])
-    app.add_route("/v1/sealed", gateway.serve_sealed, methods=["POST"])
-    app.add_route("/v1/sealed-fetches", gateway.serve_sealed_fetch, methods=["POST"])
-    app.add_route("/v1/sealed-disposals", gateway.serve_sealed_disposal, methods=["POST"])
+    app.add_route(SEALED_PATHS["keep"], gateway.serve_sealed, methods=["POST"])
+    app.add_route(SEALED_PATHS["fetch"], gateway.serve_sealed_fetch, methods=["POST"])
+    app.add_route(SEALED_PATHS["dispose"], gateway.serve_sealed_disposal, methods=["POST"])
     app.add_route("/log/checkpoint", gateway.serve_checkpoint, methods=["GET"])
     app.add_route("/log/consistency", gateway.serve_consistency, methods=["GET"])
     app.add_route("/log/inclusion", gateway.serve_inclusion, methods=["GET"])

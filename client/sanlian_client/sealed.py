@@ -10,13 +10,9 @@ from crypto.sm2 import PrivateKey, Signer
 from crypto.sm3 import sm3
 from protocol.acts import ZERO_ID
 from protocol.envelope import Envelope
-from protocol.httpsig import parse_content_digest, sign_request
+from protocol.httpsig import SEALED_PATHS, parse_content_digest, sign_request
 from sanlian_client.acts import Sealed
 from sanlian_client.data import Gateway
-
-KEEP_PATH = "/v1/sealed"
-FETCH_PATH = "/v1/sealed-fetches"
-DISPOSE_PATH = "/v1/sealed-disposals"
 
 
 def share_sealed(gateway: Gateway, key: Signer, *, act: bytes, word: str, envelope: bytes) -> None:
@@ -35,7 +31,7 @@ def share_sealed(gateway: Gateway, key: Signer, *, act: bytes, word: str, envelo
         OutcomeUnknown: the answer was lost; hand it in again.
     """
     named = {"act": act.hex(), "word": word, "envelope": envelope.decode()}
-    _call(gateway, key, KEEP_PATH, named)
+    _call(gateway, key, SEALED_PATHS["keep"], named)
 
 
 def fetch_sealed(
@@ -58,7 +54,7 @@ def fetch_sealed(
         ProtocolError: ENVELOPE_MALFORMED, NOT_A_PARTY, SEALED_MALFORMED.
         CryptoError: CIPHERTEXT_INVALID, SEALED_INVALID.
     """
-    data = _call(gateway, key, FETCH_PATH, {"act": act.hex(), "word": word})
+    data = _call(gateway, key, SEALED_PATHS["fetch"], {"act": act.hex(), "word": word})
     sealed = Sealed.from_bytes(Envelope.from_bytes(data).open(key))
     if sealed.commitment != commitment:
         raise VerificationError("COMMITMENT_MISMATCH", "the envelope holds another document")
@@ -73,7 +69,7 @@ def dispose_sealed(gateway: Gateway, key: Signer, *, act: bytes, word: str) -> N
         LedgerError: SERVER_UNREACHABLE.
         OutcomeUnknown: the answer was lost; dispose again.
     """
-    _call(gateway, key, DISPOSE_PATH, {"act": act.hex(), "word": word})
+    _call(gateway, key, SEALED_PATHS["dispose"], {"act": act.hex(), "word": word})
 
 
 def _call(gateway: Gateway, key: Signer, path: str, named: Mapping[str, str]) -> bytes:

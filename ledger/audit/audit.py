@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from crypto.errors import SanlianError
 from crypto.merkle import Frontier, leaf_hash, verify_inclusion
 from ledger.audit.chain import BlockData, ChainReader, LocatedEvent
+from protocol.acts import Act
 from protocol.checkpoint import verify_checkpoint
 from protocol.documents.pieces import Pieces
-from protocol.ethereum import AnchorEvent, PieceEvent
+from protocol.ethereum import ActEvent, AnchorEvent, PieceEvent
 from protocol.evidence.chain import apply_event
 from protocol.evidence.decision import (
     MAX_SKEW_S,
@@ -21,6 +22,7 @@ from protocol.evidence.decision import (
     verify_end,
     verify_intent,
     verify_request,
+    verify_sealed,
     verify_test,
 )
 from protocol.httpsig import SignedRequest
@@ -109,6 +111,8 @@ class Audit:
         self._origin = origin
         self._store = MemoryStore()
         self._events: list[tuple[LocatedEvent, int]] = []
+        #: Block and bytes of each act by its id.
+        self._acts: dict[bytes, tuple[int, bytes]] = {}
         self._hashes: dict[int, str] = {}
         self._anchors: list[AnchorEvent] = []
         self._documents = Pieces()
@@ -179,6 +183,8 @@ class Audit:
                 )
                 continue
             self._events.append((located, block.header.timestamp))
+            if isinstance(event, ActEvent):
+                self._acts[event.signed.act_id] = (located.block, event.signed.data)
             if isinstance(event, AnchorEvent):
                 self._anchors.append(event)
 
@@ -301,6 +307,11 @@ class Audit:
         self._replayed_to = number
         return self._replayed
 
+    def find_act(self, act_id: bytes, block: int) -> Act | None:
+        """Return an act that was recorded by a block."""
+        number, data = self._acts.get(act_id, (block + 1, b""))
+        return Act.from_bytes(data) if number <= block else None
+
     def hash_of(self, number: int) -> str | None:
         """Return the hash of a block that the audit read, in hex."""
         return self._hashes.get(number)
@@ -374,7 +385,7 @@ class _RecordAudit:
             "interrupted": self._end,
             "denied": self._denied,
             "inspected": self._inspected,
-            "sealed": self._inspected,
+            "sealed": self._sealed,
             "test": self._test,
             "tested": self._tested,
         }.get(record["event"])
@@ -448,6 +459,16 @@ class _RecordAudit:
         yield from self._begin(record)
         if self._state(record) is None:
             yield "the block that decided is not on the chain", "BLOCK_INVALID"
+
+    def _sealed(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        request = verify_request(record)
+        yield from self._begin(record)
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        act = self._audit.find_act(bytes.fromhex(record["act"]), record["block"]["number"])
+        verify_sealed(store, record, request, act)
 
     def _test(self, record: dict[str, Any], data: bytes) -> Iterator[tuple[str, str]]:
         request: SignedRequest = verify_request(record)

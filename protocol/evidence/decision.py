@@ -5,10 +5,17 @@ from typing import Any
 from crypto.errors import CryptoError, VerificationError
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PublicKey, Signature
-from protocol.acts import ZERO_ID
+from protocol.acts import ZERO_ID, Act
 from protocol.description import Role
-from protocol.httpsig import DATA_PATH, TEST_PATH, ProviderAnswer, SignedRequest
+from protocol.httpsig import (
+    DATA_PATH,
+    SEALED_PATHS,
+    TEST_PATH,
+    ProviderAnswer,
+    SignedRequest,
+)
 from protocol.model import GRANT_PROBLEMS, Store, effective_items, grant_problem, key_problem
+from protocol.model.sealed_texts import sealed_commitments, sealed_parties
 
 #: A gateway's clock may be set to allow so much; beyond it no setting goes.
 MAX_SKEW_S = 300
@@ -36,6 +43,8 @@ def verify_request(record: dict[str, Any]) -> SignedRequest:
         raise _refuse("REQUEST_INVALID", "the requester's signature does not hold") from error
     if record["event"] == "intent" and request.path != DATA_PATH:
         raise _refuse("REQUEST_INVALID", "the record is not about a data request")
+    if record["event"] == "sealed" and request.path != SEALED_PATHS[record["operation"]]:
+        raise _refuse("REQUEST_INVALID", "the record is not about this call")
     if record["event"] == "test" and request.path != TEST_PATH:
         raise _refuse("REQUEST_INVALID", "the record is not about an interface's test")
     return request
@@ -148,6 +157,39 @@ def verify_test(store: Store, record: dict[str, Any], request: SignedRequest) ->
         ok=not code
         and found is not None
         and record["provider"] == record["department"] == found.department.hex(),
+    )
+
+
+def verify_sealed(
+    store: Store, record: dict[str, Any], request: SignedRequest, act: Act | None
+) -> None:
+    """Check that the state of the deciding block let this call about a sealed text pass.
+
+    Args:
+        store: state of the deciding block.
+        record: the record.
+        request: its request, verified.
+        act: the act that the record names, None where none was recorded by that block.
+
+    Raises:
+        VerificationError: DECISION_WRONG.
+    """
+    key = store.find_key(request.public_key.key_id)
+    person = store.find_person(key.person) if key is not None else None
+    counts = (
+        key is not None
+        and person is not None
+        and key_problem(store, key, person, record["time_ms"] // 1000) is None
+        and bool(person.roles)
+        and record["department"] == person.department.hex()
+    )
+    _require("DECISION_WRONG", "the key, or the department, does not count", ok=counts)
+    _require(
+        "DECISION_WRONG",
+        "the department is no party to a sealed text of this act",
+        ok=act is not None
+        and record["word"] in sealed_commitments(act)
+        and bytes.fromhex(record["department"]) in sealed_parties(store, act),
     )
 
 

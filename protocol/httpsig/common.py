@@ -13,10 +13,17 @@ LABEL = "sanlian"
 DATA_TAG = "sanlian-data-request"
 EVIDENCE_TAG = "sanlian-evidence"
 TEST_TAG = "sanlian-interface-test"
+SEALED_TAG = "sanlian-sealed"
 FORWARD_TAG = "sanlian-forward"
 PROVIDER_TAG = "sanlian-provider"
 DATA_PATH = "/v1/data"
 TEST_PATH = "/v1/interface-tests"
+#: Calls about sealed texts, by what is done (docs/protocol.md 7.5).
+SEALED_PATHS = {
+    "keep": "/v1/sealed",
+    "fetch": "/v1/sealed-fetches",
+    "dispose": "/v1/sealed-disposals",
+}
 CONTENT_TYPE = "application/json"
 NONE = "-"
 
@@ -34,6 +41,8 @@ _PARAMETERS = re.compile(
 
 def tag_of(path: str) -> str:
     """Return the tag of a signed call's path: no signature for one path counts at another."""
+    if path in SEALED_PATHS.values():
+        return SEALED_TAG
     return {DATA_PATH: DATA_TAG, TEST_PATH: TEST_TAG}.get(path, EVIDENCE_TAG)
 
 

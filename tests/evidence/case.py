@@ -17,7 +17,7 @@ from ledger.log.writer import LogWriter
 from protocol.checkpoint import Checkpoint, block_statement, parse_note, sign_checkpoint
 from protocol.description import Role
 from protocol.evidence import BlockCosignature
-from protocol.httpsig import DATA_PATH, parse_answer, sign_answer, sign_request
+from protocol.httpsig import DATA_PATH, SEALED_PATHS, parse_answer, sign_answer, sign_request
 from protocol.trust import TrustRoot
 from tests.contracts.city import CHAIN_ID, ORIGIN, City, key, key_words
 
@@ -141,6 +141,24 @@ class Case:
             "source": "127.0.0.1",
             "block": self.block(),
             "code": code,
+        }
+
+    def sealed(
+        self, operation: str, signer: str, department: bytes, **changes: Any
+    ) -> dict[str, Any]:
+        """Return the record of a call about a sealed text of the entry's first version."""
+        path = SEALED_PATHS[operation]
+        return {
+            "event": "sealed",
+            "request": self.request(signer, path=path, grant=bytes(32), basis="-", scenario="-"),
+            "department": department.hex(),
+            "source": "127.0.0.1",
+            "block": self.block(),
+            "operation": operation,
+            "act": self.city.ids["entry"].hex(),
+            "word": "secrecy_assessment",
+            "envelope": sm3(b"envelope").hex(),
+            **changes,
         }
 
     def released(self, intent: dict[str, Any] | None = None, **changes: Any) -> int:

@@ -64,6 +64,15 @@ def told(rpc: Rpc, deployed: Deployed, tmp_path_factory: pytest.TempPathFactory)
     seqs["unknown_key"] = case.append(case.denial("KEY_UNKNOWN", stranger, bytes(32)))
     seqs["framed"] = case.append(case.denial("KEY_UNKNOWN", stranger, housing))
     seqs["framed_busy"] = case.append(case.denial("RATE_EXCEEDED", stranger, housing))
+    civil, operator = city.ids["civil affairs"], "civil affairs operator"
+    seqs["sealed"] = case.append(case.sealed("fetch", operator, civil))
+    seqs["sealed_for_a_stranger"] = case.append(case.sealed("fetch", "housing operator", housing))
+    seqs["sealed_framed"] = case.append(case.sealed("fetch", "housing operator", civil))
+    seqs["sealed_of_no_act"] = case.append(case.sealed("fetch", operator, civil, act="00" * 32))
+    seqs["sealed_word"] = case.append(case.sealed("fetch", operator, civil, word="document"))
+    seqs["sealed_elsewhere"] = case.append(
+        {**case.sealed("fetch", operator, civil), "operation": "dispose"}
+    )
     stale = case.intent()
     words = {"reason": city.ids["housing"], "cause": 4}
     city.do("GrantRevoked", ("housing officer",), city.ids["grant"], **words)

@@ -159,6 +159,11 @@ def test_every_lie_is_named(told: Told) -> None:
         (f"record {seqs['no_provider'] + 1}", "PROVIDER_INVALID"),
         (f"record {seqs['more_items'] + 1}", "OUTCOME_INVALID"),
         (f"record {seqs['open_intent']}", "INTENT_OPEN"),
+        (f"record {seqs['sealed_for_a_stranger']}", "DECISION_WRONG"),
+        (f"record {seqs['sealed_framed']}", "DECISION_WRONG"),
+        (f"record {seqs['sealed_of_no_act']}", "DECISION_WRONG"),
+        (f"record {seqs['sealed_word']}", "DECISION_WRONG"),
+        (f"record {seqs['sealed_elsewhere']}", "REQUEST_INVALID"),
         # The same intent, written twice.
         (f"record {seqs['unanchored']}", "NONCE_REPLAYED"),
     }
