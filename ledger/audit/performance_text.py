@@ -31,10 +31,17 @@ def describe_report(report: Mapping[str, Any], digest: str) -> str:
         told = _describe(department)
         silent += not told
         if told:
-            lines += ["", f"{department['name']}  {department['id']}".strip(), *told]
+            lines += ["", _title(department), *told]
     if silent:
         lines += ["", f"{silent} departments had nothing due, published or shared 无记录"]
     return "\n".join(lines)
+
+
+def _title(department: Mapping[str, Any]) -> str:
+    # Genesis gives the authority's department no name; every other one has one.
+    title = f"{department['name'] or 'authority 主管部门'}  {department['id']}"
+    ended = department["ended_day"]
+    return title if ended is None else f"{title}, ended 撤销 {ended}"
 
 
 def _describe(department: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from crypto.errors import LedgerError, ProtocolError
 from crypto.sm3 import sm3
 from ledger.audit import chain
 from ledger.audit.performance import Reports
+from ledger.audit.performance_text import describe_report
 from ledger.chain.artifacts import encode_call
 from ledger.settings import Settings
 from protocol.acts import ZERO_ID
@@ -223,6 +224,16 @@ def test_what_a_department_owed_ends_with_it(city: City, report: Report) -> None
     assert {kind: counts(found, kind) for kind in KINDS} == dict.fromkeys(KINDS, (0, 0, 0))
     assert found["ended_day"] == "2026-09-29"
     assert (found["entries"]["published"], found["use"]["grants_given"]) == (0, 0)
+
+
+def test_the_text_names_authority_and_end(city: City, report: Report) -> None:
+    move_to(city, THURSDAY)
+    ended = {"successor": ZERO_ID, "reason": REASON}
+    city.do("DepartmentEnded", AUTHORITY[:2], city.ids["housing"], **ended)
+    move_to(city, date(2026, 9, 28))
+    lines = describe_report(report(CITY_FOUNDED, THURSDAY), "00").splitlines()
+    assert any(line.startswith("authority 主管部门  ") for line in lines)
+    assert f"housing  {city.ids['housing'].hex()}, ended 撤销 2026-09-24" in lines
 
 
 def test_lateness_outlives_the_department(city: City, report: Report) -> None:
