@@ -324,7 +324,10 @@ def performance(
         if not report["departments"]:
             raise click.ClickException("NOT_FOUND: no department has this id in that period")
     data = canonical_json(report)
-    click.echo(data.decode() if as_json else describe_report(report, sm3(data).hex()))
+    if as_json:  # the report's own bytes, of which the digest is: no newline behind them
+        click.echo(data.decode(), nl=False)
+    else:
+        click.echo(describe_report(report, sm3(data).hex()))
 
 
 def _say_nothing(_line: str) -> None:

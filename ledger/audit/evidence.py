@@ -40,6 +40,7 @@ _REFERENCES = (
     "interface",
     "request",
     "grant",
+    "log",
     "subject",
     "superior",
     "successor",

@@ -73,6 +73,8 @@ def _while_there(store: MemoryStore, duty: Duty, *departments: bytes) -> Duty:
     ended = min((day for day in days if day), default=0)
     if not ended or 0 < duty.done <= ended:
         return duty
+    if duty.known > ended:  # told of a department that was not there any more
+        return replace(duty, due=lambda: None)
     return replace(duty, done=ended, is_void=True)
 
 

@@ -10,7 +10,7 @@ from protocol.calendar import day_at
 from protocol.description import Role
 from protocol.model import MemoryStore, grant_problem
 from protocol.model.third_party_rules import is_consent_live
-from tests.contracts.city import AUTHORITY, CITY_HEAD, City, digest, key, key_words
+from tests.contracts.city import AUTHORITY, CITY_HEAD, DELAY_S, City, digest, key, key_words
 from tests.contracts.integrity import verify_departments, verify_integrity, verify_keys
 from tests.contracts.machine import Twins, twins
 from tests.contracts.test_after_sharing import dispute_between, escalate_words
@@ -19,7 +19,6 @@ from tests.contracts.test_model import replayed as replayed  # noqa: PLC0414 - a
 from tests.contracts.test_rules import HEAD, OFFICER, REASON, attempt, value_refused
 
 TWO = AUTHORITY[:2]
-DAY_S = 86_400
 
 
 @pytest.fixture
@@ -191,11 +190,13 @@ def test_an_end_is_for_ever(both: Twins) -> None:
     assert attempt(city, "DepartmentChanged", TWO, housing, **words) == "STATE_INVALID"
     # Not even a new key for its head brings it back.
     proposal = {**key_words("again"), "reason_code": 2}
-    both.record(city.sign("HeadKeyProposed", (*TWO, "again"), housing, **proposal))
-    both.pass_time(40 * DAY_S)
+    act(both, "HeadKeyProposed", (*TWO, "again"), housing, **proposal)
+    both.pass_time(DELAY_S + 1)
     replaced = {"key": key("again").public_key.key_id}
-    both.record(city.sign("HeadKeyReplaced", TWO[:1], housing, **replaced))
-    verify_keys(city, both.store)
+    act(both, "HeadKeyReplaced", TWO[:1], housing, **replaced)
+    enrolled = {"roles": int(Role.OFFICER), **key_words("late officer")}
+    signers = ("again", "late officer")
+    assert attempt(city, "PersonEnrolled", signers, **enrolled) == "KEY_NOT_ACTIVE"
     report = {"from_day": 1, "until_day": 2, "uses": 1, "report": REASON}
     found = attempt(city, "UseReported", ("housing operator",), city.ids["grant"], **report)
     assert found == "KEY_NOT_ACTIVE"

@@ -22,6 +22,11 @@ def allowed(act_type: ActType) -> Role:
     text = act_type.signers[0]
     if text in ("the side that suspended", "the mediator"):
         return Role.OFFICER | Role.AUTHORITY
+    return roles_in(text)
+
+
+def roles_in(text: str) -> Role:
+    """Return the roles that a signer's text names."""
     words = text.replace(",", " ").replace("*m", " ").split()
     found = Role(0)
     for word in words:
@@ -117,6 +122,53 @@ def test_no_role_acts_for_another(city: City, people: dict[Role, str], act_type:
         signers = (name, *others(act_type))
         code = attempt(city, act_type.name, signers, target, **values)
         assert code == "ROLE_MISSING", (act_type.name, role)
+
+
+BESIDE = [
+    (act_type, place)
+    for act_type in TYPES
+    for place, text in enumerate(act_type.signers)
+    if place and not text.startswith("the")
+]
+
+
+@pytest.mark.parametrize(
+    ("act_type", "place"), BESIDE, ids=[f"{one.name}-{place}" for one, place in BESIDE]
+)
+def test_no_role_signs_beside_for_another(
+    city: City, people: dict[Role, str], act_type: ActType, place: int
+) -> None:
+    """The same for every further signer: the first one may, the other one lacks the role."""
+    may, beside = allowed(act_type), roles_in(act_type.signers[place])
+    target = target_of(city, act_type)
+    values = {f.name: value_of(f, "newcomer") for word in act_type.words for f in word}
+    first = next(name for role, name in people.items() if role & may)
+    sides = any(side in " ".join(act_type.signers) for side in ("requester", "provider"))
+    for role, name in people.items():
+        if role & beside or name == first:
+            continue
+        signers = [first, *others(act_type)]
+        signers[place] = name
+        code = attempt(city, act_type.name, signers, target, **values)
+        # Where each side has its signer, the wrong department may be told before the wrong role.
+        wanted = {"ROLE_MISSING", "DEPARTMENT_MISMATCH"} if sides else {"ROLE_MISSING"}
+        assert code in wanted, (act_type.name, role, code)
+
+
+def test_authority_acts_need_authority_persons_in_every_place(
+    city: City, people: dict[Role, str]
+) -> None:
+    for act_type in TYPES:
+        if act_type.signers[0] != "AUTHORITY*m":
+            continue
+        target = target_of(city, act_type)
+        values = {f.name: value_of(f, "newcomer") for word in act_type.words for f in word}
+        for role, name in people.items():
+            if role is Role.AUTHORITY:
+                continue
+            signers = ["authority 1", name, *others(act_type)[1:]]
+            code = attempt(city, act_type.name, signers, target, **values)
+            assert code == "ROLE_MISSING", (act_type.name, role)
 
 
 def test_an_auditor_writes_no_business_act(city: City) -> None:

@@ -226,6 +226,18 @@ def test_what_a_department_owed_ends_with_it(city: City, report: Report) -> None
     assert (found["entries"]["published"], found["use"]["grants_given"]) == (0, 0)
 
 
+def test_nobody_makes_a_department_late_that_has_ended(city: City, report: Report) -> None:
+    move_to(city, date(2026, 11, 2))
+    ended = {"successor": ZERO_ID, "reason": REASON}
+    city.do("DepartmentEnded", AUTHORITY[:2], city.ids["civil affairs"], **ended)
+    move_to(city, date(2026, 11, 20))
+    words = {"change_day": day_of(THURSDAY), "reason": REASON}
+    city.do("ChangeNoted", AUTHORITY[:1], city.ids["entry"], **words)
+    move_to(city, date(2026, 12, 1))
+    found = of(report(THURSDAY, date(2026, 11, 30)), city)
+    assert counts(found, "updates") == (0, 0, 0)
+
+
 def test_the_text_names_authority_and_end(city: City, report: Report) -> None:
     move_to(city, THURSDAY)
     ended = {"successor": ZERO_ID, "reason": REASON}

@@ -180,7 +180,8 @@ def published_records(platform: Platform) -> Iterator[CatalogueRecord]:
     for one in platform.read_all("entries", state="PUBLISHED"):
         version = one["current"]
         number = int(version["block_number"])
-        if version["title"] is None:
+        provider = departments[one["department"]]
+        if version["title"] is None or provider["ended_day"] is not None:
             continue
         try:
             document = parse_entry_document(platform.document(bytes.fromhex(version["document"])))
@@ -188,7 +189,6 @@ def published_records(platform: Platform) -> Iterator[CatalogueRecord]:
             continue
         if number not in times:
             times[number] = int(platform.read("blocks", str(number))["time"])
-        provider = departments[one["department"]]
         yield CatalogueRecord(
             entry=bytes.fromhex(one["id"]),
             department=bytes.fromhex(one["department"]),
