@@ -40,6 +40,7 @@ OTHERS = {
     "NON_PUBLIC",
     "PIECE_TOPIC",
     "REPLACEMENT_WINDOW_S",
+    "SEALED_PATHS",
     "TEST_PATH",
     "TEST_TAG",
     "UPDATE_CONT",
