@@ -134,6 +134,8 @@ def _load(
         start_rest(supervisor, home, ports)
         test = make_test(ports, deployment, platform)
         loaded = load_sharing(planner, platform, loaded, test=test, started_at=started_at, say=say)
+        # Whoever asks for data at once is answered by a gateway that has seen the grant.
+        await_gateway(ports, platform.read("requests", loaded.grant.hex())["block_number"])
     example_home.write_loaded(home, loaded)
 
 
