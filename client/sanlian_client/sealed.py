@@ -29,8 +29,10 @@ def share_sealed(gateway: Gateway, key: Signer, *, act: bytes, word: str, envelo
         RequestRefused: the gateway refused, with its code.
         LedgerError: SERVER_UNREACHABLE.
         OutcomeUnknown: the answer was lost; hand it in again.
+        ProtocolError: ENVELOPE_MALFORMED.
     """
-    named = {"act": act.hex(), "word": word, "envelope": envelope.decode()}
+    text = Envelope.from_bytes(envelope).to_bytes().decode()
+    named = {"act": act.hex(), "word": word, "envelope": text}
     _call(gateway, key, SEALED_PATHS["keep"], named)
 
 

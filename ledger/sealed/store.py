@@ -43,8 +43,8 @@ envelopes = Table(
     metadata,
     Column("digest", LargeBinary(32), primary_key=True),
     Column("department", LargeBinary(32), primary_key=True),
-    Column("act", LargeBinary(32), nullable=False),
-    Column("word", String(32), nullable=False),
+    Column("act", LargeBinary(32), primary_key=True),
+    Column("word", String(32), primary_key=True),
     Column("kept_at", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("bytes", LargeBinary, nullable=False),
@@ -112,7 +112,7 @@ class SealedStore:
         own = table.department == department
         there = own & (table.act == place.act) & (table.word == place.word)
         with self._lock, self._engine.begin() as connection:
-            if connection.scalar(select(func.count()).where(own & (table.digest == digest))):
+            if connection.scalar(select(func.count()).where(there & (table.digest == digest))):
                 return
             of_text = connection.scalar(select(func.count()).where(there)) or 0
             count, size = connection.execute(

@@ -11,7 +11,7 @@ import pytest
 from api.gateway import sealed as service
 from api.gateway.sealed import MAX_SEALED_BODY
 from crypto.canonical import canonical_json
-from crypto.errors import RequestRefused, VerificationError
+from crypto.errors import ProtocolError, RequestRefused, VerificationError
 from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3
 from ledger.sealed import store as sealed_store
@@ -109,6 +109,8 @@ def test_the_client_opens_only_what_the_chain_holds(case: Case) -> None:
     words = {"act": case.act, "word": "reason"}
     with Gateway(case.world.url, origin=ORIGIN, public_key=city.gateway.public_key) as gateway:
         envelope = case.envelope(city.officer)
+        with pytest.raises(ProtocolError, match="ENVELOPE_MALFORMED"):
+            share_sealed(gateway, city.provider_officer, envelope=b"\xff not one", **words)
         share_sealed(gateway, city.provider_officer, envelope=envelope, **words)
         opened = fetch_sealed(gateway, city.officer, commitment=case.sealed.commitment, **words)
         assert opened == case.sealed
@@ -248,6 +250,12 @@ def test_a_department_keeps_a_number_of_envelopes(
         found.keep(place, department, sm3(b"more"), b"x", 9)
     found.keep(place, department, sm3(bytes([0])), b"x", 9)  # it is there already
     found.keep(place, b"\x03" * 32, sm3(b"of another department"), b"x", 9)
+    # Two acts may commit to one text: each has its own envelope, though the bytes are the same.
+    again = Place(b"\x05" * 32, "case")
+    found.keep(again, department, sm3(bytes([0])), b"x", 9)
+    assert found.list(again) == [(sm3(bytes([0])), b"x")]
+    assert found.dispose(again, department, 9) == 1
+    assert len(found.list(place)) == sealed_store.MAX_PER_WORD + 1
     monkeypatch.setattr(sealed_store, "MAX_PER_DEPARTMENT", sealed_store.MAX_PER_WORD)
     with pytest.raises(RequestRefused, match="SEALED_LIMIT"):
         found.keep(Place(b"\x04" * 32, "reason"), department, sm3(b"x"), b"x", 9)
@@ -258,7 +266,7 @@ def test_a_department_keeps_a_number_of_envelopes(
     assert found.dispose(place, department, 10) == sealed_store.MAX_PER_WORD
     found.close()
     with sqlite3.connect(tmp_path / "sealed.db") as connection:
-        assert connection.execute("SELECT count(*) FROM disposals").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM disposals").fetchone() == (2,)
 
 
 def test_a_store_that_fails_is_said(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
