@@ -11,7 +11,7 @@ import uvicorn
 
 from api.gateway.app import Gateway, make_app
 from api.gateway.evidence import Build
-from api.gateway.service import MAX_IN_FLIGHT
+from api.gateway.server import gateway_config
 from api.gateway.state import LedgerState
 from crypto.errors import LedgerError, SanlianError
 from crypto.keyfile import load_private_key
@@ -23,9 +23,6 @@ from ledger.settings import Settings, load_settings
 from ledger.token_keys import open_token_key
 from protocol.deployment import Deployment
 from protocol.example_keys import refuse_example_key
-
-#: Longer than a provider may take, so that calls in work end with their outcome.
-_GRACE_S = 10
 
 
 def _read_key(settings: Settings) -> Signer:
@@ -73,20 +70,7 @@ def main(home: Path) -> None:
         sys.exit(2)
     ledger = LedgerState(make_engine(settings.resolved_database_url, read_only=True))
     gateway = Gateway(settings, deployment, key, ledger, _lazy_builder(settings, deployment))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            make_app(gateway),
-            host=settings.host,
-            port=settings.gateway_port,
-            access_log=False,
-            server_header=False,
-            # A record's source is who connected, not what a header claims.
-            proxy_headers=False,
-            limit_concurrency=2 * MAX_IN_FLIGHT,
-            log_config=None,
-            timeout_graceful_shutdown=int(settings.provider_timeout_s) + _GRACE_S,
-        )
-    )
+    server = uvicorn.Server(gateway_config(make_app(gateway), settings))
 
     def stop() -> None:
         server.should_exit = True

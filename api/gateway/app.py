@@ -49,6 +49,7 @@ class Gateway:
         state: source of the state.
         build_evidence: builds the evidence of a record; without it none is handed out.
         on_fatal: called when the log must not be written; the process should end.
+        make_log: opens the access log; measurements put another in its place.
         fatal: why, once it was called.
     """
 
@@ -58,6 +59,7 @@ class Gateway:
     state: StateSource
     build_evidence: Build | None = None
     on_fatal: Callable[[], None] = lambda: None
+    make_log: type[LogWriter] = LogWriter
     fatal: SanlianError | None = None
     writer: LogWriter | None = None
     reader: LogReader | None = None
@@ -150,7 +152,7 @@ class Gateway:
             raise LedgerError("LOG_OTHER_IDENTITY", "the log is registered for another key")
         anchor = snapshot.store.find_anchor(log.id)
         url = self.settings.resolved_log_database_url
-        writer = LogWriter(
+        writer = self.make_log(
             url,
             origin=log.origin,
             log_id=log.id,
