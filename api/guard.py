@@ -9,7 +9,7 @@ import logging
 import uuid
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import make_problem, problem_response
@@ -31,6 +31,11 @@ SECURITY_HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+
+_SECURITY_LINES: Final = [
+    (name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
+]
+_OURS: Final = {name for name, _ in _SECURITY_LINES} | {b"x-request-id"}
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +64,15 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                out = MutableHeaders(raw=message.setdefault("headers", []))
-                for name, value in SECURITY_HEADERS.items():
-                    out[name] = value
-                out["x-request-id"] = request_id
-                out.setdefault("cache-control", "no-store")
+                given = list(message.get("headers", ()))
+                names = {name.lower() for name, _ in given}
+                ours = [*_SECURITY_LINES, (b"x-request-id", request_id.encode())]
+                if b"cache-control" not in names:
+                    ours.append((b"cache-control", b"no-store"))
+                # Of a header that stands in both, ours is the one that goes out.
+                if not names.isdisjoint(_OURS):
+                    given = [line for line in given if line[0].lower() not in _OURS]
+                message["headers"] = given + ours
             await send(message)
 
         async def refuse(code: str) -> None:

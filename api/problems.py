@@ -200,6 +200,11 @@ def _answer(
 async def _on_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, SanlianError):
         raise error
+    return answer_error(request, error)
+
+
+def answer_error(request: Request, error: SanlianError) -> Response:
+    """Return the response to an error of the product."""
     if error.code not in CODES or CODES[error.code][0] == 500:
         log.error("request %s failed", request_id(request), exc_info=error)
     return _answer(request, error.code, detail=error.message, details=error.details)

@@ -1,11 +1,11 @@
 """How the HTTP server is configured."""
 
 import asyncio
+from typing import Literal
 
-import h11
 import uvicorn
-from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ledger.settings import Settings
 
@@ -13,17 +13,21 @@ MAX_CONNECTIONS = 256
 KEEP_ALIVE_S = 15
 SHUTDOWN_S = 10
 HEAD_TIMEOUT_S = 15.0
+#: Beyond it a connection is cut; a smaller head that is still too large gets an answer (api.guard).
+MAX_HEAD_BYTES = 32 * 1024
 
 
-class PunctualProtocol(H11Protocol):
-    """HTTP/1.1 whose request line and headers have a time limit.
+class PunctualProtocol(HttpToolsProtocol):
+    """HTTP/1.1 whose request line and headers have limits of time and size.
 
     The server itself only limits the pause between two requests, so a sender of one byte at a time
-    would hold a connection for ever.
+    would hold a connection for ever, and one of an endless header would fill the memory.
     """
 
     head_timeout_s = HEAD_TIMEOUT_S
     _head_timer: asyncio.TimerHandle | None = None
+    _in_head = True
+    _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time of the first request's head."""
@@ -32,11 +36,34 @@ class PunctualProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; the time runs until they make a whole head."""
-        if self.conn.their_state is h11.IDLE:
+        if self._head_timer is None and self._in_head:
             self._start_head_timer()
-        super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self._stop_head_timer()
+        for start in range(0, len(data), MAX_HEAD_BYTES):
+            piece = data[start : start + MAX_HEAD_BYTES]
+            # Of a piece that ends a body and begins a head all counts; it is less than the limit.
+            self._head_bytes = self._head_bytes + len(piece) if self._in_head else 0
+            super().data_received(piece)
+            if self._head_bytes > MAX_HEAD_BYTES and self._in_head:
+                self._end_head()
+            if self.transport.is_closing():
+                return
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._in_head = False
+        self._head_bytes = 0
+        self._stop_head_timer()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The next bytes begin a head."""
+        self._in_head = True
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the time."""
@@ -44,38 +71,53 @@ class PunctualProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def _start_head_timer(self) -> None:
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.head_timeout_s, self._end_late_head)
+        self._head_timer = self.loop.call_later(self.head_timeout_s, self._end_head)
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _end_late_head(self) -> None:
+    def _end_head(self) -> None:
         if not self.transport.is_closing():
             self.transport.abort()
 
 
-def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
-    """Return the HTTP server's configuration: every wait and size has a limit."""
+def server_config(
+    app: ASGIApp,
+    settings: Settings,
+    *,
+    port: int,
+    max_connections: int = MAX_CONNECTIONS,
+    shutdown_s: int = SHUTDOWN_S,
+    lifespan: Literal["on", "off"] = "off",
+) -> uvicorn.Config:
+    """Return the HTTP server's configuration: every wait and size has a limit.
+
+    Args:
+        app: the application.
+        settings: for the host.
+        port: TCP port.
+        max_connections: further ones are answered with 503.
+        shutdown_s: how long requests in work may take when the server ends.
+        lifespan: whether the application wants to know of start and end.
+    """
     return uvicorn.Config(
         app,
         host=settings.host,
-        port=settings.api_port,
-        loop="asyncio",
+        port=port,
+        loop="uvloop",
         http=PunctualProtocol,
         ws="none",
-        lifespan="off",
+        lifespan=lifespan,
         workers=1,
         # An address in a header is anybody's claim; the peer's address is what limits count by.
         proxy_headers=False,
         server_header=False,
         access_log=False,
         log_config=None,
-        limit_concurrency=MAX_CONNECTIONS,
+        limit_concurrency=max_connections,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-        h11_max_incomplete_event_size=32 * 1024,
+        timeout_graceful_shutdown=shutdown_s,
         backlog=512,
     )

@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.gateway.app import Gateway, make_app
 from api.gateway.server import gateway_config
 from api.gateway.state import Snapshot
-from crypto.canonical import canonical_json
+from crypto.canonical import fast_canonical
 from ledger.log.writer import LogWriter
 from ledger.settings import Settings
 from protocol.acts import Act
@@ -124,7 +124,7 @@ class Rig:
         made = []
         for number in range(count):
             parameters = {"number": f"{number:08d}", "year": "2026"}
-            body = canonical_json({"parameters": parameters, "salt": secrets.token_hex(32)})
+            body = fast_canonical({"parameters": parameters, "salt": secrets.token_hex(32)})
             _, headers = sign_request(
                 self.city.system,
                 body,
@@ -212,7 +212,7 @@ class _Provider(asyncio.Protocol):
                 self._answer(leaf)
 
     def _answer(self, leaf: bytes) -> None:
-        body = canonical_json({"data": {"records": _RECORDS}, "salt": secrets.token_hex(32)})
+        body = fast_canonical({"data": {"records": _RECORDS}, "salt": secrets.token_hex(32)})
         headers = sign_answer(
             self._key, status=200, body=body, intent_leaf=leaf, created=int(time.time())
         )

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
-from crypto.canonical import canonical_json, parse_canonical
+from crypto.canonical import fast_canonical, parse_canonical
 from crypto.errors import CryptoError, ProtocolError, VerificationError
 from crypto.merkle import leaf_hash, verify_inclusion
 from crypto.sm2 import PublicKey
@@ -35,7 +35,7 @@ class Receipt:
 
     def to_bytes(self) -> bytes:
         """Encode as canonical JSON."""
-        return canonical_json(
+        return fast_canonical(
             {
                 "type": TYPE,
                 "index": self.index,

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.gateway.evidence import Build, EvidenceService
 from api.gateway.forward import Forwarder, load_providers
@@ -21,7 +21,13 @@ from api.gateway.state import StateSource, is_stale
 from api.gateway.submit import ActSubmitter
 from api.gateway.testing import TestService
 from api.guard import Guard
-from api.problems import add_problem_handlers, make_problem, problem_response, request_id
+from api.problems import (
+    add_problem_handlers,
+    answer_error,
+    make_problem,
+    problem_response,
+    request_id,
+)
 from crypto.errors import LedgerError, RequestRefused, SanlianError
 from crypto.sm2 import Signer
 from ledger.log.reader import LogReader
@@ -30,7 +36,7 @@ from ledger.sealed.store import SealedStore
 from ledger.settings import Settings
 from protocol.checkpoint import parse_note
 from protocol.deployment import Deployment
-from protocol.httpsig import CONTENT_TYPE, SEALED_PATHS
+from protocol.httpsig import CONTENT_TYPE, DATA_PATH, SEALED_PATHS
 
 POLL_INTERVAL_S = 0.25
 MAX_PROOF_NUMBER = 2**53 - 1
@@ -222,11 +228,27 @@ class Gateway:
 
     # --- routes ---------------------------------------------------------------------------------
 
-    async def serve_data(self, request: Request) -> Response:
-        """POST /v1/data"""
-        if self.data is None:
-            raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
-        return await _serve(self.data.handle, request)
+    async def serve_data(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """POST /v1/data, as plain ASGI: every data request comes this way."""
+        message = await receive()  # the whole body: see api.guard
+        try:
+            if self.data is None:
+                raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
+            answer = await self.data.handle(_incoming(scope, message["body"]))
+        except SanlianError as error:
+            response = answer_error(Request(scope), error)
+            await response(scope, receive, send)
+            return
+        if answer.code:
+            await _problem_of(answer, Request(scope))(scope, receive, send)
+            return
+        lines = [
+            (b"content-type", CONTENT_TYPE.encode()),
+            (b"content-length", str(len(answer.body)).encode()),
+        ]
+        lines += [(name.encode(), value.encode()) for name, value in (answer.headers or {}).items()]
+        await send({"type": "http.response.start", "status": 200, "headers": lines})
+        await send({"type": "http.response.body", "body": answer.body})
 
     async def serve_test(self, request: Request) -> Response:
         """POST /v1/interface-tests"""
@@ -317,22 +339,30 @@ def _number(request: Request, name: str) -> int:
     return int(text)
 
 
-async def _serve(handle: Callable[[Incoming], Awaitable[Answer]], request: Request) -> Response:
+def _incoming(scope: Scope, body: bytes) -> Incoming:
     headers = [
-        (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
     ]
     hosts = [value for name, value in headers if name.lower() == "host"]
-    incoming = Incoming(
-        method=request.method,
+    client = scope.get("client")
+    return Incoming(
+        method=scope["method"],
         host=hosts[0] if len(hosts) == 1 else "",
-        path=request.url.path,
+        path=scope["path"],
         headers=headers,
-        body=await request.body(),
-        source=request.client.host if request.client is not None else "local",
+        body=body,
+        source=client[0] if client else "local",
     )
-    answer = await handle(incoming)
+
+
+async def _serve(handle: Callable[[Incoming], Awaitable[Answer]], request: Request) -> Response:
+    answer = await handle(_incoming(request.scope, await request.body()))
     if not answer.code:
         return Response(answer.body, media_type=CONTENT_TYPE, headers=dict(answer.headers or {}))
+    return _problem_of(answer, request)
+
+
+def _problem_of(answer: Answer, request: Request) -> Response:
     problem = make_problem(
         answer.code,
         detail=answer.detail,
@@ -341,6 +371,11 @@ async def _serve(handle: Callable[[Incoming], Awaitable[Answer]], request: Reque
         request_id=request_id(request),
     )
     return problem_response(problem, headers=answer.headers)
+
+
+async def _never(_request: Request) -> Response:
+    """Stand for the path of data requests, so that other methods learn which one it takes."""
+    raise AssertionError
 
 
 def make_app(gateway: Gateway) -> ASGIApp:
@@ -353,7 +388,7 @@ def make_app(gateway: Gateway) -> ASGIApp:
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     add_problem_handlers(app)
-    app.add_route("/v1/data", gateway.serve_data, methods=["POST"])
+    app.add_route(DATA_PATH, _never, methods=["POST"])
     app.add_route("/v1/interface-tests", gateway.serve_test, methods=["POST"])
     app.add_route("/v1/evidence", gateway.serve_evidence, methods=["POST"])
     app.add_route(SEALED_PATHS["keep"], gateway.serve_sealed, methods=["POST"])
@@ -363,4 +398,11 @@ def make_app(gateway: Gateway) -> ASGIApp:
     app.add_route("/log/consistency", gateway.serve_consistency, methods=["GET"])
     app.add_route("/log/inclusion", gateway.serve_inclusion, methods=["GET"])
     app.add_route("/health", gateway.serve_health, methods=["GET"])
-    return Guard(app)
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == DATA_PATH and scope["method"] == "POST":
+            await gateway.serve_data(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return Guard(dispatch)

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import aiohttp
 from yarl import URL
 
-from crypto.canonical import canonical_json, parse_json
+from crypto.canonical import fast_canonical, parse_json
 from crypto.errors import CryptoError, LedgerError, RequestRefused, SanlianError
 from crypto.merkle import leaf_hash
 from crypto.sm2 import Signer
@@ -91,7 +91,7 @@ def encode_parameters(
             "PARAMETERS_INVALID", "parameters are missing, or the interface does not take them"
         )
     if document.method == "POST":
-        return "", canonical_json(parameters)
+        return "", fast_canonical(parameters)
     if not all(isinstance(value, str) for value in parameters.values()):
         raise RequestRefused("PARAMETERS_INVALID", "parameters of a query are text")
     query = urlencode(list(parameters.items()), quote_via=quote)
@@ -318,7 +318,7 @@ def _process(
     kept, rows = filter_items(call.document, data, call.items)
     if call.max_rows and rows > call.max_rows:
         return "TOO_MANY_ROWS", answer, b"", 0
-    released = canonical_json({"data": kept, "salt": secrets.token_bytes(32).hex()})
+    released = fast_canonical({"data": kept, "salt": secrets.token_bytes(32).hex()})
     return "", answer, released, rows
 
 

@@ -4,6 +4,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from api.gateway.service import MAX_IN_FLIGHT
+from api.server import server_config
 from ledger.settings import Settings
 
 #: Longer than a provider may take, so that calls in work end with their outcome.
@@ -11,16 +12,12 @@ _GRACE_S = 10
 
 
 def gateway_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
-    """Return the HTTP server's configuration."""
-    return uvicorn.Config(
+    """Return the gateway's configuration: of the api's, with more connections and a longer end."""
+    return server_config(
         app,
-        host=settings.host,
+        settings,
         port=settings.gateway_port,
-        access_log=False,
-        server_header=False,
-        # A record's source is who connected, not what a header claims.
-        proxy_headers=False,
-        limit_concurrency=2 * MAX_IN_FLIGHT,
-        log_config=None,
-        timeout_graceful_shutdown=int(settings.provider_timeout_s) + _GRACE_S,
+        max_connections=2 * MAX_IN_FLIGHT,
+        shutdown_s=int(settings.provider_timeout_s) + _GRACE_S,
+        lifespan="on",
     )

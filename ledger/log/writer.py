@@ -19,14 +19,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, tuple_
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from crypto.errors import CryptoError, LedgerError, ProtocolError, RequestRefused, SanlianError
 from crypto.merkle import Frontier, inclusion_path, leaf_hash
 from crypto.sm2 import PublicKey, Signer
-from ledger.log import store
+from ledger.log import statements, store
 from ledger.log.recovery import AnchorPoint, Tail, load_tail, verify_anchor, verify_tail
 from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.receipt import Receipt
@@ -34,6 +33,7 @@ from protocol.records import encode_record
 
 MAX_BATCH = 1000
 CLOSE_TIMEOUT_S = 30.0
+_ENDS = frozenset({"outcome", "interrupted"})
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -310,19 +310,24 @@ class LogWriter:
 
     def _write(self, connection: Connection, tail: Tail, batch: Sequence[_Item]) -> _Flush:
         """Write the batch inside the open transaction; nothing counts before the commit."""
-        stored = connection.scalar(select(func.max(store.checkpoints.c.size))) or 0
+        stored = connection.exec_driver_sql(statements.LAST_SIZE).scalar() or 0
         if stored != tail.size:
             raise LedgerError("LOG_DAMAGED", "the file changed under its only writer")
         own = self._interruptions(connection) if self._sweep_due else []
         items = [*own, *batch]
-        known_nonces = _known_nonces(connection, items)
-        used = _used_quotas(connection, items)
-        open_leaves = _open_leaves(connection, items)
+        known_nonces = statements.find_nonces(
+            connection, [(i.nonce.key_id, i.nonce.value) for i in items if i.nonce is not None]
+        )
+        used = statements.find_quotas(
+            connection, {i.quota.grant for i in items if i.quota is not None}
+        )
+        open_leaves = statements.find_open_intents(
+            connection,
+            {i.draft.get("intent") for i in items if i.draft.get("event") in _ENDS},
+        )
         touched: set[bytes] = set()
         ended: list[int] = []
-        rows: dict[str, list[dict[str, Any]]] = {
-            name: [] for name in ("records", "nodes", "nonces", "open_intents")
-        }
+        rows: dict[Table, list[tuple[Any, ...]]] = {table: [] for table in statements.GROWING}
         frontier = Frontier.from_nodes(tail.size, lambda *place: tail.edge[place])
         edge = dict(tail.edge)
         now_ms = time.time_ns() // 1_000_000
@@ -338,35 +343,26 @@ class LogWriter:
             common = {"v": 1, "log": self._origin, "seq": seq, "time_ms": time_ms}
             try:
                 data = encode_record({**common, **item.draft})
-                row = _index_columns(item)
+                columns = _index_columns(item)
             except (ProtocolError, CryptoError) as error:
                 refused.append((item, error))
                 continue
             leaf = leaf_hash(data)
             event = item.draft["event"]
-            rows["records"].append(
-                {
-                    "seq": seq,
-                    "leaf": leaf,
-                    "bytes": data,
-                    "event": event,
-                    "time_ms": time_ms,
-                    **row,
-                }
-            )
+            rows[store.records].append((seq, leaf, data, event, time_ms, *columns))
             for level, index, digest in frontier.append(leaf):
                 edge[level, index] = digest
-                rows["nodes"].append({"level": level, "index": index, "hash": digest})
+                rows[store.nodes].append((level, index, digest))
             if item.nonce is not None:
                 pair = (item.nonce.key_id, item.nonce.value)
                 known_nonces.add(pair)
-                rows["nonces"].append({"key_id": pair[0], "nonce": pair[1], "seq": seq})
+                rows[store.nonces].append((*pair, seq))
             if item.quota is not None:
                 used[item.quota.grant] = used.get(item.quota.grant, 0) + 1
                 touched.add(item.quota.grant)
             if event == "intent":
-                rows["open_intents"].append({"seq": seq, "leaf": leaf})
-            elif event in {"outcome", "interrupted"}:
+                rows[store.open_intents].append((seq, leaf))
+            elif event in _ENDS:
                 open_leaves.pop(item.draft["intent"])
                 ended.append(item.draft["intent"])
             placed.append((item, seq, data))
@@ -374,22 +370,11 @@ class LogWriter:
             return _Flush(tail, [], refused)
         size, root = frontier.size, frontier.root()
         note = sign_checkpoint(Checkpoint(self._origin, size, root), self._key)
-        for table in (store.records, store.nodes, store.nonces, store.open_intents):
-            if rows[table.name]:
-                connection.execute(table.insert(), rows[table.name])
-        if ended:
-            connection.execute(
-                delete(store.open_intents).where(store.open_intents.c.seq.in_(ended))
-            )
-        if touched:
-            statement = upsert(store.quotas)
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["grant_id"], set_={"used": statement.excluded.used}
-                ),
-                [{"grant_id": grant, "used": used[grant]} for grant in touched],
-            )
-        connection.execute(store.checkpoints.insert(), [{"size": size, "root": root, "note": note}])
+        rows[store.checkpoints].append((size, root, note))
+        for table, added in rows.items():
+            statements.insert(connection, table, added)
+        statements.end_intents(connection, ended)
+        statements.set_quotas(connection, {grant: used[grant] for grant in touched})
         written = [
             (
                 item,
@@ -417,38 +402,6 @@ class LogWriter:
         ]
 
 
-def _known_nonces(connection: Connection, items: Sequence[_Item]) -> set[tuple[bytes, bytes]]:
-    pairs = [(i.nonce.key_id, i.nonce.value) for i in items if i.nonce is not None]
-    if not pairs:
-        return set()
-    columns = (store.nonces.c.key_id, store.nonces.c.nonce)
-    return {
-        (a, b) for a, b in connection.execute(select(*columns).where(tuple_(*columns).in_(pairs)))
-    }
-
-
-def _used_quotas(connection: Connection, items: Sequence[_Item]) -> dict[bytes, int]:
-    grants = {i.quota.grant for i in items if i.quota is not None}
-    if not grants:
-        return {}
-    table = store.quotas
-    found = connection.execute(
-        select(table.c.grant_id, table.c.used).where(table.c.grant_id.in_(grants))
-    )
-    return {bytes(grant): used for grant, used in found}
-
-
-def _open_leaves(connection: Connection, items: Sequence[_Item]) -> dict[int, bytes]:
-    wanted = {
-        i.draft.get("intent") for i in items if i.draft.get("event") in {"outcome", "interrupted"}
-    }
-    if not wanted:
-        return {}
-    table = store.open_intents
-    found = connection.execute(select(table.c.seq, table.c.leaf).where(table.c.seq.in_(wanted)))
-    return {seq: bytes(leaf) for seq, leaf in found}
-
-
 def _problem(
     item: _Item,
     known_nonces: set[tuple[bytes, bytes]],
@@ -459,21 +412,19 @@ def _problem(
         return RequestRefused("NONCE_REPLAYED", "this key has used the nonce before")
     if item.quota is not None and used.get(item.quota.grant, 0) >= item.quota.limit:
         return RequestRefused("QUOTA_EXCEEDED", "the grant's data requests are used up")
-    if item.draft.get("event") in {"outcome", "interrupted"}:
+    if item.draft.get("event") in _ENDS:
         leaf = open_leaves.get(item.draft.get("intent", -1))
         if leaf is None or leaf.hex() != item.draft.get("intent_leaf"):
             return LedgerError("INTENT_CLOSED", "the intent has ended already, or is another")
     return None
 
 
-def _index_columns(item: _Item) -> dict[str, Any]:
-    """Return the columns that find a record again; encode_record has checked its form."""
+def _index_columns(item: _Item) -> tuple[bytes | None, bytes | None, bytes | None, int | None]:
+    """Return key id, nonce, grant and intent, which find a record again; its form was checked."""
     request = item.draft.get("request")
-    columns: dict[str, Any] = {"key_id": None, "nonce": None, "grant_id": None, "intent_seq": None}
-    if request is not None:
-        columns["key_id"] = PublicKey.from_bytes(bytes.fromhex(request["public_key"])).key_id
-        columns["nonce"] = bytes.fromhex(request["nonce"])
-        columns["grant_id"] = bytes.fromhex(request["grant"])
-    if item.draft["event"] in {"outcome", "interrupted"}:
-        columns["intent_seq"] = item.draft["intent"]
-    return columns
+    intent = item.draft["intent"] if item.draft["event"] in _ENDS else None
+    if request is None:
+        return None, None, None, intent
+    point = bytes.fromhex(request["public_key"])
+    grant = bytes.fromhex(request["grant"])
+    return PublicKey.from_bytes(point).key_id, bytes.fromhex(request["nonce"]), grant, intent

@@ -32,7 +32,7 @@ def serve(services: Services) -> Iterator[httpx.Client]:
     """Serve the application as the api process does, on a free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(server_config(create_app(services), Settings()))
+        server = uvicorn.Server(server_config(create_app(services), Settings(), port=0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -1,0 +1,96 @@
+"""The writer's statements, in as few calls as there can be.
+
+The driver gives Python's interpreter lock away in every call and each time waits for it again, so
+a flush is fast when it makes few calls, not when it makes short ones. Rows go in many to a
+statement, by powers of two, so that only a few texts of each statement exist to be prepared.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Table
+
+from ledger.log import store
+
+LAST_SIZE = "SELECT max(size) FROM checkpoints"
+#: Tables that a flush adds rows to.
+GROWING = (store.records, store.nodes, store.nonces, store.open_intents, store.checkpoints)
+_MAX_ROWS = 256
+
+
+def insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Add rows whose values stand in the order of the table's columns."""
+    for part in _parts(rows):
+        values = tuple(value for row in part for value in row)
+        connection.exec_driver_sql(_insert_text(table, len(part)), values)
+
+
+def find_nonces(
+    connection: Connection, pairs: Sequence[tuple[bytes, bytes]]
+) -> set[tuple[bytes, bytes]]:
+    """Return which of these (key id, nonce) are recorded."""
+    found: set[tuple[bytes, bytes]] = set()
+    for part in _parts(pairs):
+        text = (
+            "SELECT key_id, nonce FROM nonces WHERE (key_id, nonce) IN "
+            f"(VALUES {_marks(2, len(part))})"
+        )
+        values = tuple(value for pair in part for value in pair)
+        found.update((a, b) for a, b in connection.exec_driver_sql(text, values))
+    return found
+
+
+def find_quotas(connection: Connection, grants: Collection[bytes]) -> dict[bytes, int]:
+    """Return how many uses of these grants are reserved; a grant without one is left out."""
+    found: dict[bytes, int] = {}
+    for part in _parts(list(grants)):
+        text = f"SELECT grant_id, used FROM quotas WHERE grant_id IN {_marks(len(part))}"
+        found.update((a, b) for a, b in connection.exec_driver_sql(text, tuple(part)))
+    return found
+
+
+def find_open_intents(connection: Connection, seqs: Collection[Any]) -> dict[int, bytes]:
+    """Return the leaf hashes of those of these intents that are open."""
+    found: dict[int, bytes] = {}
+    for part in _parts([seq for seq in seqs if type(seq) is int]):
+        text = f"SELECT seq, leaf FROM open_intents WHERE seq IN {_marks(len(part))}"
+        found.update((a, b) for a, b in connection.exec_driver_sql(text, tuple(part)))
+    return found
+
+
+def end_intents(connection: Connection, seqs: Sequence[int]) -> None:
+    """Take intents off those that are open."""
+    for part in _parts(seqs):
+        text = f"DELETE FROM open_intents WHERE seq IN {_marks(len(part))}"
+        connection.exec_driver_sql(text, tuple(part))
+
+
+def set_quotas(connection: Connection, used: Mapping[bytes, int]) -> None:
+    """Write how many uses of grants are reserved."""
+    for part in _parts(list(used.items())):
+        text = (
+            f"INSERT INTO quotas (grant_id, used) VALUES {_marks(2, len(part))} "
+            "ON CONFLICT (grant_id) DO UPDATE SET used = excluded.used"
+        )
+        connection.exec_driver_sql(text, tuple(value for pair in part for value in pair))
+
+
+def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Divide rows into parts whose sizes are powers of two, the largest first."""
+    start = 0
+    while start < len(rows):
+        size = min(_MAX_ROWS, 1 << ((len(rows) - start).bit_length() - 1))
+        yield rows[start : start + size]
+        start += size
+
+
+@cache
+def _insert_text(table: Table, rows: int) -> str:
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    return f"INSERT INTO {table.name} ({names}) VALUES {_marks(len(table.columns), rows)}"
+
+
+@cache
+def _marks(columns: int, rows: int = 1) -> str:
+    return ", ".join(["(" + ", ".join("?" * columns) + ")"] * rows)
