@@ -71,7 +71,9 @@ def run(settings: Settings) -> None:
             on_accepted=relay.wake,
             head_max_age_s=settings.head_max_age_s,
         )
-        server = uvicorn.Server(server_config(create_app(services), settings, port=settings.api_port))
+        server = uvicorn.Server(
+            server_config(create_app(services), settings, port=settings.api_port)
+        )
         stack.callback(_stop, workers)
         for worker in workers:
             worker.start()

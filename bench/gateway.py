@@ -63,9 +63,7 @@ def measure(options: argparse.Namespace) -> list[Result]:
         Result("ledger_ratio", rates["full"] / rates["verified"], "1", target=0.65),
         Result("ratio_verify_bound", rates["full"] / bound, "1", bound, target=0.40),
         Result("bare_ratio", rates["full"] / rates["bare"], "1", rates["bare"]),
-        Result(
-            "p99_ratio", p99_ms["full"] / p99_ms["verified"], "1", target=1.5, at_most=True
-        ),
+        Result("p99_ratio", p99_ms["full"] / p99_ms["verified"], "1", target=1.5, at_most=True),
         Result("p99_half_load_ms", p99_ms["full"], "ms", p99_ms["verified"]),
         Result("cpu_full_us", cpu_us["full"], "us"),
         Result("cpu_proxy_us", cpu_us["bare"], "us"),

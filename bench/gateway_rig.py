@@ -18,22 +18,24 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import uvicorn
+import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.gateway.app import Gateway, make_app
 from api.gateway.server import gateway_config
 from api.gateway.state import Snapshot
 from crypto.canonical import fast_canonical
+from crypto.sm2 import PublicKey
 from ledger.log.writer import LogWriter
 from ledger.settings import Settings
 from protocol.acts import Act
 from protocol.deployment import Deployment
 from protocol.documents import InterfaceDocument, parse_interface_document
-from protocol.httpsig import sign_answer, sign_request
+from protocol.httpsig import GroupSigner, prepare_answer, sign_request
 from protocol.model import MemoryStore
 from protocol.receipt import Receipt
 from tests.gateway.city import ADDRESSES, BASIS, CHAIN_ID, NODE, ORIGIN, SCENARIO, City
@@ -186,15 +188,15 @@ def _child(run: Callable[[], None]) -> None:
 class _Provider(asyncio.Protocol):
     """A department's service at its cheapest: it signs its answers and checks nothing."""
 
-    def __init__(self, rig: Rig, delay_s: float) -> None:
-        self._key = rig.city.provider_key
+    def __init__(self, signer: GroupSigner, public_key: PublicKey, delay_s: float) -> None:
+        self._signer, self._public_key = signer, public_key
         self._delay_s = delay_s
         self._buffer = b""
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         # A GET has no body, so a call ends where its head ends.
@@ -205,19 +207,20 @@ class _Provider(asyncio.Protocol):
                 return
             self._buffer = rest
             at = head.lower().index(b"\r\nsanlian-intent: ") + 18
-            leaf = bytes.fromhex(head[at : at + 64].decode())
-            if self._delay_s:
-                asyncio.get_running_loop().call_later(self._delay_s, self._answer, leaf)
-            else:
-                self._answer(leaf)
+            task = asyncio.create_task(self._answer(bytes.fromhex(head[at : at + 64].decode())))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    def _answer(self, leaf: bytes) -> None:
+    async def _answer(self, leaf: bytes) -> None:
+        if self._delay_s:
+            await asyncio.sleep(self._delay_s)
         body = fast_canonical({"data": {"records": _RECORDS}, "salt": secrets.token_hex(32)})
-        headers = sign_answer(
-            self._key, status=200, body=body, intent_leaf=leaf, created=int(time.time())
+        message = prepare_answer(
+            self._public_key, status=200, body=body, intent_leaf=leaf, created=int(time.time())
         )
+        headers = await self._signer.sign(message)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        if self._transport is not None and not self._transport.is_closing():
+        if not self._transport.is_closing():
             self._transport.write(
                 b"HTTP/1.1 200 OK\r\n"
                 + f"content-length: {len(body)}\r\n{lines}\r\n".encode()
@@ -230,15 +233,20 @@ def run_provider(rig: Rig, delay_s: float) -> None:
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
+        key = rig.city.provider_key
+        signer = GroupSigner(key)
         server = await loop.create_server(
-            lambda: _Provider(rig, delay_s), "127.0.0.1", rig.provider_port, backlog=512
+            lambda: _Provider(signer, key.public_key, delay_s),
+            "127.0.0.1",
+            rig.provider_port,
+            backlog=512,
         )
         stop = asyncio.Event()
         loop.add_signal_handler(signal.SIGTERM, stop.set)
         await stop.wait()
         server.close()
 
-    asyncio.run(serve())
+    uvloop.run(serve())
 
 
 class _NoReceipt(Receipt):
@@ -366,7 +374,7 @@ def put_load(
     """
     before = cpu_s(gateway_pid)
     run = _Run(deque(requests), rate)
-    asyncio.run(run.go(rig.port, connections))
+    uvloop.run(run.go(rig.port, connections))
     cpu = cpu_s(gateway_pid) - before
     return Load(run.ended - run.begun, run.latencies, cpu, run.statuses)
 
@@ -445,8 +453,7 @@ class _Caller(asyncio.Protocol):
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, _error: Exception | None) -> None:
         if not self._run.done.is_set():

@@ -117,7 +117,26 @@ def verify_inclusion(
 
     Standard: RFC 9162 clause 2.1.3.2.
     """
-    _require_hashes((leaf, root, *path))
+    _require_hashes((root,))
+    if root_from_path(leaf, index, size, path) != root:
+        raise _invalid("the path does not lead to the root")
+
+
+def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
+    """Return the root that an inclusion path leads to, 32 bytes.
+
+    Args:
+        leaf: leaf hash, 32 bytes.
+        index: the leaf's number from 0.
+        size: number of leaves.
+        path: hashes from the leaf upwards, 32 bytes each.
+
+    Raises:
+        VerificationError: PROOF_INVALID when a path of that length cannot stand at this place.
+
+    Standard: RFC 9162 clause 2.1.3.2.
+    """
+    _require_hashes((leaf, *path))
     if not 0 <= index < size:
         raise _invalid("the leaf's index is outside the tree")
     node, last, result = index, size - 1, leaf
@@ -135,8 +154,7 @@ def verify_inclusion(
         last >>= 1
     if last != 0:
         raise _invalid("the path is too short")
-    if result != root:
-        raise _invalid("the path does not lead to the root")
+    return result
 
 
 def verify_consistency(

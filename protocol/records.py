@@ -66,6 +66,22 @@ REQUEST_MEMBERS: dict[str, Check] = {
     "signature": _is_hex(64),
 }
 
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, list) and 1 <= len(value) <= 10 and all(map(_ID, value))
+
+
+def _is_group(value: object) -> bool:
+    return (
+        _GROUP(value)
+        and isinstance(value, dict)
+        and 2 <= value["size"] <= 1024
+        and value["index"] < value["size"]
+    )
+
+
+_GROUP = _is_object({"index": _is_int, "size": _is_int, "path": _is_path})
+
 _PROVIDER_RESPONSE = _is_object(
     {
         "public_key": _is_hex(64),
@@ -73,6 +89,7 @@ _PROVIDER_RESPONSE = _is_object(
         "status": _is_int,
         "content_digest": _ID,
         "signature": _is_hex(64),
+        "group": _or_null(_is_group),
     }
 )
 

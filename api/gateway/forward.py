@@ -21,7 +21,13 @@ from crypto.sm3 import sm3
 from protocol.description import Role
 from protocol.documents import InterfaceDocument, filter_items
 from protocol.evidence.decision import MAX_SKEW_S
-from protocol.httpsig import CONTENT_TYPE, ProviderAnswer, parse_answer, sign_forward
+from protocol.httpsig import (
+    CONTENT_TYPE,
+    GroupSigner,
+    ProviderAnswer,
+    parse_answer,
+    prepare_forward,
+)
 from protocol.model import Store, key_problem
 from protocol.receipt import Receipt
 
@@ -181,7 +187,8 @@ class Forwarder:
     def __init__(
         self, key: Signer, *, timeout_s: float, max_bytes: int, max_connections: int
     ) -> None:
-        self._key = key
+        self._public_key = key.public_key
+        self._signer = GroupSigner(key)
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
         self._max_connections = max_connections
@@ -260,8 +267,8 @@ class Forwarder:
         if self._session is None:
             raise AssertionError
         document = call.document
-        signed = sign_forward(
-            self._key,
+        message = prepare_forward(
+            self._public_key,
             method=document.method,
             authority=call.base_url.partition("://")[2].lower(),
             path=document.path,
@@ -271,7 +278,7 @@ class Forwarder:
             created=int(time.time()),
         )
         headers = {
-            **signed,
+            **await self._signer.sign(message),
             "sanlian-salt": call.salt,
             "sanlian-receipt": intent.to_header(),
             "accept": CONTENT_TYPE,

@@ -30,7 +30,14 @@ from crypto.merkle import leaf_hash
 from crypto.sm2 import PublicKey, Signer
 from crypto.sm3 import sm3
 from protocol.checkpoint import parse_note
-from protocol.httpsig import DATA_PATH, TEST_PATH, SignedRequest, parse_forward, sign_answer
+from protocol.httpsig import (
+    DATA_PATH,
+    TEST_PATH,
+    GroupSigner,
+    SignedRequest,
+    parse_forward,
+    prepare_answer,
+)
 from protocol.receipt import Receipt, verify_receipt
 from sanlian_client.intents import IntentStore
 
@@ -140,7 +147,7 @@ class SanlianProvider:
         self._app = app
         self._gateway_keys = dict(gateway_keys)
         self._department_id = department_id
-        self._provider_key = provider_key
+        self._public_key = provider_key.public_key
         self._authority = authority
         self._interfaces = dict(interfaces) if interfaces is not None else None
         self._skew_s = skew_s
@@ -149,6 +156,7 @@ class SanlianProvider:
         self.store = IntentStore(store_path)
         # Checks and disk writes stay off the event loop; one thread suffices for one file.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sanlian-provider")
+        self._signer = GroupSigner(provider_key, self._worker)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI scope."""
@@ -171,9 +179,14 @@ class SanlianProvider:
         status, data = await self._ask(scope, body, call)
         envelope = fast_canonical({"data": data, "salt": secrets.token_bytes(32).hex()})
         try:
-            # Off the event loop like the checks: a key in a token takes its time.
-            headers = await asyncio.get_running_loop().run_in_executor(
-                self._worker, self._sign, status, envelope, call.intent_leaf
+            headers = await self._signer.sign(
+                prepare_answer(
+                    self._public_key,
+                    status=status,
+                    body=envelope,
+                    intent_leaf=call.intent_leaf,
+                    created=int(self._clock()),
+                )
             )
         except SanlianError as error:
             # An answer that nobody signed is none; what ails the token is the provider's affair.
@@ -181,15 +194,6 @@ class SanlianProvider:
             await _refuse(send, LedgerError("ANSWER_NOT_SIGNED", "the answer could not be signed"))
             return
         await _send_whole(send, status, headers, envelope)
-
-    def _sign(self, status: int, envelope: bytes, intent_leaf: bytes) -> dict[str, str]:
-        return sign_answer(
-            self._provider_key,
-            status=status,
-            body=envelope,
-            intent_leaf=intent_leaf,
-            created=int(self._clock()),
-        )
 
     def _check(self, scope: Scope, body: bytes) -> Call:
         """Check everything of protocol 7.3, mark the intent as used, and return the call."""

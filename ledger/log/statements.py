@@ -17,6 +17,15 @@ LAST_SIZE = "SELECT max(size) FROM checkpoints"
 #: Tables that a flush adds rows to.
 GROWING = (store.records, store.nodes, store.nonces, store.open_intents, store.checkpoints)
 _MAX_ROWS = 256
+# MARKS stands for the question marks of the rows.
+_FIND_NONCES = "SELECT key_id, nonce FROM nonces WHERE (key_id, nonce) IN (VALUES MARKS)"
+_FIND_QUOTAS = "SELECT grant_id, used FROM quotas WHERE grant_id IN MARKS"
+_FIND_INTENTS = "SELECT seq, leaf FROM open_intents WHERE seq IN MARKS"
+_END_INTENTS = "DELETE FROM open_intents WHERE seq IN MARKS"
+_SET_QUOTAS = (
+    "INSERT INTO quotas (grant_id, used) VALUES MARKS "
+    "ON CONFLICT (grant_id) DO UPDATE SET used = excluded.used"
+)
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -32,10 +41,7 @@ def find_nonces(
     """Return which of these (key id, nonce) are recorded."""
     found: set[tuple[bytes, bytes]] = set()
     for part in _parts(pairs):
-        text = (
-            "SELECT key_id, nonce FROM nonces WHERE (key_id, nonce) IN "
-            f"(VALUES {_marks(2, len(part))})"
-        )
+        text = _text(_FIND_NONCES, _marks(2, len(part)))
         values = tuple(value for pair in part for value in pair)
         found.update((a, b) for a, b in connection.exec_driver_sql(text, values))
     return found
@@ -45,7 +51,7 @@ def find_quotas(connection: Connection, grants: Collection[bytes]) -> dict[bytes
     """Return how many uses of these grants are reserved; a grant without one is left out."""
     found: dict[bytes, int] = {}
     for part in _parts(list(grants)):
-        text = f"SELECT grant_id, used FROM quotas WHERE grant_id IN {_marks(len(part))}"
+        text = _text(_FIND_QUOTAS, _marks(len(part)))
         found.update((a, b) for a, b in connection.exec_driver_sql(text, tuple(part)))
     return found
 
@@ -54,7 +60,7 @@ def find_open_intents(connection: Connection, seqs: Collection[Any]) -> dict[int
     """Return the leaf hashes of those of these intents that are open."""
     found: dict[int, bytes] = {}
     for part in _parts([seq for seq in seqs if type(seq) is int]):
-        text = f"SELECT seq, leaf FROM open_intents WHERE seq IN {_marks(len(part))}"
+        text = _text(_FIND_INTENTS, _marks(len(part)))
         found.update((a, b) for a, b in connection.exec_driver_sql(text, tuple(part)))
     return found
 
@@ -62,17 +68,14 @@ def find_open_intents(connection: Connection, seqs: Collection[Any]) -> dict[int
 def end_intents(connection: Connection, seqs: Sequence[int]) -> None:
     """Take intents off those that are open."""
     for part in _parts(seqs):
-        text = f"DELETE FROM open_intents WHERE seq IN {_marks(len(part))}"
+        text = _text(_END_INTENTS, _marks(len(part)))
         connection.exec_driver_sql(text, tuple(part))
 
 
 def set_quotas(connection: Connection, used: Mapping[bytes, int]) -> None:
     """Write how many uses of grants are reserved."""
     for part in _parts(list(used.items())):
-        text = (
-            f"INSERT INTO quotas (grant_id, used) VALUES {_marks(2, len(part))} "
-            "ON CONFLICT (grant_id) DO UPDATE SET used = excluded.used"
-        )
+        text = _text(_SET_QUOTAS, _marks(2, len(part)))
         connection.exec_driver_sql(text, tuple(value for pair in part for value in pair))
 
 
@@ -88,7 +91,12 @@ def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
 @cache
 def _insert_text(table: Table, rows: int) -> str:
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    return f"INSERT INTO {table.name} ({names}) VALUES {_marks(len(table.columns), rows)}"
+    marks = _marks(len(table.columns), rows)
+    return _text(f"INSERT INTO {table.name} ({names}) VALUES MARKS", marks)
+
+
+def _text(template: str, marks: str) -> str:
+    return template.replace("MARKS", marks)
 
 
 @cache

@@ -4,7 +4,7 @@ from typing import Any
 
 from crypto.errors import CryptoError, VerificationError
 from crypto.merkle import leaf_hash
-from crypto.sm2 import PublicKey, Signature
+from crypto.sm2 import PublicKey
 from protocol.acts import ZERO_ID, Act
 from protocol.description import Role
 from protocol.httpsig import (
@@ -275,15 +275,8 @@ def verify_end(
 
 def _verify_answer(answer: dict[str, Any], leaf: bytes) -> PublicKey:
     try:
-        public_key = PublicKey.from_bytes(bytes.fromhex(answer["public_key"]))
-        ProviderAnswer(
-            public_key=public_key,
-            created=answer["created"],
-            status=answer["status"],
-            content_digest=bytes.fromhex(answer["content_digest"]),
-            intent_leaf=leaf,
-            signature=Signature.from_bytes(bytes.fromhex(answer["signature"])),
-        ).verify()
+        signed = ProviderAnswer.from_record(answer, intent_leaf=leaf)
+        signed.verify()
     except (CryptoError, VerificationError) as error:
         raise _refuse("PROVIDER_INVALID", "the provider's signature does not hold") from error
-    return public_key
+    return signed.public_key

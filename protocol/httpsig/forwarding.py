@@ -13,7 +13,6 @@ from protocol.httpsig.common import (
     LABEL,
     PROVIDER_TAG,
     Headers,
-    content_digest,
     digest_field,
     need,
     parse_content_digest,
@@ -22,10 +21,16 @@ from protocol.httpsig.common import (
     parse_signature,
     refuse,
     signature_base,
-    signature_headers,
     signature_parameters,
     single_values,
-    verify_base,
+)
+from protocol.httpsig.group import (
+    GROUP_HEADER,
+    Group,
+    Unsigned,
+    sign_all,
+    verify_arrived,
+    verify_message,
 )
 
 _FORWARD_COMPONENTS = (
@@ -72,10 +77,35 @@ def sign_forward(
     intent_leaf: bytes,
     created: int,
 ) -> dict[str, str]:
-    """Return the signature headers of a forwarded call (protocol 7.3), without the receipt itself.
+    """Return the signature headers of a forwarded call, signed by itself: see prepare_forward."""
+    message = prepare_forward(
+        key.public_key,
+        method=method,
+        authority=authority,
+        path=path,
+        query=query,
+        body=body,
+        intent_leaf=intent_leaf,
+        created=created,
+    )
+    return sign_all(key, [message])[0]
+
+
+def prepare_forward(
+    public_key: PublicKey,
+    *,
+    method: str,
+    authority: str,
+    path: str,
+    query: str,
+    body: bytes,
+    intent_leaf: bytes,
+    created: int,
+) -> Unsigned:
+    """Return what a gateway signs of a forwarded call (protocol 7.3), without the receipt itself.
 
     Args:
-        key: the gateway's key.
+        public_key: the gateway's key.
         method: GET or POST.
         authority: host and port of the provider.
         path: path of the operation.
@@ -87,17 +117,14 @@ def sign_forward(
     parameters = signature_parameters(
         _FORWARD_COMPONENTS,
         created=created,
-        key_id=key.public_key.key_id,
+        key_id=public_key.key_id,
         nonce=None,
         tag=FORWARD_TAG,
     )
-    values = _forward_values(method, authority, path, query, sm3(body), intent_leaf)
-    base = signature_base(values, parameters)
-    return {
-        "content-digest": content_digest(body),
-        "sanlian-intent": intent_leaf.hex(),
-        **signature_headers(parameters, key.sign(base), key.public_key),
-    }
+    digest = sm3(body)
+    values = _forward_values(method, authority, path, query, digest, intent_leaf)
+    headers = {"content-digest": digest_field(digest), "sanlian-intent": intent_leaf.hex()}
+    return Unsigned(signature_base(values, parameters), parameters, headers)
 
 
 def parse_forward(
@@ -110,7 +137,15 @@ def parse_forward(
         VerificationError: SIGNATURE_INVALID.
     """
     found = single_values(
-        headers, ("content-digest", "sanlian-intent", "signature-input", "signature", "sanlian-key")
+        headers,
+        (
+            "content-digest",
+            "sanlian-intent",
+            "signature-input",
+            "signature",
+            "sanlian-key",
+            GROUP_HEADER,
+        ),
     )
     listed, created, key_id, _ = parse_parameters(found, FORWARD_TAG, with_nonce=False)
     if listed != "(" + " ".join(f'"{name}"' for name in _FORWARD_COMPONENTS) + ")":
@@ -124,7 +159,7 @@ def parse_forward(
     base = signature_base(
         _forward_values(method, authority, path, query, digest, intent), parameters
     )
-    verify_base(public_key, base, parse_signature(found))
+    verify_arrived(public_key, base, parse_signature(found), _group(found))
     return Forward(public_key, created, intent)
 
 
@@ -133,6 +168,11 @@ def _intent_leaf(found: Mapping[str, str]) -> bytes:
     if not re.fullmatch(r"[0-9a-f]{64}", text):
         raise refuse("HEADER_MALFORMED", "sanlian-intent must be 64 hex digits")
     return bytes.fromhex(text)
+
+
+def _group(found: Mapping[str, str]) -> Group | None:
+    text = found.get(GROUP_HEADER)
+    return None if text is None else Group.from_header(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +186,7 @@ class ProviderAnswer:
         content_digest: 32-byte SM3 of the answer's body.
         intent_leaf: 32-byte leaf hash of the intent's record.
         signature: SM2 signature.
+        group: the answer's place in the group that was signed, None when it was signed alone.
     """
 
     public_key: PublicKey
@@ -154,6 +195,7 @@ class ProviderAnswer:
     content_digest: bytes
     intent_leaf: bytes
     signature: Signature
+    group: Group | None = None
 
     def parameters(self) -> str:
         """Return the signature parameters."""
@@ -181,7 +223,7 @@ class ProviderAnswer:
         Raises:
             VerificationError: SIGNATURE_INVALID.
         """
-        verify_base(self.public_key, self.base(), self.signature)
+        verify_message(self.public_key, self.base(), self.signature, self.group)
 
     def to_record(self) -> dict[str, Any]:
         """Return the member ``provider_response`` of a record."""
@@ -191,6 +233,7 @@ class ProviderAnswer:
             "status": self.status,
             "content_digest": self.content_digest.hex(),
             "signature": self.signature.to_bytes().hex(),
+            "group": None if self.group is None else self.group.to_record(),
         }
 
     @classmethod
@@ -207,27 +250,46 @@ class ProviderAnswer:
             content_digest=bytes.fromhex(value["content_digest"]),
             intent_leaf=intent_leaf,
             signature=Signature.from_bytes(bytes.fromhex(value["signature"])),
+            group=None if value["group"] is None else Group.from_record(value["group"]),
         )
 
 
 def sign_answer(
     key: Signer, *, status: int, body: bytes, intent_leaf: bytes, created: int
 ) -> dict[str, str]:
-    """Return all headers of a provider's signed answer (protocol 7.3)."""
+    """Return all headers of a provider's answer, signed by itself: see prepare_answer."""
+    message = prepare_answer(
+        key.public_key, status=status, body=body, intent_leaf=intent_leaf, created=created
+    )
+    return sign_all(key, [message])[0]
+
+
+def prepare_answer(
+    public_key: PublicKey, *, status: int, body: bytes, intent_leaf: bytes, created: int
+) -> Unsigned:
+    """Return what a provider signs of its answer, with the answer's other headers (protocol 7.3).
+
+    Args:
+        public_key: the provider's key.
+        status: HTTP status.
+        body: bytes of the body.
+        intent_leaf: 32-byte leaf hash of the intent's record.
+        created: unix seconds.
+    """
     unsigned = ProviderAnswer(
-        public_key=key.public_key,
+        public_key=public_key,
         created=created,
         status=status,
         content_digest=sm3(body),
         intent_leaf=intent_leaf,
         signature=Signature(1, 1),
     )
-    return {
+    headers = {
         "content-type": CONTENT_TYPE,
-        "content-digest": content_digest(body),
+        "content-digest": digest_field(unsigned.content_digest),
         "sanlian-intent": intent_leaf.hex(),
-        **signature_headers(unsigned.parameters(), key.sign(unsigned.base()), key.public_key),
     }
+    return Unsigned(unsigned.base(), unsigned.parameters(), headers)
 
 
 def parse_answer(
@@ -248,6 +310,7 @@ def parse_answer(
             "signature-input",
             "signature",
             "sanlian-key",
+            GROUP_HEADER,
         ),
     )
     listed, created, key_id, _ = parse_parameters(found, PROVIDER_TAG, with_nonce=False)
@@ -267,6 +330,7 @@ def parse_answer(
         content_digest=digest,
         intent_leaf=intent_leaf,
         signature=parse_signature(found),
+        group=_group(found),
     )
-    answer.verify()
+    verify_arrived(answer.public_key, answer.base(), answer.signature, answer.group)
     return answer
