@@ -15,6 +15,12 @@ SHUTDOWN_S = 10
 HEAD_TIMEOUT_S = 15.0
 #: Beyond it a connection is cut; a smaller head that is still too large gets an answer (api.guard).
 MAX_HEAD_BYTES = 32 * 1024
+#: How long a refused connection is read on, unheard.
+REFUSED_S = 1.0
+_TOO_LARGE = (
+    b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n"
+    b"content-length: 39\r\n\r\nThe head of the request is too large.\r\n"
+)
 
 
 class PunctualProtocol(HttpToolsProtocol):
@@ -28,6 +34,7 @@ class PunctualProtocol(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _in_head = True
     _head_bytes = 0
+    _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time of the first request's head."""
@@ -36,6 +43,8 @@ class PunctualProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; the time runs until they make a whole head."""
+        if self._refused:
+            return
         if self._head_timer is None and self._in_head:
             self._start_head_timer()
         for start in range(0, len(data), MAX_HEAD_BYTES):
@@ -43,10 +52,16 @@ class PunctualProtocol(HttpToolsProtocol):
             # Of a piece that ends a body and begins a head all counts; it is less than the limit.
             self._head_bytes = self._head_bytes + len(piece) if self._in_head else 0
             super().data_received(piece)
-            if self._head_bytes > MAX_HEAD_BYTES and self._in_head:
-                self._end_head()
-            if self.transport.is_closing():
+            if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse()
+            if self._refused or self.transport.is_closing():
                 return
+
+    def _refuse(self) -> None:
+        """Answer, and end a little later: closed while it is sent to, the answer would be lost."""
+        self._refused = True
+        self.transport.write(_TOO_LARGE)
+        self.loop.call_later(REFUSED_S, self._end)
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -71,14 +86,14 @@ class PunctualProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _start_head_timer(self) -> None:
-        self._head_timer = self.loop.call_later(self.head_timeout_s, self._end_head)
+        self._head_timer = self.loop.call_later(self.head_timeout_s, self._end)
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _end_head(self) -> None:
+    def _end(self) -> None:
         if not self.transport.is_closing():
             self.transport.abort()
 

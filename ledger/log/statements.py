@@ -92,10 +92,13 @@ def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
 def _insert_text(table: Table, rows: int) -> str:
     names = ", ".join(f'"{column.name}"' for column in table.columns)
     marks = _marks(len(table.columns), rows)
-    return _text(f"INSERT INTO {table.name} ({names}) VALUES MARKS", marks)
+    return _text("INSERT INTO TABLE (COLUMNS) VALUES MARKS", marks, TABLE=table.name, COLUMNS=names)
 
 
-def _text(template: str, marks: str) -> str:
+def _text(template: str, marks: str, **names: str) -> str:
+    """Fill in marks and the names of our own tables; values are bound, never written in."""
+    for place, name in names.items():
+        template = template.replace(place, name)
     return template.replace("MARKS", marks)
 
 
