@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from api.gateway.app import Gateway, make_app
+from api.gateway.server import gateway_config
 from api.gateway.state import Snapshot, copy_store
 from crypto.canonical import canonical_json
 from crypto.sm2 import PrivateKey, Signature
@@ -57,23 +58,29 @@ def free_port() -> int:
         return port
 
 
-@contextmanager
-def serve_asgi(app: Any, port: int, lifespan: str = "off") -> Iterator[str]:
+def serve_asgi(app: Any, port: int) -> AbstractContextManager[str]:
     """Serve an ASGI application with uvicorn."""
-    config = uvicorn.Config(
-        app,
-        host="127.0.0.1",
-        port=port,
-        log_level="critical",
-        lifespan=lifespan,  # type: ignore[arg-type]  # "on" or "off"
-        timeout_graceful_shutdown=10,
+    return serve(
+        uvicorn.Config(
+            app,
+            host="127.0.0.1",
+            port=port,
+            log_level="critical",
+            lifespan="off",
+            timeout_graceful_shutdown=10,
+        )
     )
+
+
+@contextmanager
+def serve(config: uvicorn.Config) -> Iterator[str]:
+    """Run a server in a thread; yield its URL."""
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.started)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://{config.host}:{config.port}"
     finally:
         server.should_exit = True
         thread.join(20)
@@ -349,7 +356,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         stack.callback(raw.close)
         stack.enter_context(serve_asgi(provider, provider_port))
         stack.enter_context(serve_asgi(api.app, api_port))
-        url = stack.enter_context(serve_asgi(make_app(gateway), port, lifespan="on"))
+        url = stack.enter_context(serve(gateway_config(make_app(gateway), settings)))
         http = stack.enter_context(httpx.Client(timeout=30))
         wait_until(lambda: gateway.data is not None)
         yield World(city, state, gateway, url, raw, api, http, seen)

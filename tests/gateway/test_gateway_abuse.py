@@ -1,0 +1,129 @@
+"""What is sent to the gateway to hurt it: bounded, and other departments keep being served."""
+
+import socket
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from api.server import MAX_HEAD_BYTES, PunctualProtocol
+from tests.gateway.conftest import World, wait_until
+
+
+@pytest.fixture
+def grant(world: World) -> bytes:
+    made = world.city.grant(world.city.interface())
+    world.state.publish()
+    return made
+
+
+def connect(world: World) -> socket.socket:
+    """Open a connection to the gateway."""
+    host, _, port = world.authority.rpartition(":")
+    return socket.create_connection((host, int(port)), 20)
+
+
+def answer_of(connection: socket.socket) -> bytes:
+    """Return what comes until the gateway closes the connection."""
+    pieces = []
+    try:
+        while piece := connection.recv(65536):
+            pieces.append(piece)
+    except ConnectionResetError:
+        pass
+    return b"".join(pieces)
+
+
+def test_a_head_bomb(world: World, grant: bytes) -> None:
+    bombs = {
+        "one header": b"x: " + b"1" * (4 * MAX_HEAD_BYTES),
+        "many headers": b"".join(b"x-%d: 1\r\n" % n for n in range(MAX_HEAD_BYTES // 4)),
+        "a path": b"",
+    }
+    for name, head in bombs.items():
+        path = b"/" + b"a" * (4 * MAX_HEAD_BYTES if name == "a path" else 1)
+        with connect(world) as raw:
+            raw.sendall(b"POST " + path + b" HTTP/1.1\r\nhost: x\r\n" + head)
+            answer = answer_of(raw)
+        assert answer.startswith(b"HTTP/1.1 400 "), name
+    assert world.ask(grant).status_code == 200
+
+
+def _send_on(connection: socket.socket) -> None:
+    for _ in range(3000):
+        connection.sendall(b"x: " + b"1" * 1000 + b"\r\n")
+        time.sleep(0.01)
+
+
+def test_an_endless_head_is_cut(world: World, grant: bytes) -> None:
+    with connect(world) as raw:
+        raw.sendall(b"POST /v1/data HTTP/1.1\r\nhost: x\r\n")
+        with pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe, as it comes
+            _send_on(raw)
+    assert world.ask(grant).status_code == 200
+
+
+def test_slow_heads_do_not_keep_connections(
+    world: World, grant: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PunctualProtocol, "head_timeout_s", 0.5)
+    with ExitStack() as stack:
+        slow = [stack.enter_context(connect(world)) for _ in range(300)]
+        for connection in slow:
+            connection.sendall(b"POST /v1/data HTTP/1.1\r\nhost: x\r\nx: ")
+        assert world.ask(grant).status_code == 200
+        for connection in slow:
+            assert answer_of(connection) == b""
+
+
+def test_pipelined_requests_are_answered_in_order(world: World, grant: bytes) -> None:
+    signed = [world.sign(grant) for _ in range(5)]
+    whole = b""
+    for body, headers in signed:
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        head = "\r\n".join(
+            [
+                "POST /v1/data HTTP/1.1",
+                f"host: {world.authority}",
+                f"content-length: {len(body)}",
+                *lines,
+            ]
+        )
+        whole += head.encode() + b"\r\n\r\n" + body
+    last = whole.rpartition(b"POST /v1/data")[0]
+    with connect(world) as raw:
+        closing = b"connection: close\r\ncontent-length"
+        raw.sendall(last + whole[len(last) :].replace(b"content-length", closing, 1))
+        answer = answer_of(raw)
+    assert answer.count(b"HTTP/1.1 200 OK") == 5
+
+
+def test_an_unsigned_flood_is_counted_not_stored(world: World, grant: bytes) -> None:
+    before = len(world.events())
+    body, headers = world.sign(grant)
+    del headers["signature"]
+    for _ in range(500):
+        answer = world.post(body, headers)
+        assert answer.json()["code"] == "SIGNATURE_MISSING"
+    assert world.ask(grant).status_code == 200
+    assert len(world.events()) - before <= 4
+
+    def counted() -> int:
+        rows = [event for event in world.events()[before:] if event["event"] == "rejected"]
+        return sum(row["count"] for row in rows if row["code"] == "SIGNATURE_MISSING")
+
+    writer: Any = world.gateway
+    writer._write_rejected(before_minute=None)
+    wait_until(lambda: counted() == 500)
+
+
+def test_a_replay_storm_leaves_one_release_and_one_refusal(world: World, grant: bytes) -> None:
+    before = len(world.events())
+    body, headers = world.sign(grant)
+    answers = [world.post(body, headers) for _ in range(200)]
+    assert [answer.status_code for answer in answers].count(200) == 1
+    assert {answer.json()["code"] for answer in answers[1:]} == {"NONCE_REPLAYED"}
+    assert len({answer.headers["sanlian-receipt"] for answer in answers[1:]}) == 1
+    events = [event["event"] for event in world.events()[before:]]
+    assert sorted(events) == ["denied", "intent", "outcome"]
