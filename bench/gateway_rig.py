@@ -281,6 +281,7 @@ def run_gateway(rig: Rig, kind: str) -> None:
         gateway_port=rig.port,
         providers_file=rig.home / "providers.json",
         max_connections_per_provider=MAX_CONNECTIONS,
+        provider_failures=0,
     )
     if kind == "bare":
         app = _bare_proxy(rig)
