@@ -230,7 +230,7 @@ class Gatekeeper:
                 self.rejected.add(admitted.source, error.code, admitted.time_s)
                 raise error
             draft = admitted.draft("denied", code=error.code)
-            receipt = await asyncio.wrap_future(self.log.append(draft, time_ms=admitted.time_ms))
+            receipt = await self.log.write(draft, time_ms=admitted.time_ms)
             header = receipt.to_header()
             while len(self._refusals) >= MAX_REFUSALS_KEPT:
                 del self._refusals[next(iter(self._refusals))]
@@ -343,13 +343,11 @@ class DataService:
             return await self._gatekeeper.deny(admitted, defect)
         try:
             try:
-                intent = await asyncio.wrap_future(
-                    self._gatekeeper.log.append(
-                        plan.intent,
-                        nonce=nonce_of(request),
-                        quota=plan.quota,
-                        time_ms=admitted.time_ms,
-                    )
+                intent = await self._gatekeeper.log.write(
+                    plan.intent,
+                    nonce=nonce_of(request),
+                    quota=plan.quota,
+                    time_ms=admitted.time_ms,
                 )
             except RequestRefused as error:
                 return await self._gatekeeper.deny(admitted, error)
@@ -458,7 +456,7 @@ class DataService:
         }
         # A clock that was set back in between must not put the end before the beginning.
         time_ms = max(plan.time_ms, time.time_ns() // 1_000_000)
-        receipt = await asyncio.wrap_future(self._gatekeeper.log.append(draft, time_ms=time_ms))
+        receipt = await self._gatekeeper.log.write(draft, time_ms=time_ms)
         headers = {"sanlian-receipt": receipt.to_header()}
         if result.code:
             return Answer(result.code, headers=headers, detail="the call to the provider failed")
