@@ -6,7 +6,7 @@ the record as *observed*, with the signature of the enrolled key that vouches fo
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from crypto.canonical import fast_canonical, parse_canonical
@@ -25,6 +25,7 @@ _MAX_INT = 2**53 - 1
 _CODE = re.compile(r"[!-~]{1,64}")
 _WORD = re.compile(r"[!-~]{1,128}")
 _ID = re.compile(r"[0-9a-f]{64}")
+_SIGNATURE = re.compile(r"[0-9a-f]{128}")
 #: Numbers of resident identity cards and of mobile telephones: no pseudonyms.
 _PERSONAL = re.compile(r"[1-9][0-9]{16}[0-9Xx]|1[3-9][0-9]{9}")
 
@@ -118,23 +119,26 @@ class Observation:
     Attributes:
         members: what it tells.
         key_id: 32-byte id of the key that signed it.
-        signature: SM2 signature over observation_text.
+        signature: SM2 signature over text.
+        text: the bytes that are signed, see observation_text.
+
+    Raises:
+        ProtocolError: OBSERVATION_MALFORMED.
     """
 
     members: Mapping[str, Any]
     key_id: bytes
     signature: Signature
+    text: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", observation_text(self.members))
 
     @property
     def record(self) -> str:
         """The platform's own id of the record: with the key id it names the record."""
         text: str = self.members["record"]
         return text
-
-    @property
-    def text(self) -> bytes:
-        """The bytes that are signed."""
-        return observation_text(self.members)
 
     @property
     def digest(self) -> bytes:
@@ -175,16 +179,15 @@ class Observation:
         if not isinstance(value, dict) or set(value) != {"key_id", "record", "signature"}:
             raise bad
         key_id, signature = value["key_id"], value["signature"]
-        if not _text(_ID)(key_id) or not _text(re.compile(r"[0-9a-f]{128}"))(signature):
+        if not _text(_ID)(key_id) or not _text(_SIGNATURE)(signature):
             raise bad
-        members = check_observation(value["record"])
-        observation_text(members)
+        if not isinstance(value["record"], dict):
+            raise bad
         try:
-            return cls(
-                members, bytes.fromhex(key_id), Signature.from_bytes(bytes.fromhex(signature))
-            )
+            parsed = Signature.from_bytes(bytes.fromhex(signature))
         except CryptoError as error:
             raise bad from error
+        return cls(value["record"], bytes.fromhex(key_id), parsed)
 
 
 def sign_observation(key: Signer, members: Mapping[str, Any]) -> Observation:

@@ -18,6 +18,7 @@ from protocol.checkpoint import Checkpoint, block_statement, parse_note, sign_ch
 from protocol.description import Role
 from protocol.evidence import BlockCosignature
 from protocol.httpsig import DATA_PATH, SEALED_PATHS, parse_answer, sign_answer, sign_request
+from protocol.observation import sign_observation
 from protocol.trust import TrustRoot
 from tests.contracts.city import CHAIN_ID, ORIGIN, City, key, key_words
 
@@ -159,6 +160,38 @@ class Case:
             "word": "secrecy_assessment",
             "envelope": sm3(b"envelope").hex(),
             **changes,
+        }
+
+    def observed(self, signer: str, department: bytes, **changes: Any) -> dict[str, Any]:
+        """Return the record of another platform's access record."""
+        members = {
+            "v": 1,
+            "platform": "exchange-1",
+            "record": secrets.token_hex(8),
+            "time_ms": int(time.time() * 1000),
+            "requester": "housing",
+            "requester_key": None,
+            "person": "p-1",
+            "grant": None,
+            "authorization": "AUTH-7",
+            "provider": "civil",
+            "resource": "PERSON-01",
+            "items": ["NAME"],
+            "result": "refused",
+            "code": "NO-CONSENT",
+            "request_digest": sm3(b"request").hex(),
+            "response_digest": None,
+            **changes,
+        }
+        signed = sign_observation(key(signer), members)
+        return {
+            "event": "observed",
+            "observation": members,
+            "public_key": key(signer).public_key.to_bytes().hex(),
+            "signature": signed.signature.to_bytes().hex(),
+            "department": department.hex(),
+            "source": "127.0.0.1",
+            "block": self.block(),
         }
 
     def released(self, intent: dict[str, Any] | None = None, **changes: Any) -> int:

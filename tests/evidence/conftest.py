@@ -73,6 +73,14 @@ def told(rpc: Rpc, deployed: Deployed, tmp_path_factory: pytest.TempPathFactory)
     seqs["sealed_elsewhere"] = case.append(
         {**case.sealed("fetch", operator, civil), "operation": "dispose"}
     )
+    provider = "civil affairs provider"
+    seqs["observed"] = case.append(case.observed(provider, civil, record="r-1"))
+    seqs["observed_twice"] = case.append(case.observed(provider, civil, record="r-1"))
+    seqs["observed_role"] = case.append(case.observed("housing operator", housing))
+    seqs["observed_framed"] = case.append(case.observed(provider, housing))
+    seqs["observed_later"] = case.append(case.observed(provider, civil, time_ms=2**50))
+    good, other = case.observed(provider, civil), case.observed(provider, civil)
+    seqs["observed_altered"] = case.append({**good, "signature": other["signature"]})
     stale = case.intent()
     words = {"reason": city.ids["housing"], "cause": 4}
     city.do("GrantRevoked", ("housing officer",), city.ids["grant"], **words)

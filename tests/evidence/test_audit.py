@@ -164,6 +164,11 @@ def test_every_lie_is_named(told: Told) -> None:
         (f"record {seqs['sealed_of_no_act']}", "DECISION_WRONG"),
         (f"record {seqs['sealed_word']}", "DECISION_WRONG"),
         (f"record {seqs['sealed_elsewhere']}", "REQUEST_INVALID"),
+        (f"record {seqs['observed_twice']}", "OBSERVATION_REPEATED"),
+        (f"record {seqs['observed_role']}", "DECISION_WRONG"),
+        (f"record {seqs['observed_framed']}", "DECISION_WRONG"),
+        (f"record {seqs['observed_later']}", "DECISION_WRONG"),
+        (f"record {seqs['observed_altered']}", "OBSERVATION_SIGNATURE_INVALID"),
         # The same intent, written twice.
         (f"record {seqs['unanchored']}", "NONCE_REPLAYED"),
     }
