@@ -329,6 +329,8 @@ EVIDENCE_CODES: Final[dict[str, Row]] = {
 #: client/: the caller's own side, and the provider's answers to the gateway.
 CLIENT_CODES: Final[dict[str, Row]] = {
     "CALENDAR_FILE_INVALID": (422, "日历文件有误", "The calendar file has errors"),
+    "COLUMNS_MALFORMED": (422, "列映射文件有误", "The columns file does not fit"),
+    "OBSERVED_DIFFERS": (409, "日志与已存回执不符", "The log is not the one of the kept receipts"),
     "CERTIFICATE_UNKNOWN": (404, "该 CA 未签发此证书", "This CA issued no such certificate"),
     "DEPLOYMENT_CHANGED": (502, "节点已换为另一条链", "The node serves another chain"),
     "DEV_CA_DAMAGED": (500, "开发测试 CA 已损坏", "The development CA cannot be used"),

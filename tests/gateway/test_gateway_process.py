@@ -30,13 +30,15 @@ from ledger.db.store import SqlStore
 from ledger.log.reader import LogReader
 from protocol.checkpoint import Checkpoint
 from protocol.deployment import Deployment
-from protocol.httpsig import sign_request
+from protocol.httpsig import OBSERVATIONS_PATH, sign_request
 from protocol.model import RequestState, apply_anchor
+from protocol.observation import encode_batch, sign_observation
 from protocol.receipt import Receipt, verify_receipt
 from protocol.records import parse_record
 from sanlian_client.middleware import SanlianProvider
 from tests.gateway.city import ADDRESSES, BASIS, CHAIN_ID, NODE, ORIGIN, SCENARIO, City
 from tests.gateway.conftest import free_port, serve_asgi, wait_until
+from tests.gateway.test_gateway_observed import members
 from tests.tokens.soft_token import PIN, SoftToken, compile_module
 
 ROOT = Path(__file__).parents[2]
@@ -383,3 +385,30 @@ def test_a_gateway_whose_key_is_in_a_token(home: Home, tmp_path: Path) -> None:
     assert answer.status_code == 200, answer.text
     assert token.tries == 2
     home.stop(signal.SIGTERM)
+
+
+def test_a_batch_survives_the_process_and_is_kept_once(home: Home) -> None:
+    key = home.city.provider_key
+    body = encode_batch([sign_observation(key, members()) for _ in range(50)], "ab" * 32)
+
+    def hand_in() -> httpx.Response:
+        _, headers = sign_request(
+            key,
+            body,
+            authority=f"127.0.0.1:{home.port}",
+            path=OBSERVATIONS_PATH,
+            created=int(time.time()),
+            nonce=secrets.token_hex(16),
+            grant=bytes(32),
+        )
+        url = f"http://127.0.0.1:{home.port}{OBSERVATIONS_PATH}"
+        return httpx.post(url, content=body, headers=headers, timeout=30)
+
+    home.start()
+    first = hand_in()
+    assert (first.status_code, first.text.count('"index":')) == (200, 50)
+    assert home.stop(signal.SIGKILL) == -signal.SIGKILL
+    home.start()
+    assert hand_in().content == first.content
+    assert home.stop(signal.SIGTERM) in {0, -signal.SIGTERM}
+    assert [one["event"] for one in home.events()].count("observed") == 50
