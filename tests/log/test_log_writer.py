@@ -22,6 +22,7 @@ from ledger.log.writer import AnchorPoint, LogWriter, Nonce, Quota
 from protocol.checkpoint import verify_checkpoint
 from protocol.receipt import Receipt, verify_receipt
 from protocol.records import parse_record
+from protocol.tiles import Tile, TileTree
 from tests.log.conftest import LOG_ID, ORIGIN, Drafts, wait_until
 
 Open = Callable[..., LogWriter]
@@ -453,3 +454,24 @@ def test_reader_says_what_it_does_not_have(open_log: Open, url: str, tmp_path: A
     reader.close()
     with pytest.raises(LedgerError, match="LOG_MISSING"):
         LogReader.open(f"sqlite:///{tmp_path / 'none.db'}")
+
+
+def test_tiles_are_those_of_the_signed_tree(open_log: Open, url: str) -> None:
+    writer = open_log()
+    for number in range(300):
+        last = writer.append(rejected(number))
+    last.result(20)
+    reader = LogReader.open(url)
+    size = reader.size()
+    assert size >= 300
+    tree = TileTree(reader.tile, size)
+    prefix, path = tree.prove_prefix(257, reader.root())
+    assert (prefix, path) == (reader.root(257), reader.consistency(257, size))
+    assert tree.inclusion(299) == reader.inclusion(299, size)
+    assert len(reader.tile(Tile(0, 0))) == 256 * 32
+    assert reader.tile(Tile(1, 0, 1)) == TileTree(reader.tile, 256).root()
+    assert reader.tile(Tile(0, 1, 1)) == reader.tile(Tile(0, 1, 44))[:32]
+    for missing in (Tile(0, 1), Tile(0, 1, size - 255), Tile(1, 0, 2), Tile(7, 0, 1)):
+        with pytest.raises(LedgerError, match="LOG_SIZE_UNKNOWN"):
+            reader.tile(missing)
+    reader.close()
