@@ -14,7 +14,6 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,7 @@ import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.gateway.app import Gateway, make_app
-from api.gateway.server import gateway_config
+from api.gateway.server import gateway_config, tune_process
 from api.gateway.state import Snapshot
 from crypto.canonical import fast_canonical
 from crypto.sm2 import PublicKey
@@ -181,7 +180,6 @@ def started(run: Callable[[], None], port: int) -> Iterator[int]:
 
 def _child(run: Callable[[], None]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.freeze()
     run()
 
 
@@ -260,10 +258,8 @@ _NO_RECEIPT = _NoReceipt(b"", 0, (), "")
 class _NoLog(LogWriter):
     """In the place of the log: it keeps nothing and gives no receipts."""
 
-    def append(self, *_draft: Any, **_options: Any) -> "Future[Receipt]":
-        done: Future[Receipt] = Future()
-        done.set_result(_NO_RECEIPT)
-        return done
+    async def write(self, *_draft: Any, **_options: Any) -> Receipt:
+        return _NO_RECEIPT
 
 
 def run_gateway(rig: Rig, kind: str) -> None:
@@ -281,6 +277,7 @@ def run_gateway(rig: Rig, kind: str) -> None:
         gateway_port=rig.port,
         providers_file=rig.home / "providers.json",
         max_connections_per_provider=MAX_CONNECTIONS,
+        provider_failures=0,
     )
     if kind == "bare":
         app = _bare_proxy(rig)
@@ -297,6 +294,7 @@ def run_gateway(rig: Rig, kind: str) -> None:
         )
         make_log = LogWriter if kind == "full" else _NoLog
         app = make_app(Gateway(settings, deployment, key, rig.state, make_log=make_log))
+    tune_process()
     uvicorn.Server(gateway_config(app, settings)).run()
 
 

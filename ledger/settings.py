@@ -71,6 +71,27 @@ class Settings(BaseSettings):
     max_connections_per_provider: int = Field(
         32, ge=1, le=1024, description="most calls to one provider at a time"
     )
+    provider_failures: int = Field(
+        10,
+        ge=0,
+        le=10_000,
+        description="calls without an answer, one after another, that pause a provider; 0: none do",
+    )
+    provider_pause_s: float = Field(
+        10.0, gt=0, le=3600, description="how long such a provider is not called"
+    )
+    grant_rate_per_minute: int = Field(
+        0, ge=0, le=10_000_000, description="most data requests of a grant a minute; 0: no limit"
+    )
+    department_rate_per_minute: int = Field(
+        0,
+        ge=0,
+        le=10_000_000,
+        description="most data requests of a department a minute; 0: no limit",
+    )
+    max_requests_per_department: int = Field(
+        256, ge=1, le=1024, description="most data requests of a department in work at a time"
+    )
     anchor_interval_s: float = Field(
         5.0, ge=0.1, le=3600, description="time between two anchors while there are new records"
     )

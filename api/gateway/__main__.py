@@ -1,6 +1,5 @@
 """Runs a gateway: `python -m api.gateway --home DIR`."""
 
-import gc
 import logging
 import sys
 from functools import cache
@@ -11,7 +10,7 @@ import uvicorn
 
 from api.gateway.app import Gateway, make_app
 from api.gateway.evidence import Build
-from api.gateway.server import gateway_config
+from api.gateway.server import gateway_config, tune_process
 from api.gateway.state import LedgerState
 from crypto.errors import LedgerError, SanlianError
 from crypto.keyfile import load_private_key
@@ -76,9 +75,7 @@ def main(home: Path) -> None:
         server.should_exit = True
 
     gateway.on_fatal = stop
-    # What was loaded at start lives for ever; collections need not look at it.
-    gc.collect()
-    gc.freeze()
+    tune_process()
     server.run()
     if gateway.fatal is not None:
         click.echo(str(gateway.fatal), err=True)

@@ -14,8 +14,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.gateway import tiles
+from api.gateway.breaker import Breaker
 from api.gateway.evidence import Build, EvidenceService
 from api.gateway.forward import Forwarder, load_providers
+from api.gateway.limits import Limits
 from api.gateway.sealed import SealedService
 from api.gateway.service import Answer, DataService, Gatekeeper, Incoming
 from api.gateway.state import StateSource, is_stale
@@ -91,6 +93,7 @@ class Gateway:
                 timeout_s=settings.provider_timeout_s,
                 max_bytes=settings.max_response_bytes,
                 max_connections=settings.max_connections_per_provider,
+                breaker=Breaker(settings.provider_failures, settings.provider_pause_s),
             ) as forwarder,
             ActSubmitter(settings.resolved_api_url, self.key, self.deployment) as submitter,
         ):
@@ -194,7 +197,12 @@ class Gateway:
             head_max_age_s=self.settings.head_max_age_s,
             is_example=self.deployment.example,
         )
-        self.data = DataService(self.gatekeeper, forwarder, providers)
+        limits = Limits(
+            grant_rate=self.settings.grant_rate_per_minute,
+            department_rate=self.settings.department_rate_per_minute,
+            department_places=self.settings.max_requests_per_department,
+        )
+        self.data = DataService(self.gatekeeper, forwarder, providers, limits)
         self.tests = TestService(
             self.gatekeeper, forwarder, submitter, providers, log_id=self.log_id
         )

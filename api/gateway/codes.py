@@ -10,6 +10,16 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     # Refused before the provider is called: record `denied`.
     "BODY_MALFORMED": (400, "请求体格式不正确", "The request's body is malformed"),
     "CLOCK_SKEW": (401, "签名时间与网关时钟相差过大", "The signature's time is too far off"),
+    "DEPARTMENT_BUSY": (
+        503,
+        "本部门同时处理的请求过多",
+        "The department has too many requests in work",
+    ),
+    "DEPARTMENT_RATE_EXCEEDED": (
+        429,
+        "超过部门每分钟次数",
+        "The department's rate is exceeded",
+    ),
     "INTERFACE_DOCUMENT_MISSING": (
         503,
         "接口说明文件缺失或无效",
@@ -20,6 +30,7 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "GRANT_NOT_LIVE": (403, "授权未生效", "The grant is not in force"),
     "GRANT_NOT_YET_VALID": (403, "授权尚未到生效时间", "The grant is not valid yet"),
     "GRANT_NOT_YOURS": (403, "授权不属于本部门", "The grant is another department's"),
+    "GRANT_RATE_EXCEEDED": (429, "超过授权每分钟次数", "The grant's rate is exceeded"),
     "GRANT_REVOKED": (403, "授权已撤销", "The grant was revoked"),
     "GRANT_SUSPENDED": (403, "授权已中止", "The grant is suspended"),
     "GRANT_UNKNOWN": (403, "授权不存在", "The grant does not exist"),
@@ -30,6 +41,11 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "NO_ITEMS": (403, "没有可返回的信息项", "No item is left to release"),
     "PARAMETERS_INVALID": (422, "参数不符合接口说明", "The parameters do not fit the interface"),
     "PROVIDER_BUSY": (503, "提供方连接已满", "Too many calls to the provider at a time"),
+    "PROVIDER_PAUSED": (
+        503,
+        "提供方连续无应答，暂停调用",
+        "The provider does not answer and is not called for a while",
+    ),
     "PURPOSE_MISMATCH": (403, "依据或场景与授权不符", "Basis or scenario is not the grant's"),
     "QUOTA_EXCEEDED": (403, "授权次数已用尽", "The grant's data requests are used up"),
     "RATE_EXCEEDED": (429, "超过接口每分钟次数", "The interface's rate is exceeded"),

@@ -55,14 +55,12 @@ class EvidenceService:
         try:
             self._gatekeeper.check_admissible(admitted)
             seq = await asyncio.to_thread(self._check, admitted, incoming.body)
-            receipt = await asyncio.wrap_future(
-                self._gatekeeper.log.append(
-                    admitted.draft(
-                        "inspected", subject_log=self._gatekeeper.log.origin, subject_seq=seq
-                    ),
-                    nonce=nonce_of(admitted.request),
-                    time_ms=admitted.time_ms,
-                )
+            receipt = await self._gatekeeper.log.write(
+                admitted.draft(
+                    "inspected", subject_log=self._gatekeeper.log.origin, subject_seq=seq
+                ),
+                nonce=nonce_of(admitted.request),
+                time_ms=admitted.time_ms,
             )
         except RequestRefused as error:
             return await self._gatekeeper.deny(admitted, error)

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import aiohttp
 from yarl import URL
 
+from api.gateway.breaker import Breaker
 from crypto.canonical import fast_canonical, parse_json
 from crypto.errors import CryptoError, LedgerError, RequestRefused, SanlianError
 from crypto.merkle import leaf_hash
@@ -182,11 +183,19 @@ class Forwarder:
         timeout_s: longest wait for a whole answer.
         max_bytes: largest answer.
         max_connections: most calls to one provider at a time.
+        breaker: pauses providers that do not answer.
     """
 
     def __init__(
-        self, key: Signer, *, timeout_s: float, max_bytes: int, max_connections: int
+        self,
+        key: Signer,
+        *,
+        timeout_s: float,
+        max_bytes: int,
+        max_connections: int,
+        breaker: Breaker,
     ) -> None:
+        self._breaker = breaker
         self._public_key = key.public_key
         self._signer = GroupSigner(key)
         self._timeout_s = timeout_s
@@ -209,16 +218,24 @@ class Forwarder:
         if self._session is not None:
             await self._session.close()
 
-    def reserve(self, base_url: str) -> bool:
-        """Take one of the provider's places; False when all are taken. Give back by release."""
+    def reserve(self, base_url: str) -> None:
+        """Take one of the provider's places, and give it back by release.
+
+        Raises:
+            RequestRefused: PROVIDER_BUSY when all are taken, PROVIDER_PAUSED.
+        """
         used = self._calls.get(base_url, 0)
         if used >= self._max_connections:
-            return False
+            raise RequestRefused("PROVIDER_BUSY", "too many calls to this provider at a time")
+        if not self._breaker.enter(base_url):
+            raise RequestRefused(
+                "PROVIDER_PAUSED", "the provider did not answer several times; try again later"
+            )
         self._calls[base_url] = used + 1
-        return True
 
     def release(self, base_url: str) -> None:
         """Give back a place."""
+        self._breaker.leave(base_url)
         left = self._calls[base_url] - 1
         if left:
             self._calls[base_url] = left
@@ -264,8 +281,6 @@ class Forwarder:
     async def _ask(
         self, call: Call, intent: Receipt, leaf: bytes
     ) -> tuple[int, list[tuple[str, str]], bytes]:
-        if self._session is None:
-            raise AssertionError
         document = call.document
         message = prepare_forward(
             self._public_key,
@@ -287,6 +302,22 @@ class Forwarder:
         }
         if document.method == "POST":
             headers["content-type"] = CONTENT_TYPE
+        try:
+            answer = await self._exchange(call, headers)
+        except RequestRefused as error:
+            has_answered = error.code not in {"PROVIDER_TIMEOUT", "PROVIDER_UNREACHABLE"}
+            self._breaker.report(call.base_url, has_answered=has_answered)
+            raise
+        # What stands in front of a provider that is down answers like this.
+        self._breaker.report(call.base_url, has_answered=answer[0] not in {502, 503, 504})
+        return answer
+
+    async def _exchange(
+        self, call: Call, headers: Mapping[str, str]
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        if self._session is None:
+            raise AssertionError
+        document = call.document
         url = call.base_url + document.path + (f"?{call.query}" if call.query else "")
         try:
             async with self._session.request(

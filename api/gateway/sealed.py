@@ -87,10 +87,8 @@ class SealedService:
                 word=asked.place.word,
                 envelope=None if asked.digest is None else asked.digest.hex(),
             )
-            receipt = await asyncio.wrap_future(
-                self._gatekeeper.log.append(
-                    draft, nonce=nonce_of(admitted.request), time_ms=admitted.time_ms
-                )
+            receipt = await self._gatekeeper.log.write(
+                draft, nonce=nonce_of(admitted.request), time_ms=admitted.time_ms
             )
         except RequestRefused as error:
             return await self._gatekeeper.deny(admitted, error)

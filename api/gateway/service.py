@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from api.gateway.counting import RateLimiter, RejectedCounter
 from api.gateway.forward import Call, Forwarder, Result, encode_parameters
+from api.gateway.limits import Limits
 from api.gateway.state import Snapshot, StateSource, is_stale
 from crypto.canonical import parse_canonical
 from crypto.errors import (
@@ -229,7 +230,7 @@ class Gatekeeper:
                 self.rejected.add(admitted.source, error.code, admitted.time_s)
                 raise error
             draft = admitted.draft("denied", code=error.code)
-            receipt = await asyncio.wrap_future(self.log.append(draft, time_ms=admitted.time_ms))
+            receipt = await self.log.write(draft, time_ms=admitted.time_ms)
             header = receipt.to_header()
             while len(self._refusals) >= MAX_REFUSALS_KEPT:
                 del self._refusals[next(iter(self._refusals))]
@@ -279,15 +280,20 @@ class DataService:
         gatekeeper: checks and records.
         forwarder: calls providers.
         providers: base URL by exchange node name; only these are ever called.
+        limits: rates and shares of this gateway.
     """
 
     def __init__(
-        self, gatekeeper: Gatekeeper, forwarder: Forwarder, providers: Mapping[str, str]
+        self,
+        gatekeeper: Gatekeeper,
+        forwarder: Forwarder,
+        providers: Mapping[str, str],
+        limits: Limits,
     ) -> None:
         self._gatekeeper = gatekeeper
         self._forwarder = forwarder
         self._providers = dict(providers)
-        self._rates = RateLimiter()
+        self._limits = limits
         self._tasks: set[asyncio.Task[Answer]] = set()
 
     async def handle(self, incoming: Incoming) -> Answer:
@@ -316,7 +322,18 @@ class DataService:
     async def _handle(self, incoming: Incoming) -> Answer:
         admitted = self._gatekeeper.admit(incoming)
         try:
-            plan = self._decide(admitted, incoming.body)
+            self._limits.enter(admitted.department)
+        except RequestRefused as error:
+            return await self._gatekeeper.deny(admitted, error)
+        try:
+            return await self._answer(admitted, incoming.body)
+        finally:
+            self._limits.leave(admitted.department)
+
+    async def _answer(self, admitted: Admitted, body: bytes) -> Answer:
+        request = admitted.request
+        try:
+            plan = self._decide(admitted, body)
         except SanlianError as error:
             return await self._gatekeeper.deny(admitted, error)
         except Exception:
@@ -326,16 +343,15 @@ class DataService:
             return await self._gatekeeper.deny(admitted, defect)
         try:
             try:
-                intent = await asyncio.wrap_future(
-                    self._gatekeeper.log.append(
-                        plan.intent,
-                        nonce=nonce_of(admitted.request),
-                        quota=plan.quota,
-                        time_ms=admitted.time_ms,
-                    )
+                intent = await self._gatekeeper.log.write(
+                    plan.intent,
+                    nonce=nonce_of(request),
+                    quota=plan.quota,
+                    time_ms=admitted.time_ms,
                 )
             except RequestRefused as error:
                 return await self._gatekeeper.deny(admitted, error)
+            self._limits.keep_nonce(request.public_key.key_id, request.nonce)
             return await self._release(plan, intent)
         finally:
             self._forwarder.release(plan.call.base_url)
@@ -383,10 +399,15 @@ class DataService:
         if base_url is None:
             raise RequestRefused("NODE_NOT_LISTED", "the interface's exchange node is not listed")
         query, call_body = encode_parameters(document, value["parameters"])
-        if not self._rates.is_allowed(interface.id, version.rate_per_minute, admitted.time_s):
-            raise RequestRefused("RATE_EXCEEDED", "the interface's rate per minute is used up")
-        if not self._forwarder.reserve(base_url):
-            raise RequestRefused("PROVIDER_BUSY", "too many calls to this provider at a time")
+        self._limits.check_nonce(request.public_key.key_id, request.nonce)
+        self._limits.check_rates(
+            interface=interface.id,
+            interface_rate=version.rate_per_minute,
+            grant=grant.id,
+            department=admitted.department,
+            time_s=admitted.time_s,
+        )
+        self._forwarder.reserve(base_url)
         items = effective_items(store, request.grant)
         intent = admitted.draft(
             "intent",
@@ -435,7 +456,7 @@ class DataService:
         }
         # A clock that was set back in between must not put the end before the beginning.
         time_ms = max(plan.time_ms, time.time_ns() // 1_000_000)
-        receipt = await asyncio.wrap_future(self._gatekeeper.log.append(draft, time_ms=time_ms))
+        receipt = await self._gatekeeper.log.write(draft, time_ms=time_ms)
         headers = {"sanlian-receipt": receipt.to_header()}
         if result.code:
             return Answer(result.code, headers=headers, detail="the call to the provider failed")

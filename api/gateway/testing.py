@@ -96,17 +96,15 @@ class TestService:
         try:
             plan = self._decide(admitted, incoming.body)
             try:
-                test = await asyncio.wrap_future(
-                    self._gatekeeper.log.append(
-                        admitted.draft(
-                            "test",
-                            provider=plan.interface.department.hex(),
-                            interface=plan.interface.id.hex(),
-                            document=plan.version.document.hex(),
-                        ),
-                        nonce=nonce_of(admitted.request),
-                        time_ms=admitted.time_ms,
-                    )
+                test = await self._gatekeeper.log.write(
+                    admitted.draft(
+                        "test",
+                        provider=plan.interface.department.hex(),
+                        interface=plan.interface.id.hex(),
+                        document=plan.version.document.hex(),
+                    ),
+                    nonce=nonce_of(admitted.request),
+                    time_ms=admitted.time_ms,
                 )
                 probe = await self._forwarder.probe(plan.call, test)
             finally:
@@ -132,20 +130,18 @@ class TestService:
         )
         salt = secrets.token_bytes(32)
         commitment = sm3(salt + report)
-        receipt = await asyncio.wrap_future(
-            self._gatekeeper.log.append(
-                {
-                    "event": "tested",
-                    "test": test.index,
-                    "test_leaf": leaf_hash(test.record).hex(),
-                    "result": "failed" if code else "passed",
-                    "code": code,
-                    "report": commitment.hex(),
-                    "latency_ms": probe.latency_ms,
-                    "provider_response": None if probe.answer is None else probe.answer.to_record(),
-                },
-                time_ms=max(admitted.time_ms, time.time_ns() // 1_000_000),
-            )
+        receipt = await self._gatekeeper.log.write(
+            {
+                "event": "tested",
+                "test": test.index,
+                "test_leaf": leaf_hash(test.record).hex(),
+                "result": "failed" if code else "passed",
+                "code": code,
+                "report": commitment.hex(),
+                "latency_ms": probe.latency_ms,
+                "provider_response": None if probe.answer is None else probe.answer.to_record(),
+            },
+            time_ms=max(admitted.time_ms, time.time_ns() // 1_000_000),
         )
         headers = {"sanlian-receipt": receipt.to_header()}
         try:
@@ -211,8 +207,7 @@ class TestService:
         query, call_body = encode_parameters(document, value["parameters"])
         if not self._rates.is_allowed(interface.id, TESTS_PER_MINUTE, admitted.time_s):
             raise RequestRefused("RATE_EXCEEDED", "an interface is tested a few times a minute")
-        if not self._forwarder.reserve(base_url):
-            raise RequestRefused("PROVIDER_BUSY", "too many calls to this provider at a time")
+        self._forwarder.reserve(base_url)
         call = Call(
             base_url=base_url,
             document=document,

@@ -5,12 +5,15 @@ kept as its complete subtrees, which never change, so that every table but the q
 """
 
 import fcntl
+import logging
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import (
     BigInteger,
@@ -38,6 +41,10 @@ from ledger.db.migrate import upgrade
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_S = 5.0
+MAX_WAL_PAGES = 16_384
+CHECKPOINT_INTERVAL_S = 1.0
+
+_LOGGER = logging.getLogger(__name__)
 
 metadata = MetaData()
 
@@ -133,6 +140,8 @@ def open_writer_engine(url: str) -> Engine:
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        # Checkpointer does it before; only a file that it cannot work on grows so far.
+        connection.execute(f"PRAGMA wal_autocheckpoint={MAX_WAL_PAGES}")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA trusted_schema=OFF")
 
@@ -165,6 +174,42 @@ def open_reader_engine(url: str) -> Engine:
         connection.execute("PRAGMA trusted_schema=OFF")
 
     return engine
+
+
+class Checkpointer:
+    """Moves what was committed from the write-ahead file into the database, beside the writer.
+
+    By itself SQLite does it in the middle of a commit, and everybody whose record is in that flush
+    waits for it. Nothing depends on it: what is not moved yet stays in the write-ahead file.
+
+    Args:
+        url: SQLAlchemy URL of the log's SQLite file.
+    """
+
+    def __init__(self, url: str) -> None:
+        path = quote(str(make_url(url).database))
+        self._uri = f"file:{path}?mode=rw"  # never makes a file
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="log-checkpoints", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(CHECKPOINT_INTERVAL_S):
+            try:
+                connection = sqlite3.connect(self._uri, timeout=BUSY_TIMEOUT_S, uri=True)
+                try:
+                    connection.execute("PRAGMA synchronous=FULL")
+                    # Passive: it waits for nobody, and nobody for it.
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                finally:
+                    connection.close()
+            except sqlite3.Error as error:
+                _LOGGER.warning("the log's write-ahead file stays: %s", type(error).__name__)
 
 
 @contextmanager

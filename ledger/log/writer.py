@@ -9,13 +9,14 @@ again from the file, callers get LOG_WRITE_FAILED, and an intent that did persis
 `interrupted` record.
 """
 
+import asyncio
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +66,15 @@ class _Item:
     quota: Quota | None = None
     time_ms: int | None = None
     future: "Future[Receipt] | None" = None
+    waiter: "asyncio.Future[Receipt] | None" = None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a caller waits, who owes an intent its outcome."""
+        return self.future is not None or self.waiter is not None
+
+
+_Settled = tuple["asyncio.Future[Receipt]", Receipt | SanlianError]
 
 
 @dataclass(slots=True)
@@ -110,6 +120,8 @@ class LogWriter:
         self._queue_limit = queue_limit
         self._queue: deque[_Item] = deque()
         self._wake = threading.Condition()
+        # Drafts of callers in event loops, until what is ready to run in the loop has run.
+        self._staged: dict[asyncio.AbstractEventLoop, list[_Item]] = {}
         self._closing = False
         # Intents whose outcome their callers still owe; any other open intent was interrupted.
         self._in_flight: set[int] = set()
@@ -144,6 +156,7 @@ class LogWriter:
             self._flush(first)
             if self._tail is None:
                 raise LedgerError("LOG_WRITE_FAILED", "the access log's file cannot be written")
+            stack.callback(store.Checkpointer(url).close)
             self._resources = stack.pop_all()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
@@ -176,19 +189,55 @@ class LogWriter:
         Raises:
             LedgerError: LOG_BUSY, LOG_CLOSED.
         """
-        item = _Item(dict(draft), nonce, quota, time_ms, Future())
-        # What ends an intent is never turned away: there are as many as intents were let in.
-        is_owed = item.draft.get("event") == "outcome"
+        future: Future[Receipt] = Future()
+        item = _Item(dict(draft), nonce, quota, time_ms, future)
         with self._wake:
-            if self._closing:
-                raise LedgerError("LOG_CLOSED", "the access log is closed")
-            if len(self._queue) >= self._queue_limit and not is_owed:
-                raise LedgerError("LOG_BUSY", "too many records wait to be written; try again")
+            self._require_room(item)
             self._queue.append(item)
             self._wake.notify()
-        if item.future is None:
+        return future
+
+    async def write(
+        self,
+        draft: Mapping[str, Any],
+        *,
+        nonce: Nonce | None = None,
+        quota: Quota | None = None,
+        time_ms: int | None = None,
+    ) -> Receipt:
+        """Do the same as append for callers in an event loop: a flush wakes them all at once.
+
+        Raises:
+            SanlianError: as append, and what its future fails with.
+        """
+        loop = asyncio.get_running_loop()
+        item = _Item(dict(draft), nonce, quota, time_ms, waiter=loop.create_future())
+        self._require_room(item)
+        staged = self._staged.setdefault(loop, [])
+        staged.append(item)
+        if len(staged) == 1:
+            # Whatever else is ready to run in the loop may add to the same flush.
+            loop.call_soon(self._enqueue_staged, loop)
+        if item.waiter is None:
             raise AssertionError
-        return item.future
+        return await item.waiter
+
+    def _enqueue_staged(self, loop: asyncio.AbstractEventLoop) -> None:
+        items = self._staged.pop(loop)
+        with self._wake:
+            if not self._closing:
+                self._queue.extend(items)
+                self._wake.notify()
+                return
+        closed = LedgerError("LOG_CLOSED", "the access log is closed")
+        _settle([(item.waiter, closed) for item in items if item.waiter is not None])
+
+    def _require_room(self, item: _Item) -> None:
+        if self._closing:
+            raise LedgerError("LOG_CLOSED", "the access log is closed")
+        # What ends an intent is never turned away: there are as many as intents were let in.
+        if len(self._queue) >= self._queue_limit and item.draft.get("event") != "outcome":
+            raise LedgerError("LOG_BUSY", "too many records wait to be written; try again")
 
     @property
     def origin(self) -> str:
@@ -270,17 +319,13 @@ class LogWriter:
         self._sweep_due = False
         for item, receipt in flush.written:
             event = item.draft["event"]
-            if event == "intent" and item.future is not None:
+            if event == "intent" and item.is_awaited:
                 self._in_flight.add(receipt.index)
             elif event == "outcome":
                 self._in_flight.discard(item.draft["intent"])
-        for item, receipt in flush.written:
-            if item.future is not None:
-                item.future.set_result(receipt)
-        for item, problem in flush.refused:
+        for item, _ in flush.refused:
             self._abandon(item)
-            if item.future is not None:
-                item.future.set_exception(problem)
+        _deliver([*flush.written, *flush.refused])
 
     def _abandon(self, item: _Item) -> None:
         """An outcome that could not be written leaves its intent to an `interrupted` record."""
@@ -292,10 +337,8 @@ class LogWriter:
         self._sweep_due = True
         for item in batch:
             self._abandon(item)
-            if item.future is not None and not item.future.done():
-                item.future.set_exception(
-                    LedgerError("LOG_WRITE_FAILED", "the access log could not be written")
-                )
+        failure = LedgerError("LOG_WRITE_FAILED", "the access log could not be written")
+        _deliver([(item, failure) for item in batch])
 
     def _recover(self) -> None:
         """Forget what memory says and read the file again; without success, before each flush."""
@@ -400,6 +443,33 @@ class LogWriter:
             for seq, leaf in found
             if seq not in self._in_flight
         ]
+
+
+def _deliver(results: Sequence[tuple[_Item, Receipt | SanlianError]]) -> None:
+    """Hand out what came of records, to each event loop in one call."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Settled]] = {}
+    for item, result in results:
+        if item.future is not None and not item.future.done():
+            if isinstance(result, Receipt):
+                item.future.set_result(result)
+            else:
+                item.future.set_exception(result)
+        if item.waiter is not None:
+            by_loop.setdefault(item.waiter.get_loop(), []).append((item.waiter, result))
+    for loop, settled in by_loop.items():
+        # A loop that has ended has nobody who waits.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, settled)
+
+
+def _settle(settled: "list[_Settled]") -> None:
+    for waiter, result in settled:
+        if waiter.done():
+            continue
+        if isinstance(result, Receipt):
+            waiter.set_result(result)
+        else:
+            waiter.set_exception(result)
 
 
 def _problem(

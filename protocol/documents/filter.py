@@ -1,6 +1,7 @@
-"""The filter that releases exactly the granted items of a provider's response."""
+"""The filter that releases exactly the granted items of a provider's response, masked by rule."""
 
 from protocol.documents.interface import InterfaceDocument
+from protocol.documents.masks import apply_masks
 
 #: Tree of patterns: part -> subtree; None marks that everything below is released.
 _Tree = dict[str, "_Tree | None"]
@@ -67,11 +68,13 @@ def filter_items(document: InterfaceDocument, data: object, mask: int) -> tuple[
         mask: effective items; bit i is item i.
 
     Returns:
-        What may be released (an empty object where nothing matches), and the number of records
-        at records_pointer in the response (1 where that is not a list, 0 where it is absent).
+        What may be released, masked (an empty object where nothing matches), and the number of
+        records at records_pointer in the response (1 where that is not a list, 0 where it is
+        absent).
     """
     patterns = [p for index, ps in document.items.items() if mask >> index & 1 for p in ps]
-    kept = _filter(data, _tree(patterns))
+    rules = [(p, rule) for index, rule in document.masks.items() for p in document.items[index]]
+    kept = _filter(apply_masks(data, rules) if rules else data, _tree(patterns))
     at: object = data
     for part in document.records_pointer:
         at = at.get(part, _ABSENT) if isinstance(at, dict) else _ABSENT

@@ -10,6 +10,7 @@ from typing import Any
 
 from protocol.documents.common import load_object, malformed
 from protocol.documents.coverage import verify_coverage
+from protocol.documents.masks import Mask, parse_masks
 from protocol.documents.pointer import split_pointer
 
 MAX_PATTERNS = 1024
@@ -28,6 +29,7 @@ class InterfaceDocument:
         required: those that must be given.
         records_pointer: JSON Pointer of the list of records in the response.
         items: JSON Pointer patterns (split into parts) by item index.
+        masks: how values of items are masked, by item index.
     """
 
     title: str
@@ -37,6 +39,7 @@ class InterfaceDocument:
     required: frozenset[str]
     records_pointer: tuple[str, ...]
     items: Mapping[int, tuple[tuple[str, ...], ...]]
+    masks: Mapping[int, Mask]
 
     @property
     def mask(self) -> int:
@@ -74,6 +77,7 @@ def parse_interface_document(data: bytes) -> InterfaceDocument:
         names, required = _query_parameters(operation)
     else:
         names, required = _body_parameters(operation)
+    items = _item_patterns(operation.get("x-sanlian-items"))
     document = InterfaceDocument(
         title=info["title"],
         method=methods[0].upper(),
@@ -81,7 +85,8 @@ def parse_interface_document(data: bytes) -> InterfaceDocument:
         parameters=names,
         required=required,
         records_pointer=split_pointer(operation.get("x-sanlian-records", "")),
-        items=_item_patterns(operation.get("x-sanlian-items")),
+        items=items,
+        masks=parse_masks(operation.get("x-sanlian-masks"), items),
     )
     verify_coverage(value, operation, document.records_pointer, document.items)
     return document

@@ -325,6 +325,19 @@ def test_quota_ends(world: World) -> None:
     assert world.receipt(third)["event"] == "denied"
 
 
+def test_masked_items_leave_masked(world: World) -> None:
+    text = json.loads(openapi())
+    text["paths"]["/persons"]["get"]["x-sanlian-masks"] = {"1": {"first": 2, "last": 0}}
+    grant = world.city.grant(world.city.interface(canonical_json(text)), items=0b11)
+    world.state.publish()
+    answer = world.ask(grant)
+    assert answer.status_code == 200
+    assert SECRET_ADDRESS not in answer.text
+    for record in answer.json()["data"]["records"]:
+        assert record["address"] == SECRET_ADDRESS[:2] + "*" * (len(SECRET_ADDRESS) - 2)
+        assert record["name"].startswith(SECRET_NAME)
+
+
 def test_rate_of_the_interface(world: World) -> None:
     grant = world.city.grant(world.city.interface(rate_per_minute=1))
     world.state.publish()

@@ -4,8 +4,10 @@ import asyncio
 import itertools
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +24,6 @@ from ledger.log.writer import AnchorPoint, LogWriter, Nonce, Quota
 from protocol.checkpoint import verify_checkpoint
 from protocol.receipt import Receipt, verify_receipt
 from protocol.records import parse_record
-from protocol.tiles import Tile, TileTree
 from tests.log.conftest import LOG_ID, ORIGIN, Drafts, wait_until
 
 Open = Callable[..., LogWriter]
@@ -456,22 +457,46 @@ def test_reader_says_what_it_does_not_have(open_log: Open, url: str, tmp_path: A
         LogReader.open(f"sqlite:///{tmp_path / 'none.db'}")
 
 
-def test_tiles_are_those_of_the_signed_tree(open_log: Open, url: str) -> None:
+def test_the_write_ahead_file_is_worked_off_beside_the_writer(
+    open_log: Open, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "CHECKPOINT_INTERVAL_S", 0.05)
+    path = Path(url.removeprefix("sqlite:///"))
     writer = open_log()
-    for number in range(300):
-        last = writer.append(rejected(number))
-    last.result(20)
-    reader = LogReader.open(url)
-    size = reader.size()
-    assert size >= 300
-    tree = TileTree(reader.tile, size)
-    prefix, path = tree.prove_prefix(257, reader.root())
-    assert (prefix, path) == (reader.root(257), reader.consistency(257, size))
-    assert tree.inclusion(299) == reader.inclusion(299, size)
-    assert len(reader.tile(Tile(0, 0))) == 256 * 32
-    assert reader.tile(Tile(1, 0, 1)) == TileTree(reader.tile, 256).root()
-    assert reader.tile(Tile(0, 1, 1)) == reader.tile(Tile(0, 1, 44))[:32]
-    for missing in (Tile(0, 1), Tile(0, 1, size - 255), Tile(1, 0, 2), Tile(7, 0, 1)):
-        with pytest.raises(LedgerError, match="LOG_SIZE_UNKNOWN"):
-            reader.tile(missing)
-    reader.close()
+    for number in range(30):
+        writer.append(rejected(number)).result(20)
+    size = path.stat().st_size
+    deadline = time.monotonic() + 20
+    while path.stat().st_size == size:
+        writer.append(rejected(0)).result(20)
+        assert time.monotonic() < deadline, "nothing was moved into the database"
+        time.sleep(0.05)
+
+
+def test_callers_in_a_loop_get_receipts_of_one_flush(open_log: Open) -> None:
+    writer = open_log()
+
+    async def write() -> list[Receipt]:
+        return await asyncio.gather(*(writer.write(rejected(number)) for number in range(50)))
+
+    receipts = asyncio.run(write())
+    assert [receipt.index for receipt in receipts] == list(range(1, 51))
+    assert len({receipt.checkpoint for receipt in receipts}) == 1
+
+
+def test_whoever_writes_while_the_log_closes_is_told(open_log: Open) -> None:
+    writer = open_log()
+
+    async def write() -> list[object]:
+        waiting = [asyncio.ensure_future(writer.write(rejected(number))) for number in range(3)]
+        asyncio.get_running_loop().call_soon(writer.close)
+        return list(await asyncio.gather(*waiting, return_exceptions=True))
+
+    for result in asyncio.run(write()):
+        assert isinstance(result, Receipt) or getattr(result, "code", "") == "LOG_CLOSED"
+
+    async def late() -> None:
+        await writer.write(rejected(0))
+
+    with pytest.raises(LedgerError, match="closed"):
+        asyncio.run(late())

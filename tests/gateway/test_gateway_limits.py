@@ -1,0 +1,184 @@
+"""Rates, shares and pauses that are the gateway's own."""
+
+import threading
+from collections.abc import Callable
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.gateway import limits as limits_module
+from api.gateway.breaker import Breaker
+from api.gateway.limits import Limits
+from crypto.errors import RequestRefused
+from tests.gateway.conftest import World
+
+A, B, C, D = (bytes([n]) * 32 for n in range(4))
+P = "http://provider"
+
+
+class Clock:
+    """A clock that tests move."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def code_of(call: Callable[[], object]) -> str:
+    """Return the code that a call is refused with, or empty."""
+    try:
+        call()
+    except RequestRefused as error:
+        return error.code
+    return ""
+
+
+def test_rates_are_per_grant_and_department() -> None:
+    limits = Limits(grant_rate=2, department_rate=3, department_places=1)
+
+    def ask(grant: bytes, department: bytes, time_s: int = 60, interface_rate: int = 0) -> str:
+        return code_of(
+            lambda: limits.check_rates(
+                interface=A,
+                interface_rate=interface_rate,
+                grant=grant,
+                department=department,
+                time_s=time_s,
+            )
+        )
+
+    assert [ask(A, C) for _ in range(3)] == ["", "", "GRANT_RATE_EXCEEDED"]
+    assert ask(B, C) == "DEPARTMENT_RATE_EXCEEDED"
+    assert ask(B, D) == ""
+    assert [ask(A, C, 120) for _ in range(2)] == ["", ""]
+    assert [ask(B, D, 120, 1), ask(B, D, 121, 1)] == ["", "RATE_EXCEEDED"]
+
+
+def test_a_department_has_its_places_and_no_more() -> None:
+    limits = Limits(grant_rate=0, department_rate=0, department_places=2)
+    assert [code_of(lambda: limits.enter(A)) for _ in range(3)] == ["", "", "DEPARTMENT_BUSY"]
+    assert code_of(lambda: limits.enter(B)) == ""
+    limits.leave(A)
+    assert [code_of(lambda: limits.enter(A)) for _ in range(2)] == ["", "DEPARTMENT_BUSY"]
+
+
+def test_nonces_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits_module, "MAX_NONCES_KEPT", 3)
+    limits = Limits(grant_rate=0, department_rate=0, department_places=1)
+    for number in range(4):
+        limits.keep_nonce(A, str(number))
+    refused = [code_of(lambda n=n: limits.check_nonce(A, str(n))) for n in range(4)]  # type: ignore[misc]
+    assert refused == ["", *["NONCE_REPLAYED"] * 3]
+    assert code_of(lambda: limits.check_nonce(B, "3")) == ""
+
+
+def test_a_pause_begins_after_failures_one_after_another() -> None:
+    clock = Clock()
+    breaker = Breaker(2, 10.0, clock)
+    breaker.report(P, has_answered=False)
+    breaker.report(P, has_answered=True)
+    breaker.report(P, has_answered=False)
+    assert breaker.enter(P)
+    breaker.report(P, has_answered=False)
+    assert not breaker.enter(P)
+    assert breaker.enter("http://other")
+    clock.now = 9.9
+    assert not breaker.enter(P)
+    clock.now = 10.0
+    assert [breaker.enter(P), breaker.enter(P)] == [True, False]  # one call on trial
+    breaker.leave(P)  # it was never made
+    assert breaker.enter(P)
+    breaker.report(P, has_answered=False)
+    breaker.leave(P)
+    clock.now = 19.9
+    assert not breaker.enter(P)
+    clock.now = 20.0
+    assert breaker.enter(P)
+    breaker.report(P, has_answered=True)
+    assert [breaker.enter(P), breaker.enter(P)] == [True, True]
+
+
+@given(st.lists(st.tuples(st.sampled_from("fae"), st.floats(0, 20)), max_size=40))
+def test_a_provider_that_answers_is_always_let_through(events: list[tuple[str, float]]) -> None:
+    clock = Clock()
+    breaker = Breaker(3, 10.0, clock)
+    failures = 0
+    for event, wait in events:
+        clock.now += wait
+        if event == "e":
+            entered = breaker.enter(P)
+            assert entered or failures >= 3
+            if entered:
+                breaker.leave(P)
+        else:
+            breaker.report(P, has_answered=event == "a")
+            failures = 0 if event == "a" else failures + 1
+    clock.now += 10.0
+    assert breaker.enter(P)
+
+
+@pytest.fixture
+def strict(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The world with tighter limits."""
+    data = world.gateway.data
+    assert data is not None
+    strict = Limits(grant_rate=2, department_rate=0, department_places=3)
+    monkeypatch.setattr(data, "_limits", strict)
+    monkeypatch.setattr(data._forwarder, "_breaker", Breaker(2, 60.0))
+    return world
+
+
+def test_a_replay_takes_nothing_of_the_rate(strict: World) -> None:
+    grant = strict.city.grant(strict.city.interface())
+    strict.state.publish()
+    body, headers = strict.sign(grant)
+    codes = [strict.post(body, headers).json().get("code") for _ in range(5)]
+    assert codes == [None, *["NONCE_REPLAYED"] * 4]
+    codes = [strict.ask(grant).json().get("code") for _ in range(2)]
+    assert codes[0] is None
+    assert codes[1] in {"GRANT_RATE_EXCEEDED", None}  # None when a minute begins in between
+
+
+def test_a_provider_that_is_down_is_paused(strict: World) -> None:
+    grant = strict.city.grant(strict.city.interface(node="node-down"))
+    other = strict.city.grant(strict.city.interface(node="node-down"))
+    good = strict.city.grant(strict.city.interface())
+    strict.state.publish()
+    for _ in range(2):
+        assert strict.ask(grant).json()["code"] == "PROVIDER_UNREACHABLE"
+    answer = strict.ask(other)
+    assert (answer.status_code, answer.json()["code"]) == (503, "PROVIDER_PAUSED")
+    record = strict.receipt(answer)
+    assert (record["event"], record["code"]) == ("denied", "PROVIDER_PAUSED")
+    assert strict.ask(good).status_code == 200
+
+
+def test_one_department_cannot_take_all_places(strict: World) -> None:
+    grants = [strict.city.grant(strict.city.interface()) for _ in range(8)]
+    strict.state.publish()
+    answers: list[httpx.Response] = []
+
+    def send(grant: bytes) -> None:
+        body, headers = strict.sign(grant)
+        answers.append(httpx.post(strict.url + "/v1/data", content=body, headers=headers))
+
+    gatekeeper = strict.gateway.gatekeeper
+    assert gatekeeper is not None
+    data = strict.gateway.data
+    assert data is not None
+    department = strict.city.requester
+    for _ in range(3):
+        data._limits.enter(department)
+    threads = [threading.Thread(target=send, args=(grant,)) for grant in grants]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {answer.json()["code"] for answer in answers} == {"DEPARTMENT_BUSY"}
+    assert {strict.receipt(answer)["code"] for answer in answers} == {"DEPARTMENT_BUSY"}
+    for _ in range(3):
+        data._limits.leave(department)
+    assert strict.ask(grants[0]).status_code == 200
