@@ -64,6 +64,7 @@ from sanlian_client.interface_commands import interface
 from sanlian_client.interface_test import request_interface_test
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.log import LogClient
+from sanlian_client.monitor_command import monitor
 from sanlian_client.receipts import KeptReceipt, ReceiptStore, verify_receipts
 from sanlian_client.sealed_commands import sealed
 from sanlian_client.token_commands import key_check, key_list, key_tokens, make_token_key
@@ -80,6 +81,7 @@ main.add_command(ca)
 main.add_command(calendar)
 main.add_command(catalogue)
 main.add_command(interface)
+main.add_command(monitor)
 main.add_command(sealed)
 
 
