@@ -1,12 +1,13 @@
 """A monitor beside the whole city, as a department runs it."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from protocol.checkpoint import parse_note
-from tests.whole.instance import Instance
+from tests.whole.instance import Instance, wait_until
 from tests.whole.test_city import client
 
 
@@ -21,6 +22,16 @@ def test_a_monitor_of_the_city_sees_nothing_wrong(
     arguments += ["--trust", str(instance.home / "trust.json")]
     if source == "node":
         arguments += ["--node", instance.node_url]
+
+    def is_cosigned() -> bool:
+        assert client(instance, *arguments)[0] == 0
+        state = json.loads((home / "state.json").read_bytes())
+        return bool(state["cosigned_at"] > started)
+
+    # The first look sets the time; later ones only where the city's witnesses signed.
+    client(instance, *arguments)
+    started = int(time.time())
+    wait_until(is_cosigned)
     sizes = []
     for _ in range(3):
         instance.ask()
