@@ -7,6 +7,7 @@ held open by a slow sender, and none sees a body that is too large.
 import asyncio
 import logging
 import uuid
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -45,10 +46,16 @@ class _Refused(Exception):
 
 
 class Guard:
-    """Pure ASGI middleware around the whole application."""
+    """Pure ASGI middleware around the whole application.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what it guards.
+        body_limits: largest body in bytes by path, where it is not MAX_BODY_BYTES.
+    """
+
+    def __init__(self, app: ASGIApp, body_limits: Mapping[str, int] | None = None) -> None:
         self.app = app
+        self._body_limits = dict(body_limits or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or pass on what is not HTTP."""
@@ -87,7 +94,8 @@ class Guard:
 
         try:
             _check_headers(scope)
-            body = await _read_body(headers, receive)
+            limit = self._body_limits.get(scope["path"], MAX_BODY_BYTES)
+            body = await _read_body(headers, receive, limit)
         except _Refused as refused:
             await refuse(str(refused))
             return
@@ -110,11 +118,12 @@ def _check_headers(scope: Scope) -> None:
         raise _Refused("HEADERS_TOO_LARGE")
 
 
-async def _read_body(headers: Headers, receive: Receive) -> bytes | None:
+async def _read_body(headers: Headers, receive: Receive, limit: int) -> bytes | None:
     declared = headers.get("content-length", "0")
     if not declared.isascii() or not declared.isdigit() or len(declared) > 19:
         raise _Refused("REQUEST_MALFORMED")
-    if int(declared) > MAX_DRAINED_BYTES:
+    most = max(limit, MAX_DRAINED_BYTES)
+    if int(declared) > most:
         raise _Refused("BODY_TOO_LARGE")
     body = bytearray()
     size = 0
@@ -126,17 +135,17 @@ async def _read_body(headers: Headers, receive: Receive) -> bytes | None:
                     return None
                 piece = message.get("body", b"")
                 size += len(piece)
-                if size <= MAX_BODY_BYTES:
+                if size <= limit:
                     body += piece
                 # A connection that is closed while its peer still sends is reset, and the answer
                 # is lost with it; so what is somewhat too large is read to its end, unkept.
-                if size > MAX_DRAINED_BYTES:
+                if size > most:
                     raise _Refused("BODY_TOO_LARGE")
                 if not message.get("more_body", False):
                     break
     except TimeoutError:
         raise _Refused("BODY_TOO_SLOW") from None
-    if size > MAX_BODY_BYTES:
+    if size > limit:
         raise _Refused("BODY_TOO_LARGE")
     return bytes(body)
 

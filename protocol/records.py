@@ -7,6 +7,7 @@ from typing import Any
 from crypto.canonical import fast_canonical, parse_canonical
 from crypto.errors import CryptoError, ProtocolError
 from protocol.checkpoint import ORIGIN_PATTERN
+from protocol.observation import check_observation
 
 MAX_RECORD_SIZE = 16 * 1024
 MAX_INT = 2**53 - 1
@@ -40,6 +41,14 @@ def _is_object(members: Mapping[str, Check]) -> Check:
         and set(value) == set(members)
         and all(check(value[name]) for name, check in members.items())
     )
+
+
+def _is_observation(value: object) -> bool:
+    try:
+        check_observation(value)
+    except ProtocolError:
+        return False
+    return True
 
 
 def _is_one_of(*words: str) -> Check:
@@ -153,6 +162,14 @@ EVENTS: dict[str, dict[str, Check]] = {
         "report": _ID,
         "latency_ms": _is_int,
         "provider_response": _or_null(_PROVIDER_RESPONSE),
+    },
+    "observed": {
+        "observation": _is_observation,
+        "public_key": _is_hex(64),
+        "signature": _is_hex(64),
+        "department": _ID,
+        "source": _matches(re.compile(r"[0-9a-fA-F.:%a-z]{1,64}")),
+        "block": _is_object({"number": _is_int, "hash": _ID}),
     },
     "heartbeat": {},
 }

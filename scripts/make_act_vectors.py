@@ -42,6 +42,7 @@ from protocol.httpsig import (  # noqa: E402 - the same
     SignedRequest,
     content_digest,
 )
+from protocol.observation import Observation, observation_text  # noqa: E402 - the same
 from protocol.receipt import Receipt  # noqa: E402 - the same
 from protocol.records import encode_record  # noqa: E402 - the same
 
@@ -79,6 +80,25 @@ TEXTS = {
     "legal_basis": "LAW-1",
     "scenario": "S-001",
     "origin": ORIGIN,
+}
+
+OBSERVED = {
+    "v": 1,
+    "platform": "exchange-1",
+    "record": "2027-01-15/000001",
+    "time_ms": NOW * 1000 - 5000,
+    "requester": "housing-bureau",
+    "requester_key": None,
+    "person": "p-7f3a",
+    "grant": None,
+    "authorization": "AUTH-2026-118",
+    "provider": "civil-affairs-bureau",
+    "resource": "PERSON-BASE-01",
+    "items": ["ADDRESS", "NAME"],
+    "result": "released",
+    "code": "",
+    "request_digest": sm3(b"observed request").hex(),
+    "response_digest": sm3(b"observed response").hex(),
 }
 
 Sign = Callable[[PrivateKey, bytes], Signature]
@@ -303,6 +323,13 @@ def make_records(request: SignedRequest, sign: Sign) -> list[bytes]:
             "word": "reason",
             "envelope": sm3(b"envelope").hex(),
         },
+        {
+            "event": "observed",
+            "observation": OBSERVED,
+            "public_key": PROVIDER.public_key.to_bytes().hex(),
+            "signature": sign(PROVIDER, observation_text(OBSERVED)).to_bytes().hex(),
+            **{name: asked[name] for name in ("department", "source", "block")},
+        },
     ]
     records: list[bytes] = []
     for seq, event in enumerate(events):
@@ -339,6 +366,9 @@ def make_log(sign: Sign) -> dict[str, Any]:
     statement = block_statement(
         chain_id=CHAIN_ID, number=12, block_hash=sm3(b"block"), time=NOW + 6
     )
+    observed = Observation(
+        OBSERVED, PROVIDER.public_key.key_id, sign(PROVIDER, observation_text(OBSERVED))
+    )
     acknowledged = acknowledgement_text(chain_id=CHAIN_ID, act_id=sm3(b"act"), received_at=NOW + 7)
     return {
         "source": "scripts/make_act_vectors.py; docs/protocol.md sections 3.6, 6 and 8",
@@ -374,6 +404,12 @@ def make_log(sign: Sign) -> dict[str, Any]:
             "public_key": WITNESS.public_key.to_bytes().hex(),
             "message": statement.decode(),
             "signature": sign(WITNESS, statement).to_bytes().hex(),
+        },
+        "observation": {
+            "public_key": PROVIDER.public_key.to_bytes().hex(),
+            "message": observed.text.decode(),
+            "digest": observed.digest.hex(),
+            "handed_in": observed.to_json(),
         },
         "acknowledgement": {
             "public_key": PLATFORM.public_key.to_bytes().hex(),

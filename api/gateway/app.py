@@ -18,6 +18,7 @@ from api.gateway.breaker import Breaker
 from api.gateway.evidence import Build, EvidenceService
 from api.gateway.forward import Forwarder, load_providers
 from api.gateway.limits import Limits
+from api.gateway.observations import ObservationService
 from api.gateway.sealed import SealedService
 from api.gateway.service import Answer, DataService, Gatekeeper, Incoming
 from api.gateway.state import StateSource, is_stale
@@ -39,7 +40,8 @@ from ledger.sealed.store import SealedStore
 from ledger.settings import Settings
 from protocol.checkpoint import parse_note
 from protocol.deployment import Deployment
-from protocol.httpsig import CONTENT_TYPE, DATA_PATH, SEALED_PATHS
+from protocol.httpsig import CONTENT_TYPE, DATA_PATH, OBSERVATIONS_PATH, SEALED_PATHS
+from protocol.observation import MAX_BATCH_SIZE
 
 POLL_INTERVAL_S = 0.25
 MAX_PROOF_NUMBER = 2**53 - 1
@@ -78,6 +80,7 @@ class Gateway:
     evidence: EvidenceService | None = None
     tests: TestService | None = None
     sealed: SealedService | None = None
+    observations: ObservationService | None = None
     envelopes: SealedStore | None = None
     _floor: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -208,6 +211,9 @@ class Gateway:
         )
         self.envelopes = SealedStore(self.settings.home / "sealed.db")
         self.sealed = SealedService(self.gatekeeper, self.envelopes)
+        self.observations = ObservationService(
+            self.gatekeeper, self.reader, is_example=self.deployment.example
+        )
         if self.build_evidence is not None:
             self.evidence = EvidenceService(
                 self.gatekeeper,
@@ -282,6 +288,12 @@ class Gateway:
     async def serve_sealed_disposal(self, request: Request) -> Response:
         """POST /v1/sealed-disposals"""
         return await _serve(self._sealed().dispose, request)
+
+    async def serve_observations(self, request: Request) -> Response:
+        """POST /v1/observations"""
+        if self.observations is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
+        return await _serve(self.observations.handle, request)
 
     def _sealed(self) -> SealedService:
         if self.sealed is None:
@@ -407,6 +419,7 @@ def make_app(gateway: Gateway) -> ASGIApp:
     app.add_route(SEALED_PATHS["keep"], gateway.serve_sealed, methods=["POST"])
     app.add_route(SEALED_PATHS["fetch"], gateway.serve_sealed_fetch, methods=["POST"])
     app.add_route(SEALED_PATHS["dispose"], gateway.serve_sealed_disposal, methods=["POST"])
+    app.add_route(OBSERVATIONS_PATH, gateway.serve_observations, methods=["POST"])
     app.add_route("/log/checkpoint", gateway.serve_checkpoint, methods=["GET"])
     app.add_route("/log/consistency", gateway.serve_consistency, methods=["GET"])
     app.add_route("/log/inclusion", gateway.serve_inclusion, methods=["GET"])
@@ -419,4 +432,4 @@ def make_app(gateway: Gateway) -> ASGIApp:
         else:
             await app(scope, receive, send)
 
-    return Guard(dispatch)
+    return Guard(dispatch, body_limits={OBSERVATIONS_PATH: MAX_BATCH_SIZE})

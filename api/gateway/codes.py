@@ -105,6 +105,21 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     ),
     "SEALED_STORE_FAILED": (503, "密封文本存储失败", "The envelopes cannot be read or written"),
     "SEALED_UNKNOWN": (404, "没有对应的已上链密封文本", "No recorded act commits to such a text"),
+    # Access records of another platform.
+    "BATCH_TOO_LARGE": (413, "批次过大", "The batch has too many records"),
+    "OBSERVATION_DIFFERS": (
+        409,
+        "同一编号的访问记录内容不同",
+        "Another record with this id was handed in before",
+    ),
+    "OBSERVATION_LATER": (422, "访问记录时间晚于当前", "The access record tells of a time to come"),
+    "OBSERVATION_MALFORMED": (400, "访问记录格式不正确", "The access record is malformed"),
+    "OBSERVATION_REPEATED": (500, "访问记录重复入账", "An access record was kept twice"),
+    "OBSERVATION_SIGNATURE_INVALID": (
+        422,
+        "访问记录签名不成立",
+        "The access record's signature does not hold",
+    ),
     # The access log.
     "INTENT_CLOSED": (500, "访问意向已结束", "The intent has ended already"),
     "LOG_ANCHOR_DIFFERS": (500, "日志与链上锚定不符", "The log is not the one that was anchored"),

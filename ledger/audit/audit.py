@@ -25,6 +25,7 @@ from protocol.evidence.decision import (
     verify_sealed,
     verify_test,
 )
+from protocol.evidence.observed import verify_observed
 from protocol.httpsig import SignedRequest
 from protocol.model import Log, MemoryStore
 from protocol.records import parse_record
@@ -362,6 +363,7 @@ class _RecordAudit:
         self._intents: dict[int, tuple[dict[str, Any], bytes]] = {}
         self._tests: dict[int, str] = {}
         self._nonces: dict[tuple[str, str], int] = {}
+        self._observations: dict[tuple[bytes, str], int] = {}
         self._uses: dict[str, int] = {}
         self._last_ms = 0
 
@@ -388,6 +390,7 @@ class _RecordAudit:
             "sealed": self._sealed,
             "test": self._test,
             "tested": self._tested,
+            "observed": self._observed,
         }.get(record["event"])
         if (record["event"] == "opened") != (seq == 0):
             yield Finding(place, "a log opens once, with its first record", "RECORD_MISPLACED")
@@ -469,6 +472,17 @@ class _RecordAudit:
             return
         act = self._audit.find_act(bytes.fromhex(record["act"]), record["block"]["number"])
         verify_sealed(store, record, request, act)
+
+    def _observed(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        observation = verify_observed(store, record)
+        pair = (observation.key_id, observation.record)
+        before = self._observations.setdefault(pair, record["seq"])
+        if before != record["seq"]:
+            yield f"record {before} has the same key and id", "OBSERVATION_REPEATED"
 
     def _test(self, record: dict[str, Any], data: bytes) -> Iterator[tuple[str, str]]:
         request: SignedRequest = verify_request(record)

@@ -191,6 +191,39 @@ class LogReader:
             raise LedgerError("LOG_CHECKPOINT_UNKNOWN", "no checkpoint of this size was signed")
         return str(note) + "".join(line if line.endswith("\n") else line + "\n" for line in lines)
 
+    def first_receipts(self, seqs: Sequence[int]) -> list[Receipt]:
+        """Return receipts of records, each under the checkpoint of the flush that wrote it.
+
+        Raises:
+            LedgerError: LOG_RECORD_UNKNOWN.
+        """
+        records, checkpoints = store.records, store.checkpoints
+        nodes: dict[tuple[int, int], bytes] = {}
+        receipts: list[Receipt] = []
+        with self._engine.connect() as connection:
+
+            def get_node(level: int, index: int) -> bytes:
+                if (level, index) not in nodes:
+                    nodes[level, index] = read_node(connection, level, index)
+                return nodes[level, index]
+
+            for seq in seqs:
+                data = connection.scalar(select(records.c.bytes).where(records.c.seq == seq))
+                found = connection.execute(
+                    select(checkpoints.c.size, checkpoints.c.note)
+                    .where(checkpoints.c.size > seq)
+                    .order_by(checkpoints.c.size)
+                    .limit(1)
+                ).first()
+                if data is None or found is None:
+                    raise LedgerError(
+                        "LOG_RECORD_UNKNOWN", "the log has no record of this index", seq=seq
+                    )
+                size, note = found
+                path = tuple(inclusion_path(get_node, seq, size))
+                receipts.append(Receipt(bytes(data), seq, path, note))
+        return receipts
+
     def receipt(self, seq: int) -> Receipt:
         """Return a receipt of a record under the newest checkpoint.
 

@@ -15,10 +15,20 @@ from ledger.log import store
 
 LAST_SIZE = "SELECT max(size) FROM checkpoints"
 #: Tables that a flush adds rows to.
-GROWING = (store.records, store.nodes, store.nonces, store.open_intents, store.checkpoints)
+GROWING = (
+    store.records,
+    store.nodes,
+    store.nonces,
+    store.observations,
+    store.open_intents,
+    store.checkpoints,
+)
 _MAX_ROWS = 256
 # MARKS stands for the question marks of the rows.
 _FIND_NONCES = "SELECT key_id, nonce FROM nonces WHERE (key_id, nonce) IN (VALUES MARKS)"
+_FIND_OBSERVATIONS = (
+    "SELECT key_id, record, digest, seq FROM observations WHERE (key_id, record) IN (VALUES MARKS)"
+)
 _FIND_QUOTAS = "SELECT grant_id, used FROM quotas WHERE grant_id IN MARKS"
 _FIND_INTENTS = "SELECT seq, leaf FROM open_intents WHERE seq IN MARKS"
 _END_INTENTS = "DELETE FROM open_intents WHERE seq IN MARKS"
@@ -44,6 +54,18 @@ def find_nonces(
         text = _text(_FIND_NONCES, _marks(2, len(part)))
         values = tuple(value for pair in part for value in pair)
         found.update((a, b) for a, b in connection.exec_driver_sql(text, values))
+    return found
+
+
+def find_observations(
+    connection: Connection, pairs: Sequence[tuple[bytes, str]]
+) -> dict[tuple[bytes, str], tuple[bytes, int]]:
+    """Return digest and index of those of these (key id, platform's record id) that are kept."""
+    found: dict[tuple[bytes, str], tuple[bytes, int]] = {}
+    for part in _parts(pairs):
+        text = _text(_FIND_OBSERVATIONS, _marks(2, len(part)))
+        values = tuple(value for pair in part for value in pair)
+        found.update(((a, b), (c, d)) for a, b, c, d in connection.exec_driver_sql(text, values))
     return found
 
 

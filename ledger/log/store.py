@@ -102,6 +102,17 @@ quotas = Table(
     sqlite_with_rowid=False,
 )
 
+observations = Table(
+    "observations",
+    metadata,
+    Column("key_id", LargeBinary(32), primary_key=True),
+    # Another platform's own id of its record; with the key it is written once.
+    Column("record", String(128), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 open_intents = Table(
     "open_intents",
     metadata,

@@ -38,7 +38,7 @@ _ENDS = frozenset({"outcome", "interrupted"})
 
 _LOGGER = logging.getLogger(__name__)
 
-__all__ = ["AnchorPoint", "LogWriter", "Nonce", "Quota"]
+__all__ = ["AnchorPoint", "Known", "LogWriter", "Nonce", "Once", "Quota", "Written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,43 @@ class Quota:
     limit: int
 
 
+@dataclass(frozen=True, slots=True)
+class Once:
+    """What a record tells of another platform: written once for its key and the platform's id."""
+
+    key_id: bytes
+    record: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The same was written before, in the record with this index."""
+
+    index: int
+
+
+#: What came of one draft of many.
+Written = Receipt | Known | SanlianError
+
+
+class _Many:
+    """Collects what came of drafts that were handed in together."""
+
+    def __init__(self, count: int) -> None:
+        self.future: Future[list[Written]] = Future()
+        self._results: list[Written | None] = [None] * count
+        self._left = count
+
+    def settle(self, position: int, result: Written) -> None:
+        """Take one result; with the last one the future resolves."""
+        if self._results[position] is None:
+            self._results[position] = result
+            self._left -= 1
+            if self._left == 0:
+                self.future.set_result([one for one in self._results if one is not None])
+
+
 @dataclass(slots=True)
 class _Item:
     """A draft that waits, and who waits for it (nobody for the log's own records)."""
@@ -67,6 +104,9 @@ class _Item:
     time_ms: int | None = None
     future: "Future[Receipt] | None" = None
     waiter: "asyncio.Future[Receipt] | None" = None
+    once: Once | None = None
+    many: _Many | None = None
+    position: int = 0
 
     @property
     def is_awaited(self) -> bool:
@@ -83,7 +123,7 @@ class _Flush:
 
     tail: Tail
     written: list[tuple[_Item, Receipt]]
-    refused: list[tuple[_Item, SanlianError]]
+    refused: list[tuple[_Item, Known | SanlianError]]
 
 
 class LogWriter:
@@ -197,6 +237,39 @@ class LogWriter:
             self._wake.notify()
         return future
 
+    def append_many(
+        self, drafts: Sequence[tuple[Mapping[str, Any], Once]], *, time_ms: int
+    ) -> "Future[list[Written]]":
+        """Queue records that are written in this order, in one flush.
+
+        Args:
+            drafts: at most MAX_BATCH drafts of records about something that is written once.
+            time_ms: time of the decision that all of them tell.
+
+        Returns:
+            Future of what came of each, in order: its receipt; where the same was written before;
+            or the error that append's future would fail with, or OBSERVATION_DIFFERS when
+            something else was written for the same key and platform's id. It never fails.
+
+        Raises:
+            LedgerError: LOG_BUSY, LOG_CLOSED.
+            ValueError: more than MAX_BATCH drafts, or none.
+        """
+        if not 1 <= len(drafts) <= MAX_BATCH:
+            raise ValueError(f"1 to {MAX_BATCH} drafts")
+        many = _Many(len(drafts))
+        # Nobody can cancel what is written all the same.
+        many.future.set_running_or_notify_cancel()
+        items = [
+            _Item(dict(draft), time_ms=time_ms, once=once, many=many, position=position)
+            for position, (draft, once) in enumerate(drafts)
+        ]
+        with self._wake:
+            self._require_room(items[0])
+            self._queue.extend(items)
+            self._wake.notify()
+        return many.future
+
     async def write(
         self,
         draft: Mapping[str, Any],
@@ -289,8 +362,13 @@ class LogWriter:
                 if left <= 0:
                     return [_Item({"event": "heartbeat"})]
                 self._wake.wait(left)
-            count = min(len(self._queue), MAX_BATCH)
-            taken = [self._queue.popleft() for _ in range(count)]
+            taken: list[_Item] = []
+            # Drafts that were handed in together stay together.
+            while self._queue and (
+                len(taken) < MAX_BATCH
+                or (taken[-1].many is not None and self._queue[0].many is taken[-1].many)
+            ):
+                taken.append(self._queue.popleft())
         batch = []
         for item in taken:
             is_wanted = item.future is None or item.future.set_running_or_notify_cancel()
@@ -368,16 +446,19 @@ class LogWriter:
             connection,
             {i.draft.get("intent") for i in items if i.draft.get("event") in _ENDS},
         )
+        observed = statements.find_observations(
+            connection, [(i.once.key_id, i.once.record) for i in items if i.once is not None]
+        )
         touched: set[bytes] = set()
         ended: list[int] = []
         rows: dict[Table, list[tuple[Any, ...]]] = {table: [] for table in statements.GROWING}
         frontier = Frontier.from_nodes(tail.size, lambda *place: tail.edge[place])
         edge = dict(tail.edge)
         now_ms = time.time_ns() // 1_000_000
-        refused: list[tuple[_Item, SanlianError]] = []
+        refused: list[tuple[_Item, Known | SanlianError]] = []
         placed: list[tuple[_Item, int, bytes]] = []
         for item in items:
-            problem = _problem(item, known_nonces, used, open_leaves)
+            problem = _problem(item, known_nonces, used, open_leaves) or _known(item, observed)
             if problem is not None:
                 refused.append((item, problem))
                 continue
@@ -400,6 +481,11 @@ class LogWriter:
                 pair = (item.nonce.key_id, item.nonce.value)
                 known_nonces.add(pair)
                 rows[store.nonces].append((*pair, seq))
+            if item.once is not None:
+                observed[item.once.key_id, item.once.record] = item.once.digest, seq
+                rows[store.observations].append(
+                    (item.once.key_id, item.once.record, item.once.digest, seq)
+                )
             if item.quota is not None:
                 used[item.quota.grant] = used.get(item.quota.grant, 0) + 1
                 touched.add(item.quota.grant)
@@ -445,10 +531,15 @@ class LogWriter:
         ]
 
 
-def _deliver(results: Sequence[tuple[_Item, Receipt | SanlianError]]) -> None:
+def _deliver(results: Sequence[tuple[_Item, Written]]) -> None:
     """Hand out what came of records, to each event loop in one call."""
     by_loop: dict[asyncio.AbstractEventLoop, list[_Settled]] = {}
     for item, result in results:
+        if item.many is not None:
+            item.many.settle(item.position, result)
+        # Only what is written once is known, and only one of many.
+        if isinstance(result, Known):
+            continue
         if item.future is not None and not item.future.done():
             if isinstance(result, Receipt):
                 item.future.set_result(result)
@@ -489,8 +580,25 @@ def _problem(
     return None
 
 
+def _known(
+    item: _Item, observed: Mapping[tuple[bytes, str], tuple[bytes, int]]
+) -> Known | SanlianError | None:
+    found = observed.get((item.once.key_id, item.once.record)) if item.once is not None else None
+    if item.once is None or found is None:
+        return None
+    digest, seq = found
+    if digest != item.once.digest:
+        return RequestRefused(
+            "OBSERVATION_DIFFERS", "another record of the same key and id was handed in before"
+        )
+    return Known(seq)
+
+
 def _index_columns(item: _Item) -> tuple[bytes | None, bytes | None, bytes | None, int | None]:
     """Return key id, nonce, grant and intent, which find a record again; its form was checked."""
+    if item.once is not None:
+        named = item.draft["observation"]["grant"]
+        return item.once.key_id, None, None if named is None else bytes.fromhex(named), None
     request = item.draft.get("request")
     intent = item.draft["intent"] if item.draft["event"] in _ENDS else None
     if request is None:

@@ -14,10 +14,12 @@ DATA_TAG = "sanlian-data-request"
 EVIDENCE_TAG = "sanlian-evidence"
 TEST_TAG = "sanlian-interface-test"
 SEALED_TAG = "sanlian-sealed"
+OBSERVATIONS_TAG = "sanlian-observations"
 FORWARD_TAG = "sanlian-forward"
 PROVIDER_TAG = "sanlian-provider"
 DATA_PATH = "/v1/data"
 TEST_PATH = "/v1/interface-tests"
+OBSERVATIONS_PATH = "/v1/observations"
 #: Calls about sealed texts, by what is done (docs/protocol.md 7.5).
 SEALED_PATHS = {
     "keep": "/v1/sealed",
@@ -43,7 +45,12 @@ def tag_of(path: str) -> str:
     """Return the tag of a signed call's path: no signature for one path counts at another."""
     if path in SEALED_PATHS.values():
         return SEALED_TAG
-    return {DATA_PATH: DATA_TAG, TEST_PATH: TEST_TAG}.get(path, EVIDENCE_TAG)
+    tags = {
+        DATA_PATH: DATA_TAG,
+        TEST_PATH: TEST_TAG,
+        OBSERVATIONS_PATH: OBSERVATIONS_TAG,
+    }
+    return tags.get(path, EVIDENCE_TAG)
 
 
 def refuse(code: str, message: str, **details: object) -> ProtocolError:

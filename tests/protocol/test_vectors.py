@@ -22,6 +22,7 @@ from protocol.acts import Act, act_id
 from protocol.checkpoint import block_statement, verify_checkpoint, verify_cosignature
 from protocol.description import ACT_TYPES, BY_NAME, WORD
 from protocol.httpsig import ProviderAnswer, SignedRequest, parse_answer, parse_request
+from protocol.observation import Observation
 from protocol.receipt import Receipt, verify_receipt
 from protocol.records import EVENTS, encode_record, parse_record
 
@@ -161,6 +162,21 @@ def test_records(log: dict[str, Any]) -> None:
         leaves.append(sm3_of_gmssl(b"\x00" + data))
         assert leaves[-1].hex() == vector["leaf_hash"]
         assert naive_root(leaves).hex() == vector["root"]
+
+
+def test_observation(log: dict[str, Any]) -> None:
+    vector = log["observation"]
+    key, handed_in = vector["public_key"], vector["handed_in"]
+    message = vector["message"].encode()
+    members = json.dumps(handed_in["record"], sort_keys=True, separators=(",", ":"))
+    assert message == b"sanlian/observation/v1\n" + members.encode()
+    assert sm3_of_gmssl(message).hex() == vector["digest"]
+    assert gmssl_accepts(key, handed_in["signature"], message)
+    observation = Observation.from_json(handed_in)
+    observation.verify(PublicKey.from_bytes(bytes.fromhex(key)))
+    assert (observation.text, observation.to_json()) == (message, handed_in)
+    kept = next(r for v in log["records"] if (r := json.loads(v["record"]))["event"] == "observed")
+    assert (kept["observation"], kept["public_key"]) == (handed_in["record"], key)
 
 
 def test_checkpoint(log: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Access log: records, tree, checkpoints, nonces, quotas, open intents.
+"""Access log: records, tree, checkpoints, nonces, quotas, observations, open intents.
 
 Revision ID: 0001
 Revises: -
@@ -55,6 +55,14 @@ def upgrade() -> None:
         sa.Column("grant_id", sa.LargeBinary(32), primary_key=True),
         sa.Column("used", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("used >= 0", name="ck_quotas_used"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "observations",
+        sa.Column("key_id", sa.LargeBinary(32), primary_key=True),
+        sa.Column("record", sa.String(128), primary_key=True),
+        sa.Column("digest", sa.LargeBinary(32), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_table(

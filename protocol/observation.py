@@ -1,0 +1,228 @@
+"""Signed access records of another exchange platform (docs/protocol.md, 6.6).
+
+Such a record tells what another platform did. The gateway neither decided nor enforced it: it keeps
+the record as *observed*, with the signature of the enrolled key that vouches for it.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from crypto.canonical import fast_canonical, parse_canonical
+from crypto.errors import CryptoError, ProtocolError, VerificationError
+from crypto.sm2 import PublicKey, Signature, Signer, verify
+from crypto.sm3 import sm3
+
+MAX_OBSERVATION_SIZE = 4 * 1024
+#: Records of one batch, and the bytes of its body.
+MAX_BATCH_RECORDS = 1000
+MAX_BATCH_SIZE = 4 * 1024 * 1024
+MAX_ITEMS = 64
+_PREFIX = b"sanlian/observation/v1\n"
+_MAX_INT = 2**53 - 1
+
+_CODE = re.compile(r"[!-~]{1,64}")
+_WORD = re.compile(r"[!-~]{1,128}")
+_ID = re.compile(r"[0-9a-f]{64}")
+#: Numbers of resident identity cards and of mobile telephones: no pseudonyms.
+_PERSONAL = re.compile(r"[1-9][0-9]{16}[0-9Xx]|1[3-9][0-9]{9}")
+
+Check = Callable[[object], bool]
+
+
+def _text(pattern: re.Pattern[str]) -> Check:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _or_null(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _is_pseudonym(value: object) -> bool:
+    return _text(_WORD)(value) and _PERSONAL.fullmatch(str(value)) is None
+
+
+def _is_items(value: object) -> bool:
+    if not isinstance(value, list) or len(value) > MAX_ITEMS or not all(map(_text(_CODE), value)):
+        return False
+    return value == sorted(set(value))
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_INT
+
+
+_MEMBERS: dict[str, Check] = {
+    "v": lambda value: isinstance(value, int) and not isinstance(value, bool) and value == 1,
+    "platform": _text(_CODE),
+    "record": _text(_WORD),
+    "time_ms": _is_time,
+    "requester": _text(_WORD),
+    "requester_key": _or_null(_text(_WORD)),
+    "person": _is_pseudonym,
+    "grant": _or_null(_text(_ID)),
+    "authorization": _or_null(_text(_WORD)),
+    "provider": _text(_WORD),
+    "resource": _text(_WORD),
+    "items": _is_items,
+    "result": lambda value: value in ("released", "refused", "failed"),
+    "code": lambda value: value == "" or _text(_CODE)(value),
+    "request_digest": _text(_ID),
+    "response_digest": _or_null(_text(_ID)),
+}
+
+
+def check_observation(value: object) -> dict[str, Any]:
+    """Return the members of a record, when they are exactly those of docs/protocol.md 6.6.
+
+    Raises:
+        ProtocolError: OBSERVATION_MALFORMED, with the field.
+    """
+    if not isinstance(value, dict) or set(value) != set(_MEMBERS):
+        raise ProtocolError("OBSERVATION_MALFORMED", "the access record has other members")
+    for name, check in _MEMBERS.items():
+        if not check(value[name]):
+            raise ProtocolError("OBSERVATION_MALFORMED", f"{name} is not valid", field=name)
+    if (value["grant"] is None) == (value["authorization"] is None):
+        raise ProtocolError(
+            "OBSERVATION_MALFORMED",
+            "the access record names a grant, or another platform's authorization",
+            field="authorization",
+        )
+    if (value["result"] == "released") != (value["response_digest"] is not None):
+        raise ProtocolError(
+            "OBSERVATION_MALFORMED",
+            "a response's digest stands where data was released, and only there",
+            field="response_digest",
+        )
+    return value
+
+
+def observation_text(value: Mapping[str, Any]) -> bytes:
+    """Return the bytes that are signed: a prefix of their own and the record's canonical JSON.
+
+    Raises:
+        ProtocolError: OBSERVATION_MALFORMED.
+    """
+    data = fast_canonical(check_observation(dict(value)))
+    if len(data) > MAX_OBSERVATION_SIZE:
+        raise ProtocolError("OBSERVATION_MALFORMED", "an access record has at most 4 KiB")
+    return _PREFIX + data
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """An access record of another platform as it is handed in.
+
+    Attributes:
+        members: what it tells.
+        key_id: 32-byte id of the key that signed it.
+        signature: SM2 signature over observation_text.
+    """
+
+    members: Mapping[str, Any]
+    key_id: bytes
+    signature: Signature
+
+    @property
+    def record(self) -> str:
+        """The platform's own id of the record: with the key id it names the record."""
+        text: str = self.members["record"]
+        return text
+
+    @property
+    def text(self) -> bytes:
+        """The bytes that are signed."""
+        return observation_text(self.members)
+
+    @property
+    def digest(self) -> bytes:
+        """SM3 of the bytes that are signed."""
+        return sm3(self.text)
+
+    def verify(self, public_key: PublicKey) -> None:
+        """Check the signature.
+
+        Raises:
+            VerificationError: OBSERVATION_SIGNATURE_INVALID.
+        """
+        try:
+            if public_key.key_id != self.key_id:
+                raise VerificationError("OBSERVATION_SIGNATURE_INVALID", "this is another key")
+            verify(public_key, self.text, self.signature)
+        except CryptoError as error:
+            raise VerificationError(
+                "OBSERVATION_SIGNATURE_INVALID", "the access record's signature does not hold"
+            ) from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the value that stands in a batch."""
+        return {
+            "key_id": self.key_id.hex(),
+            "record": dict(self.members),
+            "signature": self.signature.to_bytes().hex(),
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Decode one value of a batch strictly.
+
+        Raises:
+            ProtocolError: OBSERVATION_MALFORMED.
+        """
+        bad = ProtocolError("OBSERVATION_MALFORMED", "this is not a signed access record")
+        if not isinstance(value, dict) or set(value) != {"key_id", "record", "signature"}:
+            raise bad
+        key_id, signature = value["key_id"], value["signature"]
+        if not _text(_ID)(key_id) or not _text(re.compile(r"[0-9a-f]{128}"))(signature):
+            raise bad
+        members = check_observation(value["record"])
+        observation_text(members)
+        try:
+            return cls(
+                members, bytes.fromhex(key_id), Signature.from_bytes(bytes.fromhex(signature))
+            )
+        except CryptoError as error:
+            raise bad from error
+
+
+def sign_observation(key: Signer, members: Mapping[str, Any]) -> Observation:
+    """Sign an access record.
+
+    Raises:
+        ProtocolError: OBSERVATION_MALFORMED.
+    """
+    return Observation(dict(members), key.public_key.key_id, key.sign(observation_text(members)))
+
+
+def encode_batch(observations: list[Observation], salt: str) -> bytes:
+    """Return the body that hands in a batch.
+
+    Args:
+        observations: 1 to MAX_BATCH_RECORDS records.
+        salt: 64 random hex digits.
+
+    Raises:
+        ProtocolError: BATCH_TOO_LARGE.
+    """
+    value = {"observations": [one.to_json() for one in observations], "salt": salt}
+    body = fast_canonical(value)
+    if not 1 <= len(observations) <= MAX_BATCH_RECORDS or len(body) > MAX_BATCH_SIZE:
+        raise ProtocolError("BATCH_TOO_LARGE", "a batch has 1 to 1,000 records in at most 4 MiB")
+    return body
+
+
+def parse_observation(data: bytes) -> dict[str, Any]:
+    """Decode the canonical JSON of a record's members strictly.
+
+    Raises:
+        ProtocolError: OBSERVATION_MALFORMED.
+    """
+    try:
+        value = parse_canonical(data, max_bytes=MAX_OBSERVATION_SIZE)
+    except CryptoError as error:
+        raise ProtocolError(
+            "OBSERVATION_MALFORMED", "an access record is canonical JSON of at most 4 KiB"
+        ) from error
+    return check_observation(value)
