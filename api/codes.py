@@ -192,6 +192,9 @@ BYTES_CODES: Final[dict[str, Row]] = {
     "SIGNATURE_MISSING": (401, "缺少签名", "The signature is missing"),
     "TRUST_MALFORMED": (400, "信任根格式不正确", "The trust root is malformed"),
     "USER_ID_INVALID": (422, "SM2 用户标识不正确", "The SM2 user id is not valid"),
+    "TILE_INVALID": (422, "瓦片与签名的根不符", "The tiles are not those of the signed root"),
+    "TILE_MALFORMED": (502, "瓦片长度不正确", "The tile has a wrong length"),
+    "TILE_PATH_MALFORMED": (400, "瓦片路径不正确", "This is not the path of a tile"),
 }
 
 #: ledger/: deployment, engine, outbox, relay, index, evidence.
@@ -338,6 +341,9 @@ CLIENT_CODES: Final[dict[str, Row]] = {
     "NODE_CHANGED": (502, "读取期间节点换了链", "The node changed its chain meanwhile"),
     "RECEIPT_MISMATCH": (422, "日志所载结果与收据不同", "The log ends the request otherwise"),
     "REQUEST_MISMATCH": (422, "证据属于另一请求", "The evidence is of another request"),
+    "MONITOR_ALARM": (409, "监视器有未解除的告警", "The monitor has standing alarms"),
+    "MONITOR_FORK": (409, "监视器发现日志分叉", "The monitor has found a fork of the log"),
+    "MONITOR_STATE_DAMAGED": (500, "监视器状态文件已损坏", "The monitor's state cannot be read"),
     "WITNESS_FORK": (409, "见证人发现分叉", "A witness has found a fork"),
     "WITNESS_STATE_DAMAGED": (500, "见证人状态文件已损坏", "The witness's state cannot be read"),
     "ACT_PENDING": (503, "签署件尚未上链，请稍后再查", "The act is not recorded yet; ask again"),

@@ -37,6 +37,10 @@ _LANGUAGE = re.compile(r"\s*([a-z]{1,8}|\*)(?:-[a-z0-9-]*)?\s*(?:;\s*q=([01](?:\
 _MAX_ERRORS = 20
 _MAX_DETAIL = 200
 _RETRY_AFTER_S = {
+    "DEPARTMENT_BUSY": 1,
+    "GATEWAY_BUSY": 1,
+    "PROVIDER_BUSY": 1,
+    "PROVIDER_PAUSED": 10,
     "REPORT_BUSY": 2,
     "LEDGER_BUSY": 1,
     "LEDGER_NOT_READY": 5,

@@ -75,7 +75,8 @@ class Settings(BaseSettings):
         10,
         ge=0,
         le=10_000,
-        description="calls without an answer, one after another, that pause a provider; 0: none do",
+        description="calls of one department without an answer, one after another, that pause a "
+        "provider for it; 0: none do",
     )
     provider_pause_s: float = Field(
         10.0, gt=0, le=3600, description="how long such a provider is not called"

@@ -1,4 +1,4 @@
-"""Signed access records of another exchange platform (docs/protocol.md, 6.5).
+"""Signed access records of another exchange platform (docs/protocol.md, 6.6).
 
 Such a record tells what another platform did. The gateway neither decided nor enforced it: it keeps
 the record as *observed*, with the signature of the enrolled key that vouches for it.
@@ -75,7 +75,7 @@ _MEMBERS: dict[str, Check] = {
 
 
 def check_observation(value: object) -> dict[str, Any]:
-    """Return the members of a record, when they are exactly those of docs/protocol.md 6.5.
+    """Return the members of a record, when they are exactly those of docs/protocol.md 6.6.
 
     Raises:
         ProtocolError: OBSERVATION_MALFORMED, with the field.

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.gateway import tiles
 from api.gateway.breaker import Breaker
 from api.gateway.evidence import Build, EvidenceService
 from api.gateway.forward import Forwarder, load_providers
@@ -323,6 +324,10 @@ class Gateway:
         path = await asyncio.to_thread(self._reader().inclusion, index, size)
         return JSONResponse({"index": index, "size": size, "path": [node.hex() for node in path]})
 
+    async def serve_tile(self, request: Request) -> Response:
+        """GET /log/tile/LEVEL/INDEX[.p/WIDTH]"""
+        return await tiles.answer_tile(self._reader(), request)
+
     async def serve_health(self, _request: Request) -> Response:
         """GET /health"""
         snapshot, writer = self.state.snapshot, self.writer
@@ -418,6 +423,7 @@ def make_app(gateway: Gateway) -> ASGIApp:
     app.add_route("/log/checkpoint", gateway.serve_checkpoint, methods=["GET"])
     app.add_route("/log/consistency", gateway.serve_consistency, methods=["GET"])
     app.add_route("/log/inclusion", gateway.serve_inclusion, methods=["GET"])
+    app.add_route(tiles.ROUTE, gateway.serve_tile, methods=["GET"])
     app.add_route("/health", gateway.serve_health, methods=["GET"])
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:

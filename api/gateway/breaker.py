@@ -1,8 +1,15 @@
-"""Pauses calls to a provider that does not answer (circuit breaking)."""
+"""Pauses calls to a provider that does not answer (circuit breaking).
+
+Each department has pauses of its own: a department whose questions a provider cannot answer in time
+cuts off nobody else.
+"""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+#: A provider's base URL and the department that asks.
+Way = tuple[str, bytes]
 
 
 @dataclass(slots=True)
@@ -13,7 +20,7 @@ class _Failing:
 
 
 class Breaker:
-    """After some failures one after another a provider is left alone for a while.
+    """After some failures one after another a way is not taken for a while.
 
     When the pause is over one call is let through: if it fails too, the next pause begins.
 
@@ -29,11 +36,11 @@ class Breaker:
         self._failures = failures
         self._pause_s = pause_s
         self._clock = clock
-        self._failing: dict[str, _Failing] = {}
+        self._failing: dict[Way, _Failing] = {}
 
-    def enter(self, provider: str) -> bool:
+    def enter(self, way: Way) -> bool:
         """Return whether a call may be made; whoever gets True ends with leave."""
-        state = self._failing.get(provider)
+        state = self._failing.get(way)
         if state is None or self._failures == 0 or state.count < self._failures:
             return True
         if state.on_trial or self._clock() < state.paused_until:
@@ -41,19 +48,19 @@ class Breaker:
         state.on_trial = True
         return True
 
-    def report(self, provider: str, *, has_answered: bool) -> None:
+    def report(self, way: Way, *, has_answered: bool) -> None:
         """Tell what came of a call."""
         if has_answered:
-            self._failing.pop(provider, None)
+            self._failing.pop(way, None)
             return
-        state = self._failing.setdefault(provider, _Failing())
+        state = self._failing.setdefault(way, _Failing())
         state.count += 1
         state.on_trial = False
         if state.count >= self._failures:
             state.paused_until = self._clock() + self._pause_s
 
-    def leave(self, provider: str) -> None:
+    def leave(self, way: Way) -> None:
         """End a call, made or not: a trial that was never made is somebody else's turn."""
-        state = self._failing.get(provider)
+        state = self._failing.get(way)
         if state is not None:
             state.on_trial = False

@@ -129,6 +129,7 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "LOG_CLOSED": (503, "日志已关闭", "The access log is closed"),
     "LOG_DAMAGED": (500, "日志已损坏", "The access log is damaged"),
     "LOG_DATABASE_UNSUPPORTED": (500, "日志数据库不受支持", "The log's database is not supported"),
+    "LOG_ENTRIES_CLOSED": (403, "日志记录不公开", "The log's records are not public"),
     "LOG_IN_USE": (500, "日志正被另一进程写入", "Another process writes the access log"),
     "LOG_MISSING": (500, "日志文件不存在", "The access log's file is missing"),
     "LOG_OTHER_IDENTITY": (500, "日志属于另一网关", "The log is another gateway's"),

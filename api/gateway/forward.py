@@ -117,6 +117,7 @@ class Call:
         query: query string.
         body: body, empty for GET.
         salt: the request's salt in hex.
+        department: id of the department that asks.
         provider: id of the provider's department.
         items: effective items, of which alone anything is released.
         max_rows: most rows, 0 for no limit.
@@ -128,6 +129,7 @@ class Call:
     query: str
     body: bytes
     salt: str
+    department: bytes
     provider: bytes
     items: int
     max_rows: int
@@ -218,8 +220,12 @@ class Forwarder:
         if self._session is not None:
             await self._session.close()
 
-    def reserve(self, base_url: str) -> None:
+    def reserve(self, base_url: str, department: bytes) -> None:
         """Take one of the provider's places, and give it back by release.
+
+        Args:
+            base_url: scheme, host and port of the provider's service.
+            department: the department that asks.
 
         Raises:
             RequestRefused: PROVIDER_BUSY when all are taken, PROVIDER_PAUSED.
@@ -227,15 +233,15 @@ class Forwarder:
         used = self._calls.get(base_url, 0)
         if used >= self._max_connections:
             raise RequestRefused("PROVIDER_BUSY", "too many calls to this provider at a time")
-        if not self._breaker.enter(base_url):
+        if not self._breaker.enter((base_url, department)):
             raise RequestRefused(
                 "PROVIDER_PAUSED", "the provider did not answer several times; try again later"
             )
         self._calls[base_url] = used + 1
 
-    def release(self, base_url: str) -> None:
+    def release(self, base_url: str, department: bytes) -> None:
         """Give back a place."""
-        self._breaker.leave(base_url)
+        self._breaker.leave((base_url, department))
         left = self._calls[base_url] - 1
         if left:
             self._calls[base_url] = left
@@ -302,14 +308,17 @@ class Forwarder:
         }
         if document.method == "POST":
             headers["content-type"] = CONTENT_TYPE
+        way = (call.base_url, call.department)
         try:
             answer = await self._exchange(call, headers)
         except RequestRefused as error:
             has_answered = error.code not in {"PROVIDER_TIMEOUT", "PROVIDER_UNREACHABLE"}
-            self._breaker.report(call.base_url, has_answered=has_answered)
+            self._breaker.report(way, has_answered=has_answered)
             raise
-        # What stands in front of a provider that is down answers like this.
-        self._breaker.report(call.base_url, has_answered=answer[0] not in {502, 503, 504})
+        status, lines, _ = answer
+        # What stands in front of a provider that is down answers like this, and cannot sign.
+        is_signed = any(name.lower() == "signature" for name, _ in lines)
+        self._breaker.report(way, has_answered=is_signed or status not in {502, 503, 504})
         return answer
 
     async def _exchange(

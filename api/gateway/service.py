@@ -354,7 +354,7 @@ class DataService:
             self._limits.keep_nonce(request.public_key.key_id, request.nonce)
             return await self._release(plan, intent)
         finally:
-            self._forwarder.release(plan.call.base_url)
+            self._forwarder.release(plan.call.base_url, plan.call.department)
 
     def _decide(self, admitted: Admitted, body: bytes) -> _Plan:
         """Decide on the snapshot alone; on success a place at the provider is reserved.
@@ -407,7 +407,7 @@ class DataService:
             department=admitted.department,
             time_s=admitted.time_s,
         )
-        self._forwarder.reserve(base_url)
+        self._forwarder.reserve(base_url, admitted.department)
         items = effective_items(store, request.grant)
         intent = admitted.draft(
             "intent",
@@ -425,6 +425,7 @@ class DataService:
             query=query,
             body=call_body,
             salt=value["salt"],
+            department=admitted.department,
             provider=grant.provider,
             items=items,
             max_rows=version.max_rows,

@@ -64,6 +64,7 @@ from sanlian_client.interface_commands import interface
 from sanlian_client.interface_test import request_interface_test
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.log import LogClient
+from sanlian_client.monitor_command import monitor
 from sanlian_client.observe_command import observe
 from sanlian_client.receipts import KeptReceipt, ReceiptStore, verify_receipts
 from sanlian_client.sealed_commands import sealed
@@ -82,6 +83,7 @@ main.add_command(calendar)
 main.add_command(catalogue)
 main.add_command(interface)
 main.add_command(observe)
+main.add_command(monitor)
 main.add_command(sealed)
 
 

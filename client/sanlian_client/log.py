@@ -1,4 +1,4 @@
-"""A gateway's access log as anyone may see it: checkpoints and proofs, never records."""
+"""A gateway's access log as anyone may see it: checkpoints, proofs, tiles, never records."""
 
 from typing import Any, Self
 
@@ -7,6 +7,7 @@ from crypto.merkle import verify_consistency, verify_inclusion
 from crypto.sm2 import PublicKey
 from protocol.checkpoint import MAX_NOTE_SIZE, Checkpoint, verify_checkpoint
 from protocol.receipt import parse_path
+from protocol.tiles import Tile
 from sanlian_client.transport import Transport
 
 
@@ -39,8 +40,11 @@ class LogClient:
         """Close."""
         self.close()
 
-    def checkpoint(self) -> tuple[str, Checkpoint]:
-        """Return the newest checkpoint, as a note and parsed; the gateway's signature holds.
+    def checkpoint(self, size: int | None = None) -> tuple[str, Checkpoint]:
+        """Return a checkpoint, as a note and parsed; the gateway's signature holds.
+
+        Args:
+            size: size of a signed checkpoint, the newest without one.
 
         Raises:
             LedgerError: SERVER_UNREACHABLE, …
@@ -48,7 +52,8 @@ class LogClient:
             ProtocolError: CHECKPOINT_MALFORMED.
             VerificationError: CHECKPOINT_INVALID.
         """
-        answer = self._transport.get("/log/checkpoint")
+        params = None if size is None else {"size": str(size)}
+        answer = self._transport.get("/log/checkpoint", params)
         if answer.status != 200:
             raise answer.problem()
         if len(answer.body) > 4 * MAX_NOTE_SIZE:
@@ -58,6 +63,18 @@ class LogClient:
         except UnicodeDecodeError as error:
             raise ProtocolError("CHECKPOINT_MALFORMED", "a checkpoint is UTF-8") from error
         return note, verify_checkpoint(note, origin=self.origin, public_key=self.public_key)
+
+    def tile(self, tile: Tile) -> bytes:
+        """Return a tile's bytes; whoever uses them has to bind them to a signed root.
+
+        Raises:
+            LedgerError: SERVER_UNREACHABLE, …
+            RequestRefused: the gateway refused.
+        """
+        answer = self._transport.get("/log/tile/" + tile.path)
+        if answer.status != 200:
+            raise answer.problem()
+        return answer.body
 
     def verify_growth(self, old: Checkpoint, new: Checkpoint) -> None:
         """Check that the tree of the later checkpoint only added to the earlier one.

@@ -8,8 +8,10 @@ from crypto.errors import LedgerError
 from crypto.merkle import Frontier, consistency_path, inclusion_path
 from ledger.log import store
 from ledger.log.recovery import read_node
+from ledger.log.tiles import read_tile
 from protocol.receipt import Receipt
 from protocol.records import parse_record
+from protocol.tiles import Tile
 
 _PAGE = 1000
 
@@ -153,6 +155,15 @@ class LogReader:
             if not 0 <= old <= new:
                 raise LedgerError("LOG_SIZE_UNKNOWN", "the earlier size is not below the later")
             return consistency_path(lambda *place: read_node(connection, *place), old, new)
+
+    def tile(self, tile: Tile) -> bytes:
+        """Return a tile's hashes, one after the other.
+
+        Raises:
+            LedgerError: LOG_SIZE_UNKNOWN, LOG_DAMAGED.
+        """
+        with self._engine.connect() as connection:
+            return read_tile(connection, tile)
 
     def find_checkpoint(self, size: int) -> str | None:
         """Return the signed note of exactly this size; only the ends of flushes were signed."""

@@ -3,7 +3,6 @@
 import asyncio
 from concurrent.futures import Executor
 
-from crypto.errors import SanlianError
 from crypto.sm2 import PrivateKey, Signer
 from protocol.httpsig.group import MAX_GROUP, Unsigned, sign_all
 
@@ -55,7 +54,7 @@ class GroupSigner:
             else:
                 loop = asyncio.get_running_loop()
                 signed = await loop.run_in_executor(self._executor, sign_all, self._key, messages)
-        except SanlianError as error:
+        except Exception as error:  # noqa: BLE001 - a defect too must not let anybody wait for ever
             for _, future in group:
                 if not future.done():
                     future.set_exception(error)

@@ -20,6 +20,7 @@ from ledger.log.reader import LogReader
 from protocol.checkpoint import verify_checkpoint
 from protocol.example_keys import example_key
 from protocol.httpsig import ProviderAnswer, SignedRequest, parse_content_digest
+from protocol.tiles import Tile, TileTree
 from tests.gateway.city import ORIGIN, openapi
 from tests.gateway.conftest import (
     SECRET_ADDRESS,
@@ -430,6 +431,43 @@ def test_log_routes_prove_what_receipts_say(world: World, grant: bytes) -> None:
 def test_bad_questions_to_the_log(world: World, query: str, code: str) -> None:
     answer = world.http.get(f"{world.url}/log/{query}")
     assert answer.json()["code"] == code
+
+
+def test_tiles_prove_what_checkpoints_say(world: World) -> None:
+    key = world.gateway.key.public_key
+    note = world.http.get(world.url + "/log/checkpoint").text
+    newest = verify_checkpoint(note, origin=ORIGIN, public_key=key)
+
+    def fetch(tile: Tile) -> bytes:
+        answer = world.http.get(f"{world.url}/log/tile/{tile.path}")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "application/octet-stream"
+        assert ("immutable" in answer.headers["cache-control"]) is tile.is_full
+        return answer.content
+
+    reader = LogReader.open(world.gateway.settings.resolved_log_database_url)
+    prefix, _ = TileTree(fetch, newest.size).prove_prefix(3, newest.root)
+    assert prefix == reader.root(3)
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("0/000.p/0", 400, "TILE_PATH_MALFORMED"),
+        ("0/000.p/256", 400, "TILE_PATH_MALFORMED"),
+        ("0/0", 400, "TILE_PATH_MALFORMED"),
+        ("0/x000/001", 400, "TILE_PATH_MALFORMED"),
+        ("0/" + "x999/" * 500 + "999", 400, "TILE_PATH_MALFORMED"),
+        ("8/000", 400, "TILE_PATH_MALFORMED"),
+        ("0/x999/999", 404, "LOG_SIZE_UNKNOWN"),
+        ("entries/000.p/1", 403, "LOG_ENTRIES_CLOSED"),
+        ("entries/000", 403, "LOG_ENTRIES_CLOSED"),
+    ],
+)
+def test_bad_paths_of_tiles(world: World, path: str, status: int, code: str) -> None:
+    answer = world.http.get(f"{world.url}/log/tile/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 def test_rejections_are_recorded_in_sum(world: World, grant: bytes) -> None:

@@ -15,7 +15,8 @@ from crypto.errors import RequestRefused
 from tests.gateway.conftest import World
 
 A, B, C, D = (bytes([n]) * 32 for n in range(4))
-P = "http://provider"
+P = ("http://provider", A)
+OTHER = ("http://provider", B)
 
 
 class Clock:
@@ -84,7 +85,7 @@ def test_a_pause_begins_after_failures_one_after_another() -> None:
     assert breaker.enter(P)
     breaker.report(P, has_answered=False)
     assert not breaker.enter(P)
-    assert breaker.enter("http://other")
+    assert breaker.enter(OTHER)
     clock.now = 9.9
     assert not breaker.enter(P)
     clock.now = 10.0

@@ -148,13 +148,13 @@ class SlowKey:
 
     def __init__(self) -> None:
         self.count = 0
-        self.fails = False
+        self.fails: Exception | None = None
 
     def sign(self, message: bytes, *, user_id: bytes = b"1234567812345678") -> Signature:
         """Sign, or fail."""
         self.count += 1
-        if self.fails:
-            raise CryptoError("TOKEN_FAILED", "the token is gone")
+        if self.fails is not None:
+            raise self.fails
         return KEY.sign(message, user_id=user_id)
 
 
@@ -174,18 +174,19 @@ def test_the_signer_makes_groups(key: Signer) -> None:
         parse(headers, body, leaf)
 
 
-def test_a_key_that_fails_fails_everybody_and_may_come_back() -> None:
+@pytest.mark.parametrize("failure", [CryptoError("TOKEN_FAILED", "gone"), RuntimeError("defect")])
+def test_a_key_that_fails_fails_everybody_and_may_come_back(failure: Exception) -> None:
     key = SlowKey()
     made = answers(3)
 
     async def sign() -> None:
         signer = GroupSigner(key)
-        key.fails = True
+        key.fails = failure
         results = await asyncio.gather(
             *(signer.sign(message) for _, _, message in made), return_exceptions=True
         )
-        assert all(isinstance(result, CryptoError) for result in results)
-        key.fails = False
+        assert all(result is failure for result in results)
+        key.fails = None
         await signer.sign(made[0][2])
 
     asyncio.run(sign())
