@@ -54,15 +54,6 @@ EXPECTED = {
         "cpu_ledger_us",
         "verify_1t_per_s",
     },
-    "ingest": {
-        "records_per_s",
-        "ratio_naive_web3",
-        "ratio_verify_bound",
-        *(f"gas_per_record_{batch}" for batch in (1, 100, 1_000, 10_000)),
-        "proof_p95_ms",
-        "memory_growth_mb",
-        "verify_1t_per_s",
-    },
     "sm2": {
         "verify_1t_per_s",
         "verify_1t_ratio_openssl",
