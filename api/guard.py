@@ -7,7 +7,7 @@ held open by a slow sender, and none sees a body that is too large.
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -17,6 +17,8 @@ from api.problems import make_problem, problem_response
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 MAX_DRAINED_BYTES: Final = 4 * MAX_BODY_BYTES
+#: Bodies above MAX_BODY_BYTES that are in memory at a time: anybody may send them, unsigned.
+MAX_LARGE_BODIES: Final = 8
 MAX_HEADER_BYTES: Final = 16 * 1024
 MAX_HEADERS: Final = 64
 BODY_TIMEOUT_S: Final = 30.0
@@ -56,6 +58,7 @@ class Guard:
     def __init__(self, app: ASGIApp, body_limits: Mapping[str, int] | None = None) -> None:
         self.app = app
         self._body_limits = dict(body_limits or {})
+        self._large_bodies = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or pass on what is not HTTP."""
@@ -92,22 +95,44 @@ class Guard:
             response = problem_response(problem, headers={"connection": "close"})
             await response(scope, receive, guarded_send)
 
+        is_large = False
+
+        def enlarge() -> None:
+            nonlocal is_large
+            if not is_large:
+                if self._large_bodies >= MAX_LARGE_BODIES:
+                    raise _Refused("GATEWAY_BUSY")
+                is_large = True
+                self._large_bodies += 1
+
         try:
-            _check_headers(scope)
-            limit = self._body_limits.get(scope["path"], MAX_BODY_BYTES)
-            body = await _read_body(headers, receive, limit)
-        except _Refused as refused:
-            await refuse(str(refused))
-            return
-        if body is None:  # the client went away
-            return
-        try:
-            await self.app(scope, _replay(body, receive), guarded_send)
+            await self._serve(scope, receive, guarded_send, refuse, enlarge)
         except Exception as error:
             log.error("request %s failed", request_id, exc_info=error)
             if started:
                 raise
             await refuse("INTERNAL_ERROR")
+        finally:
+            self._large_bodies -= is_large
+
+    async def _serve(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        refuse: Callable[[str], Awaitable[None]],
+        enlarge: Callable[[], None],
+    ) -> None:
+        try:
+            _check_headers(scope)
+            limit = self._body_limits.get(scope["path"], MAX_BODY_BYTES)
+            body = await _read_body(Headers(scope=scope), receive, limit, enlarge)
+        except _Refused as refused:
+            await refuse(str(refused))
+            return
+        if body is None:  # the client went away
+            return
+        await self.app(scope, _replay(body, receive), send)
 
 
 def _check_headers(scope: Scope) -> None:
@@ -118,7 +143,9 @@ def _check_headers(scope: Scope) -> None:
         raise _Refused("HEADERS_TOO_LARGE")
 
 
-async def _read_body(headers: Headers, receive: Receive, limit: int) -> bytes | None:
+async def _read_body(
+    headers: Headers, receive: Receive, limit: int, enlarge: Callable[[], None]
+) -> bytes | None:
     declared = headers.get("content-length", "0")
     if not declared.isascii() or not declared.isdigit() or len(declared) > 19:
         raise _Refused("REQUEST_MALFORMED")
@@ -136,6 +163,8 @@ async def _read_body(headers: Headers, receive: Receive, limit: int) -> bytes | 
                 piece = message.get("body", b"")
                 size += len(piece)
                 if size <= limit:
+                    if size > MAX_BODY_BYTES:
+                        enlarge()
                     body += piece
                 # A connection that is closed while its peer still sends is reset, and the answer
                 # is lost with it; so what is somewhat too large is read to its end, unkept.

@@ -60,6 +60,10 @@ class PunctualProtocol(HttpToolsProtocol):
     def _refuse(self) -> None:
         """Answer, and end a little later: closed while it is sent to, the answer would be lost."""
         self._refused = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            # An answer is still being written: nothing may stand in the middle of it.
+            self._end()
+            return
         self.transport.write(_TOO_LARGE)
         self.loop.call_later(REFUSED_S, self._end)
 

@@ -198,11 +198,7 @@ class ApiAnchors:
 
     def _get_log_id(self) -> str:
         if self._log_id is None:
-            for one in self._platform.read_all("logs"):
-                if one.get("origin") == self._origin and isinstance(one.get("id"), str):
-                    self._log_id = one["id"]
-        if self._log_id is None:
-            raise LedgerError("LOG_NOT_REGISTERED", "the log is not registered on chain yet")
+            self._log_id = self._platform.find_log_id(self._origin)
         return self._log_id
 
 

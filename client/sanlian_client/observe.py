@@ -95,7 +95,7 @@ def read_records(path: Path, columns: Columns | None) -> Iterator[tuple[int, dic
     """Yield (line number, members) of a platform's log.
 
     Args:
-        path: JSON lines, each with the members of docs/protocol.md 6.5 but ``v``; or CSV in UTF-8
+        path: JSON lines, each with the members of docs/protocol.md 6.6 but ``v``; or CSV in UTF-8
             with a line of names, where columns are given.
         columns: which column holds which member.
 
@@ -278,8 +278,10 @@ def _read_batch(path: Path) -> dict[str, Any]:
         raise bad from error
     if not isinstance(value, dict) or value.get("type") != TYPE:
         raise bad
-    lists = [value.get(name) for name in ("lines", "results")]
-    if not all(isinstance(one, list) and one for one in lists) or len(lists[0]) != len(lists[1]):  # type: ignore[arg-type]  # both are lists
+    lines, results = value.get("lines"), value.get("results")
+    if not isinstance(lines, list) or not isinstance(results, list):
+        raise bad
+    if not lines or len(lines) != len(results):
         raise bad
     return value
 

@@ -297,6 +297,17 @@ class Platform:
                 )
             sleep(_POLL_S)
 
+    def find_log_id(self, origin: str) -> str:
+        """Return the id in hex of the log with this origin.
+
+        Raises:
+            LedgerError: LOG_NOT_REGISTERED, and those of read_all.
+        """
+        for one in self.read_all("logs"):
+            if one.get("origin") == origin and isinstance(one.get("id"), str):
+                return str(one["id"])
+        raise LedgerError("LOG_NOT_REGISTERED", "the log is not registered on chain yet")
+
     def read_all(self, noun: str, **filters: str) -> Iterator[dict[str, Any]]:
         """Yield all of one noun, page by page.
 

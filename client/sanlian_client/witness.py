@@ -333,11 +333,7 @@ class Witness:
 
     def _get_log_id(self, state: WitnessState) -> str:
         if self._log_id is None:
-            for one in self._platform.read_all("logs"):
-                if one.get("origin") == state.origin and isinstance(one.get("id"), str):
-                    self._log_id = one["id"]
-        if self._log_id is None:
-            raise LedgerError("LOG_NOT_REGISTERED", "the log is not registered on chain yet")
+            self._log_id = self._platform.find_log_id(state.origin)
         return self._log_id
 
     # Delivery and state
