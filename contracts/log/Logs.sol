@@ -119,10 +119,14 @@ contract Logs is RegistryUser, ILogs {
         uint64 size,
         bytes32 root
     ) public pure returns (string memory) {
+        bytes memory name = abi.encodePacked(origin);
         uint256 length = 0;
         while (length < MAX_ORIGIN && origin[length] != 0) length++;
-        bytes memory name = new bytes(length);
-        for (uint256 i = 0; i < length; i++) name[i] = origin[i];
+        // Shortened in place: what is cut off is the padding.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            mstore(name, length)
+        }
         return string(bytes.concat(name, "\n", _decimal(size), "\n", _base64(root), "\n"));
     }
 
@@ -172,9 +176,21 @@ contract Logs is RegistryUser, ILogs {
     function _base64(bytes32 data) private pure returns (bytes memory text) {
         bytes memory alphabet = BASE64;
         text = new bytes(44);
-        uint256 value = uint256(data);
-        for (uint256 i = 0; i < 42; i++) text[i] = alphabet[(value >> (250 - 6 * i)) & 63];
-        text[42] = alphabet[(value << 2) & 63];
-        text[43] = "=";
+        // Every access by an index of six bits, and every place below 44, is in its bounds.
+        // solhint-disable-next-line no-inline-assembly
+        assembly ("memory-safe") {
+            let letters := add(alphabet, 32)
+            let place := add(text, 32)
+            for {
+                let shift := 250
+            } gt(shift, 3) {
+                shift := sub(shift, 6)
+            } {
+                mstore8(place, byte(0, mload(add(letters, and(shr(shift, data), 63)))))
+                place := add(place, 1)
+            }
+            mstore8(place, byte(0, mload(add(letters, and(shl(2, data), 63)))))
+            mstore8(add(place, 1), 0x3d)
+        }
     }
 }
