@@ -8,6 +8,7 @@ from crypto.canonical import fast_canonical, parse_canonical
 from crypto.errors import CryptoError, ProtocolError
 from protocol.checkpoint import ORIGIN_PATTERN
 from protocol.observation import check_observation
+from protocol.stream import is_stream
 
 MAX_RECORD_SIZE = 16 * 1024
 MAX_INT = 2**53 - 1
@@ -71,7 +72,7 @@ REQUEST_MEMBERS: dict[str, Check] = {
     "basis": _matches(_HEADER_VALUE),
     "scenario": _matches(_HEADER_VALUE),
     "case": _matches(_HEADER_VALUE),
-    "stream": _or_null(_matches(_HEADER_VALUE)),
+    "stream": _or_null(is_stream),
     "signature": _is_hex(64),
 }
 

@@ -7,6 +7,7 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "AUTHORITY_MISMATCH": (421, "请求指向另一个网关", "The request is for another gateway"),
     "GATEWAY_BUSY": (503, "网关繁忙，请稍后重试", "The gateway is busy; try again later"),
     "GATEWAY_NOT_READY": (503, "网关尚未就绪", "The gateway is not ready"),
+    "STREAM_MALFORMED": (400, "流编号或序号格式不正确", "The stream or its sequence is malformed"),
     # Refused before the provider is called: record `denied`.
     "BODY_MALFORMED": (400, "请求体格式不正确", "The request's body is malformed"),
     "CLOCK_SKEW": (401, "签名时间与网关时钟相差过大", "The signature's time is too far off"),
