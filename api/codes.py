@@ -273,6 +273,18 @@ LEDGER_CODES: Final[dict[str, Row]] = {
         "The example's keys are public knowledge",
     ),
     "INDEX_UNREADABLE": (500, "数据库无法读取", "The database cannot be read"),
+    "NOT_SENT_CONTRADICTED": (
+        422,
+        "未发送声明与记录矛盾",
+        "A record has a number that was stated to be unsent",
+    ),
+    "SEQUENCE_CONTRADICTED": (
+        422,
+        "同一序号对应不同请求",
+        "Two different requests have one number",
+    ),
+    "SEQUENCE_GAP": (422, "序号缺失且无声明", "Numbers have neither a record nor a statement"),
+    "LOG_GIVEN_TWICE": (422, "同一日志重复给出", "A log was given twice"),
     "INTENT_OPEN": (422, "意向记录没有结果记录", "An intent has no end"),
     "JOURNAL_DAMAGED": (500, "区块日志已损坏", "The engine's journal is damaged"),
     "JOURNAL_DIVERGED": (

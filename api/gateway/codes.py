@@ -121,6 +121,11 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
         "访问记录签名不成立",
         "The access record's signature does not hold",
     ),
+    # Statements of numbers that were not sent.
+    "NOT_SENT_MALFORMED": (400, "未发送声明格式不正确", "The statement is malformed"),
+    "SEQUENCE_RECORDED": (409, "该序号已有记录", "The log holds a record of this number"),
+    "SEQUENCE_STATED": (409, "该序号已声明未发送", "The number was stated to be unsent"),
+    "SEQUENCE_REPEATED": (409, "该序号已使用", "The number was used before"),
     # The access log.
     "INTENT_CLOSED": (500, "访问意向已结束", "The intent has ended already"),
     "LOG_ANCHOR_DIFFERS": (500, "日志与链上锚定不符", "The log is not the one that was anchored"),
