@@ -277,10 +277,22 @@ LOG_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     multiple=True,
     help="File of another gateway's access log; several times. 其他网关的日志文件。",
 )
+@click.option(
+    "--receipts",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=None,
+    help="Folder of receipts that requesters and providers hold. 各方持有的回执目录。",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON. 输出 JSON。")
 @plain_errors(CANNOT_DECIDE)
 def audit(
-    *, home: Path, node: str | None, source: Path | None, logs: tuple[Path, ...], as_json: bool
+    *,
+    home: Path,
+    node: str | None,
+    source: Path | None,
+    logs: tuple[Path, ...],
+    receipts: Path | None,
+    as_json: bool,
 ) -> None:
     """Audit chain and access log against each other. 审计整个账本。
 
@@ -292,7 +304,7 @@ def audit(
     settings = _with_node(load_settings(home.absolute()), node)
     news = _say_nothing if as_json else _say
     with node_running(settings, news):
-        report = run_audit(settings, say=news, source=source, logs=logs)
+        report = run_audit(settings, say=news, source=source, logs=logs, receipts=receipts)
     if as_json:
         click.echo(json.dumps(report.to_value(), ensure_ascii=False))
     else:

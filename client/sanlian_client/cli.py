@@ -11,6 +11,7 @@ import click
 from crypto.canonical import canonical_json
 from crypto.errors import ProtocolError, VerificationError
 from crypto.keyfile import dump_public_key, load_public_key
+from crypto.merkle import leaf_hash
 from crypto.second_opinion import SecondOpinion, second_opinion
 from crypto.sm2 import PublicKey, Signer
 from protocol.acts import ZERO_ID, Value
@@ -60,6 +61,7 @@ from sanlian_client.evidence import (
     verify_requester_certificate,
 )
 from sanlian_client.files import read_limited, replace_file, write_new
+from sanlian_client.intents import IntentStore
 from sanlian_client.interface_commands import interface
 from sanlian_client.interface_test import request_interface_test
 from sanlian_client.keys import load_key, make_key
@@ -530,6 +532,24 @@ def receipt_verify(
     show({"log": newest.origin, "size": newest.size, "root": newest.root.hex()}, as_json=as_json)
     if any(finding.verdict == "invalid" for finding in findings):
         raise click.exceptions.Exit(1)
+
+
+@receipt.command("export")
+@click.argument("intents", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("directory", type=DIRECTORY)
+@plain_errors
+def receipt_export(intents: Path, directory: Path) -> None:
+    """Write a provider's receipts, from its file of intents, for an audit. 导出提供方回执。"""
+    store, count = IntentStore(intents), 0
+    try:
+        for one in store.receipts():
+            path = directory / f"intent-{leaf_hash(one.record).hex()}.json"
+            if not path.exists():
+                write_new(path, one.to_bytes())
+            count += 1
+    finally:
+        store.close()
+    click.echo(f"{directory}: {count}")
 
 
 @main.group()

@@ -6,12 +6,15 @@ and each decision of the gateway is replayed at the block that its record names.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from crypto.errors import SanlianError
 from crypto.merkle import Frontier, leaf_hash, verify_inclusion
+from crypto.sm2 import PublicKey
 from ledger.audit.chain import BlockData, ChainReader, LocatedEvent
 from ledger.audit.completeness import Completeness, Explained, Finding
+from ledger.audit.receipts import check_receipts
 from protocol.acts import Act
 from protocol.checkpoint import verify_checkpoint
 from protocol.documents.pieces import Pieces
@@ -49,6 +52,12 @@ class AuditedLog(Protocol):
     def get_checkpoint(self, size: int) -> str:
         """Return the checkpoint of this size that the gateway signed, as a note."""
 
+    def get_record(self, seq: int) -> bytes:
+        """Return a record's bytes."""
+
+    def root(self, size: int | None = None) -> bytes:
+        """Return the root of the tree of this size, from the kept tree."""
+
     def size(self) -> int:
         """Return the size of the newest signed checkpoint."""
 
@@ -81,6 +90,7 @@ class Audit:
         log: the access log; None audits the chain alone.
         origin: origin of that log.
         others: the other gateways' logs by their origins; numbers are joined over all of them.
+        receipts: folder of receipts that requesters and providers hold.
     """
 
     def __init__(
@@ -92,6 +102,7 @@ class Audit:
         log: AuditedLog | None,
         origin: str,
         others: Mapping[str, AuditedLog] | None = None,
+        receipts: Path | None = None,
     ) -> None:
         self._chain = chain
         self._chain_id = chain_id
@@ -99,6 +110,7 @@ class Audit:
         self._logs = dict(others or {})
         if log is not None:
             self._logs = {origin: log, **self._logs}
+        self._receipts = receipts
         self._names_logs = len(self._logs) > 1
         self.completeness = Completeness()
         self._store = MemoryStore()
@@ -133,8 +145,18 @@ class Audit:
         for origin, log in self._logs.items():
             for step in self._audit_log(log, ends[origin], origin):
                 yield self._named(step, origin)
+        if self._receipts is not None:
+            yield from check_receipts(self._receipts, dict(self._receipted()))
         yield from self.completeness.finish()
         self.completeness.close()
+
+    def _receipted(self) -> Iterator[tuple[str, tuple[AuditedLog, PublicKey]]]:
+        """Yield each registered log with its gateway's key."""
+        for origin, log in self._logs.items():
+            registered = self._store.find_log_by_origin(origin)
+            key = self._store.find_key(registered.gateway_key) if registered is not None else None
+            if key is not None:
+                yield origin, (log, key.public_key)
 
     def _named(self, step: Finding | Progress, origin: str) -> Finding | Progress:
         """Say of which log a finding is, where there are several."""

@@ -71,6 +71,7 @@ def run_audit(
     say: Callable[[str], None],
     source: Path | None = None,
     logs: Sequence[Path] = (),
+    receipts: Path | None = None,
 ) -> Report:
     """Audit a home directory; reads only.
 
@@ -79,6 +80,7 @@ def run_audit(
         say: receives lines about the progress.
         source: source tree whose contracts are compiled and compared with the code on chain.
         logs: files of the other gateways' access logs.
+        receipts: folder of receipts that requesters and providers hold.
 
     Raises:
         LedgerError: DEPLOYMENT_MISSING, DEPLOYMENT_MALFORMED, WRONG_NETWORK, NODE_UNAVAILABLE.
@@ -115,6 +117,7 @@ def run_audit(
         log=reader,
         origin=deployment.origin,
         others=others,
+        receipts=receipts,
     )
     done = {"chain": 0, "log": 0}
     explained: list[Explained] = []
