@@ -258,6 +258,9 @@ def _parse_pin(text: str) -> tuple[int, bytes]:
         raise _failure("PIN_MALFORMED: --pin takes NUMBER:HASH", CANNOT_DECIDE) from error
 
 
+LOG_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
 @main.command()
 @home_option
 @click.option("--node", default=None, help="JSON-RPC URL; default: from the settings. 节点地址。")
@@ -267,9 +270,30 @@ def _parse_pin(text: str) -> tuple[int, bytes]:
     default=None,
     help="Also compile this source tree and compare the code on chain. 源码目录。",
 )
+@click.option(
+    "--log",
+    "logs",
+    type=LOG_FILE,
+    multiple=True,
+    help="File of another gateway's access log; several times. 其他网关的日志文件。",
+)
+@click.option(
+    "--receipts",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=None,
+    help="Folder of receipts that requesters and providers hold. 各方持有的回执目录。",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON. 输出 JSON。")
 @plain_errors(CANNOT_DECIDE)
-def audit(home: Path, node: str | None, source: Path | None, *, as_json: bool) -> None:
+def audit(
+    *,
+    home: Path,
+    node: str | None,
+    source: Path | None,
+    logs: tuple[Path, ...],
+    receipts: Path | None,
+    as_json: bool,
+) -> None:
     """Audit chain and access log against each other. 审计整个账本。
 
     Reads only. Where nothing answers at the node's URL, the embedded node is started for the time.
@@ -280,13 +304,38 @@ def audit(home: Path, node: str | None, source: Path | None, *, as_json: bool) -
     settings = _with_node(load_settings(home.absolute()), node)
     news = _say_nothing if as_json else _say
     with node_running(settings, news):
-        report = run_audit(settings, say=news, source=source)
+        report = run_audit(settings, say=news, source=source, logs=logs, receipts=receipts)
     if as_json:
         click.echo(json.dumps(report.to_value(), ensure_ascii=False))
     else:
         for finding in report.findings:
             click.echo(str(finding))
+        for one in report.explained:
+            click.echo(f"explained 已说明: {one}")
         click.echo(report.summary())
+    sys.exit(1 if report.findings else 0)
+
+
+@main.command()
+@click.argument("logs", type=LOG_FILE, nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON. 输出 JSON。")
+@plain_errors(CANNOT_DECIDE)
+def completeness(logs: tuple[Path, ...], *, as_json: bool) -> None:
+    """Look for missing and twofold numbers in files of access logs. 离线检查日志完整性。
+
+    Needs no node and no network: LOGS are the logs of all gateways. Exit status as of audit.
+    """
+    from ledger.audit.offline import check_logs  # noqa: PLC0415 - the same
+
+    report = check_logs(logs)
+    if as_json:
+        click.echo(json.dumps(report.to_value(), ensure_ascii=False))
+    else:
+        for finding in report.findings:
+            click.echo(str(finding))
+        for one in report.explained:
+            click.echo(f"explained 已说明: {one}")
+        click.echo(f"{report.records} access records checked, {len(report.findings)} findings")
     sys.exit(1 if report.findings else 0)
 
 

@@ -7,7 +7,9 @@ from typing import Any
 from crypto.canonical import fast_canonical, parse_canonical
 from crypto.errors import CryptoError, ProtocolError
 from protocol.checkpoint import ORIGIN_PATTERN
+from protocol.not_sent import is_statement
 from protocol.observation import check_observation
+from protocol.stream import is_stream
 
 MAX_RECORD_SIZE = 16 * 1024
 MAX_INT = 2**53 - 1
@@ -71,7 +73,7 @@ REQUEST_MEMBERS: dict[str, Check] = {
     "basis": _matches(_HEADER_VALUE),
     "scenario": _matches(_HEADER_VALUE),
     "case": _matches(_HEADER_VALUE),
-    "stream": _or_null(_matches(_HEADER_VALUE)),
+    "stream": _or_null(is_stream),
     "signature": _is_hex(64),
 }
 
@@ -171,6 +173,7 @@ EVENTS: dict[str, dict[str, Check]] = {
         "source": _matches(re.compile(r"[0-9a-fA-F.:%a-z]{1,64}")),
         "block": _is_object({"number": _is_int, "hash": _ID}),
     },
+    "not_sent": {**_REQUEST_PART, "statement": is_statement},
     "heartbeat": {},
 }
 

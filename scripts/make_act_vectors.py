@@ -37,6 +37,7 @@ from protocol.description import ACT_TYPES, ActType, Field  # noqa: E402 - the s
 from protocol.example_keys import example_key  # noqa: E402 - the same
 from protocol.httpsig import (  # noqa: E402 - the same
     DATA_PATH,
+    NOT_SENT_PATH,
     TEST_PATH,
     ProviderAnswer,
     SignedRequest,
@@ -219,6 +220,14 @@ def make_request(sign: Sign) -> tuple[SignedRequest, bytes]:
     return SignedRequest(**{**values, "signature": sign(REQUESTER, unsigned.base())}), body
 
 
+STATEMENT: dict[str, Any] = {
+    "reason": "not_sent",
+    "salt": "a7" * 32,
+    "sequences": [[2, 4], [9, 9]],
+    "stream": "housing-1",
+}
+
+
 def make_test_request(sign: Sign) -> SignedRequest:
     """A call for the test of an interface: another path and tag, no grant, no purpose."""
     body = canonical_json(
@@ -230,6 +239,27 @@ def make_test_request(sign: Sign) -> SignedRequest:
         content_digest=sm3(body),
         created=NOW,
         nonce="0f0e0d0c0b0a09080706050403020100",
+        public_key=REQUESTER.public_key,
+        grant=bytes(32),
+        person="-",
+        basis="-",
+        scenario="-",
+        case="-",
+        stream=None,
+        signature=Signature(1, 1),
+    )
+    values = {name: getattr(unsigned, name) for name in unsigned.__slots__}
+    return SignedRequest(**{**values, "signature": sign(REQUESTER, unsigned.base())})
+
+
+def make_statement_request(sign: Sign) -> SignedRequest:
+    """A statement of numbers that were not sent."""
+    unsigned = SignedRequest(
+        authority="gateway.city.example:8441",
+        path=NOT_SENT_PATH,
+        content_digest=sm3(canonical_json(STATEMENT)),
+        created=NOW,
+        nonce="101112131415161718191a1b1c1d1e1f",
         public_key=REQUESTER.public_key,
         grant=bytes(32),
         person="-",
@@ -329,6 +359,12 @@ def make_records(request: SignedRequest, sign: Sign) -> list[bytes]:
             "public_key": PROVIDER.public_key.to_bytes().hex(),
             "signature": sign(PROVIDER, observation_text(OBSERVED)).to_bytes().hex(),
             **{name: asked[name] for name in ("department", "source", "block")},
+        },
+        {
+            **{name: asked[name] for name in ("department", "source", "block")},
+            "event": "not_sent",
+            "request": make_statement_request(sign).to_record(),
+            "statement": STATEMENT,
         },
     ]
     records: list[bytes] = []

@@ -18,6 +18,7 @@ from api.gateway.breaker import Breaker
 from api.gateway.evidence import Build, EvidenceService
 from api.gateway.forward import Forwarder, load_providers
 from api.gateway.limits import Limits
+from api.gateway.not_sent import NotSentService
 from api.gateway.observations import ObservationService
 from api.gateway.sealed import SealedService
 from api.gateway.service import Answer, DataService, Gatekeeper, Incoming
@@ -40,7 +41,13 @@ from ledger.sealed.store import SealedStore
 from ledger.settings import Settings
 from protocol.checkpoint import parse_note
 from protocol.deployment import Deployment
-from protocol.httpsig import CONTENT_TYPE, DATA_PATH, OBSERVATIONS_PATH, SEALED_PATHS
+from protocol.httpsig import (
+    CONTENT_TYPE,
+    DATA_PATH,
+    NOT_SENT_PATH,
+    OBSERVATIONS_PATH,
+    SEALED_PATHS,
+)
 from protocol.observation import MAX_BATCH_SIZE
 
 POLL_INTERVAL_S = 0.25
@@ -81,6 +88,7 @@ class Gateway:
     tests: TestService | None = None
     sealed: SealedService | None = None
     observations: ObservationService | None = None
+    not_sent: NotSentService | None = None
     envelopes: SealedStore | None = None
     _floor: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -214,6 +222,7 @@ class Gateway:
         self.observations = ObservationService(
             self.gatekeeper, self.reader, is_example=self.deployment.example
         )
+        self.not_sent = NotSentService(self.gatekeeper, self.reader)
         if self.build_evidence is not None:
             self.evidence = EvidenceService(
                 self.gatekeeper,
@@ -294,6 +303,12 @@ class Gateway:
         if self.observations is None:
             raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
         return await _serve(self.observations.handle, request)
+
+    async def serve_not_sent(self, request: Request) -> Response:
+        """POST /v1/not-sent"""
+        if self.not_sent is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
+        return await _serve(self.not_sent.handle, request)
 
     def _sealed(self) -> SealedService:
         if self.sealed is None:
@@ -420,6 +435,7 @@ def make_app(gateway: Gateway) -> ASGIApp:
     app.add_route(SEALED_PATHS["fetch"], gateway.serve_sealed_fetch, methods=["POST"])
     app.add_route(SEALED_PATHS["dispose"], gateway.serve_sealed_disposal, methods=["POST"])
     app.add_route(OBSERVATIONS_PATH, gateway.serve_observations, methods=["POST"])
+    app.add_route(NOT_SENT_PATH, gateway.serve_not_sent, methods=["POST"])
     app.add_route("/log/checkpoint", gateway.serve_checkpoint, methods=["GET"])
     app.add_route("/log/consistency", gateway.serve_consistency, methods=["GET"])
     app.add_route("/log/inclusion", gateway.serve_inclusion, methods=["GET"])

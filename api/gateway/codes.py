@@ -7,6 +7,7 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "AUTHORITY_MISMATCH": (421, "请求指向另一个网关", "The request is for another gateway"),
     "GATEWAY_BUSY": (503, "网关繁忙，请稍后重试", "The gateway is busy; try again later"),
     "GATEWAY_NOT_READY": (503, "网关尚未就绪", "The gateway is not ready"),
+    "STREAM_MALFORMED": (400, "流编号或序号格式不正确", "The stream or its sequence is malformed"),
     # Refused before the provider is called: record `denied`.
     "BODY_MALFORMED": (400, "请求体格式不正确", "The request's body is malformed"),
     "CLOCK_SKEW": (401, "签名时间与网关时钟相差过大", "The signature's time is too far off"),
@@ -120,6 +121,11 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
         "访问记录签名不成立",
         "The access record's signature does not hold",
     ),
+    # Statements of numbers that were not sent.
+    "NOT_SENT_MALFORMED": (400, "未发送声明格式不正确", "The statement is malformed"),
+    "SEQUENCE_RECORDED": (409, "该序号已有记录", "The log holds a record of this number"),
+    "SEQUENCE_STATED": (409, "该序号已声明未发送", "The number was stated to be unsent"),
+    "SEQUENCE_REPEATED": (409, "该序号已使用", "The number was used before"),
     # The access log.
     "INTENT_CLOSED": (500, "访问意向已结束", "The intent has ended already"),
     "LOG_ANCHOR_DIFFERS": (500, "日志与链上锚定不符", "The log is not the one that was anchored"),

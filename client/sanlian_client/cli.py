@@ -11,6 +11,7 @@ import click
 from crypto.canonical import canonical_json
 from crypto.errors import ProtocolError, VerificationError
 from crypto.keyfile import dump_public_key, load_public_key
+from crypto.merkle import leaf_hash
 from crypto.second_opinion import SecondOpinion, second_opinion
 from crypto.sm2 import PublicKey, Signer
 from protocol.acts import ZERO_ID, Value
@@ -60,14 +61,17 @@ from sanlian_client.evidence import (
     verify_requester_certificate,
 )
 from sanlian_client.files import read_limited, replace_file, write_new
+from sanlian_client.intents import IntentStore
 from sanlian_client.interface_commands import interface
 from sanlian_client.interface_test import request_interface_test
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.log import LogClient
 from sanlian_client.monitor_command import monitor
+from sanlian_client.not_sent_command import not_sent
 from sanlian_client.observe_command import observe
 from sanlian_client.receipts import KeptReceipt, ReceiptStore, verify_receipts
 from sanlian_client.sealed_commands import sealed
+from sanlian_client.sequences import Sequences
 from sanlian_client.token_commands import key_check, key_list, key_tokens, make_token_key
 from sanlian_client.witness import Witness
 
@@ -84,6 +88,7 @@ main.add_command(catalogue)
 main.add_command(interface)
 main.add_command(observe)
 main.add_command(monitor)
+main.add_command(not_sent)
 main.add_command(sealed)
 
 
@@ -384,7 +389,10 @@ def _log(api: str, gateway: str, deployment: Path | None) -> LogClient:
 @click.option("--basis", default="-", help="Legal basis. 法律依据代码。")
 @click.option("--scenario", default="-", help="Scenario. 应用场景代码。")
 @click.option("--case", default="-", help="Case number. 办件编号。")
-@click.option("--stream", default=None, help="STREAM;SEQUENCE. 流编号;序号。")
+@click.option(
+    "--stream", default=None, help="STREAM;SEQUENCE, or STREAM with --sequences. 流编号;序号。"
+)
+@click.option("--sequences", type=DIRECTORY, default=None, help="Files of numbers. 序号文件目录。")
 @click.option("--receipts", type=DIRECTORY, required=True, help="Where receipts go. 回执目录。")
 @click.option("--authority", default=None, help="host:port to sign for. 签名所用网关地址。")
 @key_option
@@ -402,6 +410,7 @@ def data_get(
     scenario: str,
     case: str,
     stream: str | None,
+    sequences: Path | None,
     receipts: Path,
     authority: str | None,
     key_file: str,
@@ -411,14 +420,21 @@ def data_get(
     deployment: Path | None,
 ) -> None:
     """Ask for data under GRANT and keep the receipt. 请求数据并保存回执。"""
+    if sequences is not None and stream is None:
+        raise click.UsageError("--sequences needs --stream")
+    key = open_key(key_file, passphrase)
+    book = None
+    if sequences is not None and stream is not None:
+        book = Sequences(sequences, key.public_key.key_id, stream)
     with open_gateway(api, gateway, deployment, authority) as service:
         released = request_data(
             service,
-            open_key(key_file, passphrase),
+            key,
             grant=parse_hex(grant, 32, "GRANT"),
             parameters=parse_object(parameters, "--parameters"),
-            purpose=Purpose(person, basis, scenario, case, stream),
+            purpose=Purpose(person, basis, scenario, case, None if book else stream),
             store=ReceiptStore(receipts),
+            sequences=book,
         )
     click.echo(json.dumps(released.data, ensure_ascii=False))
     click.echo(f"receipt 回执: {released.receipt.index}", err=True)
@@ -516,6 +532,24 @@ def receipt_verify(
     show({"log": newest.origin, "size": newest.size, "root": newest.root.hex()}, as_json=as_json)
     if any(finding.verdict == "invalid" for finding in findings):
         raise click.exceptions.Exit(1)
+
+
+@receipt.command("export")
+@click.argument("intents", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("directory", type=DIRECTORY)
+@plain_errors
+def receipt_export(intents: Path, directory: Path) -> None:
+    """Write a provider's receipts, from its file of intents, for an audit. 导出提供方回执。"""
+    store, count = IntentStore(intents), 0
+    try:
+        for one in store.receipts():
+            path = directory / f"intent-{leaf_hash(one.record).hex()}.json"
+            if not path.exists():
+                write_new(path, one.to_bytes())
+            count += 1
+    finally:
+        store.close()
+    click.echo(f"{directory}: {count}")
 
 
 @main.group()

@@ -4,11 +4,18 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from crypto.canonical import canonical_json, parse_json
-from crypto.errors import CryptoError, LedgerError, ProtocolError, RequestRefused, VerificationError
+from crypto.errors import (
+    CryptoError,
+    LedgerError,
+    OutcomeUnknown,
+    ProtocolError,
+    RequestRefused,
+    VerificationError,
+)
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PublicKey, Signer
 from crypto.sm3 import sm3
@@ -16,6 +23,9 @@ from protocol.httpsig import DATA_PATH, NONE, SignedRequest, parse_content_diges
 from protocol.receipt import Receipt, verify_receipt
 from sanlian_client.receipts import KeptReceipt, ReceiptStore
 from sanlian_client.transport import Answer, Transport
+
+if TYPE_CHECKING:
+    from sanlian_client.sequences import Sequences
 
 MAX_BODY_SIZE = 64 * 1024
 _SKEW_MS = 120_000
@@ -121,6 +131,7 @@ def request_data(
     parameters: Mapping[str, Any],
     purpose: Purpose,
     store: ReceiptStore,
+    sequences: "Sequences | None" = None,
     clock: Callable[[], float] = time.time,
 ) -> Released:
     """Ask for data under a grant; keep the receipt; return data that passed every check.
@@ -135,6 +146,7 @@ def request_data(
         parameters: what the interface takes; for a GET interface all values are text.
         purpose: why.
         store: where the receipt is kept before the data is returned.
+        sequences: numbers the request durably; the purpose has no stream of its own then.
         clock: unix time in seconds.
 
     Raises:
@@ -142,7 +154,8 @@ def request_data(
             of the denial or failure is kept.
         OutcomeUnknown: OUTCOME_UNKNOWN: the answer was lost; a record may exist.
         VerificationError: RECEIPT_MISSING, RECEIPT_INVALID, RESPONSE_TAMPERED.
-        ProtocolError: HEADER_MALFORMED, REQUEST_TOO_LARGE.
+        ProtocolError: HEADER_MALFORMED, STREAM_MALFORMED, REQUEST_TOO_LARGE.
+        LedgerError: SEQUENCE_BACKLOG, SEQUENCE_FILE_DAMAGED, SEQUENCE_GIVEN_UP, SERVER_UNREACHABLE.
     """
     salt = secrets.token_bytes(32).hex()
     try:
@@ -151,6 +164,9 @@ def request_data(
         raise ProtocolError("BODY_MALFORMED", "the parameters cannot be written as JSON") from error
     if len(body) > MAX_BODY_SIZE:
         raise ProtocolError("REQUEST_TOO_LARGE", "the parameters have at most 64 KiB")
+    if sequences is not None and purpose.stream is not None:
+        raise ProtocolError("STREAM_MALFORMED", "the file of numbers gives the stream's number")
+    number = sequences.give() if sequences is not None else None
     request, headers = sign_request(
         key,
         body,
@@ -163,21 +179,37 @@ def request_data(
         basis=header_text(purpose.basis),
         scenario=header_text(purpose.scenario),
         case=header_text(purpose.case),
-        stream=purpose.stream,
+        stream=purpose.stream if number is None else str(number),
     )
     kept = KeptReceipt(request.to_record(), salt, gateway.origin, None, None)
     store.begin(kept)
-    answer = gateway.post(DATA_PATH, body, headers)
+    if sequences is not None and number is not None:
+        sequences.mark_sent(number.sequence)
+    try:
+        answer = gateway.post(DATA_PATH, body, headers)
+    except OutcomeUnknown:
+        raise
+    except LedgerError:
+        # Nothing has left this machine.
+        if sequences is not None and number is not None:
+            sequences.mark(number.sequence, "not_sent")
+        raise
     text = answer.header("sanlian-receipt")
     if text is None:
         if answer.status == 200:
             raise VerificationError("RECEIPT_MISSING", "data came without a receipt")
-        raise _with_receipt(answer.problem(), kept=False)
+        refusal = answer.problem()
+        if sequences is not None and number is not None and _is_certain(refusal, answer.status):
+            sequences.mark(number.sequence, "refused")
+        raise _with_receipt(refusal, kept=False)
     receipt, record = _check_receipt(gateway, request, text)
     leaf = leaf_hash(receipt.record)
     if store.has_leaf(leaf):
         raise VerificationError("RECEIPT_INVALID", "the receipt is that of an earlier request")
     kept = replace(kept, receipt=receipt)
+    if sequences is not None and number is not None:
+        store.finish(kept)
+        sequences.settle(number.sequence)
     if answer.status != 200:
         store.finish(kept)
         if record["event"] == "outcome" and record["result"] != "failed":
@@ -203,6 +235,13 @@ def request_data(
         outcome=record,
         request=request,
     )
+
+
+def _is_certain(refusal: RequestRefused, status: int) -> bool:
+    """Return whether a refusal without a receipt says that there is no record either."""
+    if status >= 500:
+        return refusal.code in ("GATEWAY_BUSY", "GATEWAY_NOT_READY", "LOG_BUSY", "LOG_CLOSED")
+    return not refusal.code.startswith("HTTP_")
 
 
 def _with_receipt(problem: RequestRefused, *, kept: bool) -> RequestRefused:

@@ -10,12 +10,13 @@ from crypto.canonical import canonical_json, parse_canonical
 from crypto.errors import CryptoError, LedgerError, ProtocolError, SanlianError, VerificationError
 from crypto.merkle import leaf_hash
 from protocol.checkpoint import Checkpoint, verify_checkpoint
+from protocol.held import KEPT_TYPE, MAX_HELD_SIZE, read_held
 from protocol.httpsig import SignedRequest
 from protocol.receipt import Receipt, verify_receipt
 from sanlian_client.files import read_limited, replace_file, write_new
 from sanlian_client.log import LogClient
 
-TYPE = "sanlian/kept-receipt/v1"
+TYPE = KEPT_TYPE
 _MAX_FILE_SIZE = 256 * 1024
 _NAME = re.compile(r"[0-9]{1,16}-[0-9a-f]{32}-[0-9a-f]{16}\.json")
 _LAST = "checkpoint.txt"
@@ -200,8 +201,27 @@ def verify_receipts(store: ReceiptStore, log: LogClient) -> tuple[Checkpoint, li
             findings.append(Finding(name, "valid"))
         except (VerificationError, ProtocolError, CryptoError) as error:
             findings.append(Finding(name, "invalid", error.code, error.message))
+    for path in sorted(store.directory.glob("*.json")):
+        if not _NAME.fullmatch(path.name):
+            findings.extend(_verify_file(path, log, newest))
     store.keep_checkpoint(note)
     return newest, findings
+
+
+def _verify_file(path: Path, log: LogClient, newest: Checkpoint) -> Iterator[Finding]:
+    """Compare the receipts of a provider's, a platform's or a statement's file with the log."""
+    try:
+        held = read_held(read_limited(path, max_bytes=MAX_HELD_SIZE))
+    except ProtocolError as error:
+        yield Finding(path.name, "invalid", error.code, error.message)
+        return
+    for receipt in held:
+        name = f"{path.name} {receipt.index}"
+        try:
+            verify_in_log(receipt, log, newest)
+            yield Finding(name, "valid")
+        except (VerificationError, ProtocolError, CryptoError) as error:
+            yield Finding(name, "invalid", error.code, error.message)
 
 
 def verify_in_log(receipt: Receipt, log: LogClient, newest: Checkpoint) -> None:
@@ -209,8 +229,23 @@ def verify_in_log(receipt: Receipt, log: LogClient, newest: Checkpoint) -> None:
 
     Raises:
         ProtocolError: record, checkpoint or proof is malformed.
-        VerificationError: it does not hold.
+        VerificationError: it does not hold by itself; RECEIPT_RECORD_MISSING, RECEIPT_FORKED,
+            RECEIPT_RECORD_DIFFERS: the gateway signed it, and the log of today is another.
     """
     _, checkpoint = verify_receipt(receipt, origin=log.origin, public_key=log.public_key)
-    log.verify_growth(checkpoint, newest)
-    log.verify_leaf(leaf_hash(receipt.record), receipt.index, newest)
+    if receipt.index >= newest.size:
+        raise VerificationError(
+            "RECEIPT_RECORD_MISSING", "the log is shorter than the receipt says"
+        )
+    try:
+        log.verify_growth(checkpoint, newest)
+    except VerificationError as error:
+        raise VerificationError(
+            "RECEIPT_FORKED", "the log does not continue the receipt's checkpoint"
+        ) from error
+    try:
+        log.verify_leaf(leaf_hash(receipt.record), receipt.index, newest)
+    except VerificationError as error:
+        raise VerificationError(
+            "RECEIPT_RECORD_DIFFERS", "the log does not show the receipt's record at its place"
+        ) from error

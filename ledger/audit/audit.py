@@ -6,11 +6,15 @@ and each decision of the gateway is replayed at the block that its record names.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from crypto.errors import SanlianError
 from crypto.merkle import Frontier, leaf_hash, verify_inclusion
+from crypto.sm2 import PublicKey
 from ledger.audit.chain import BlockData, ChainReader, LocatedEvent
+from ledger.audit.completeness import Completeness, Explained, Finding
+from ledger.audit.receipts import check_receipts
 from protocol.acts import Act
 from protocol.checkpoint import verify_checkpoint
 from protocol.documents.pieces import Pieces
@@ -21,6 +25,7 @@ from protocol.evidence.decision import (
     verify_denial,
     verify_end,
     verify_intent,
+    verify_not_sent,
     verify_request,
     verify_sealed,
     verify_test,
@@ -29,6 +34,8 @@ from protocol.evidence.observed import verify_observed
 from protocol.httpsig import SignedRequest
 from protocol.model import Log, MemoryStore
 from protocol.records import parse_record
+
+__all__ = ["Audit", "AuditedLog", "Explained", "Finding", "Progress", "audit_ledger"]
 
 PROGRESS_EVERY = 500
 
@@ -45,29 +52,17 @@ class AuditedLog(Protocol):
     def get_checkpoint(self, size: int) -> str:
         """Return the checkpoint of this size that the gateway signed, as a note."""
 
+    def get_record(self, seq: int) -> bytes:
+        """Return a record's bytes."""
+
+    def root(self, size: int | None = None) -> bytes:
+        """Return the root of the tree of this size, from the kept tree."""
+
     def size(self) -> int:
         """Return the size of the newest signed checkpoint."""
 
     def find_end(self, intent_seq: int) -> int | None:
         """Return the index of the outcome or interruption of an intent, or None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that does not hold.
-
-    Attributes:
-        place: where, such as ``block 7``, ``record 7`` or ``log``.
-        message: what.
-        code: error code, for programs.
-    """
-
-    place: str
-    message: str
-    code: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +89,8 @@ class Audit:
         contracts: 20-byte address of each contract by name.
         log: the access log; None audits the chain alone.
         origin: origin of that log.
+        others: the other gateways' logs by their origins; numbers are joined over all of them.
+        receipts: folder of receipts that requesters and providers hold.
     """
 
     def __init__(
@@ -104,12 +101,18 @@ class Audit:
         contracts: Mapping[str, bytes],
         log: AuditedLog | None,
         origin: str,
+        others: Mapping[str, AuditedLog] | None = None,
+        receipts: Path | None = None,
     ) -> None:
         self._chain = chain
         self._chain_id = chain_id
         self._contracts = contracts
-        self._log = log
-        self._origin = origin
+        self._logs = dict(others or {})
+        if log is not None:
+            self._logs = {origin: log, **self._logs}
+        self._receipts = receipts
+        self._names_logs = len(self._logs) > 1
+        self.completeness = Completeness()
         self._store = MemoryStore()
         self._events: list[tuple[LocatedEvent, int]] = []
         #: Block and bytes of each act by its id.
@@ -119,27 +122,47 @@ class Audit:
         self._documents = Pieces()
         self._replayed, self._replayed_to, self._position = MemoryStore(), 0, 0
         self.findings = 0
+        self.records = 0
 
     @property
     def exit_code(self) -> int:
         """0 when nothing was found, else 1."""
         return 1 if self.findings else 0
 
-    def run(self) -> Iterator[Finding | Progress]:
+    def run(self) -> Iterator[Finding | Explained | Progress]:
         """Check everything; findings and progress come as they arise."""
         for step in self._steps():
             if isinstance(step, Finding):
                 self.findings += 1
             yield step
 
-    def _steps(self) -> Iterator[Finding | Progress]:
-        # The log's end comes before the chain's: a ledger in use goes on meanwhile, and so each
+    def _steps(self) -> Iterator[Finding | Explained | Progress]:
+        # The logs' ends come before the chain's: a ledger in use goes on meanwhile, and so each
         # record that is audited rests on a block that is.
-        end = self._log.size() if self._log is not None else 0
+        ends = {origin: log.size() for origin, log in self._logs.items()}
         yield from self._audit_chain()
         yield from self._audit_documents()
-        if self._log is not None:
-            yield from self._audit_log(self._log, end)
+        for origin, log in self._logs.items():
+            for step in self._audit_log(log, ends[origin], origin):
+                yield self._named(step, origin)
+        if self._receipts is not None:
+            yield from check_receipts(self._receipts, dict(self._receipted()))
+        yield from self.completeness.finish()
+        self.completeness.close()
+
+    def _receipted(self) -> Iterator[tuple[str, tuple[AuditedLog, PublicKey]]]:
+        """Yield each registered log with its gateway's key."""
+        for origin, log in self._logs.items():
+            registered = self._store.find_log_by_origin(origin)
+            key = self._store.find_key(registered.gateway_key) if registered is not None else None
+            if key is not None:
+                yield origin, (log, key.public_key)
+
+    def _named(self, step: Finding | Progress, origin: str) -> Finding | Progress:
+        """Say of which log a finding is, where there are several."""
+        if self._names_logs and isinstance(step, Finding):
+            return Finding(f"{origin}, {step.place}", step.message, step.code)
+        return step
 
     # --- the chain -----------------------------------------------------------------------------
 
@@ -217,8 +240,8 @@ class Audit:
 
     # --- the access log ------------------------------------------------------------------------
 
-    def _audit_log(self, log: AuditedLog, end: int) -> Iterator[Finding | Progress]:
-        registered = self._store.find_log_by_origin(self._origin)
+    def _audit_log(self, log: AuditedLog, end: int, origin: str) -> Iterator[Finding | Progress]:
+        registered = self._store.find_log_by_origin(origin)
         if registered is None:
             yield Finding("log", "it is not registered on chain", "LOG_UNREGISTERED")
             return
@@ -260,6 +283,7 @@ class Audit:
                 "log", f"{size} records were anchored, {expected} are there", "LOG_BEHIND_ANCHOR"
             )
         yield from reader.finish(log)
+        self.records += expected
         yield Progress("log", expected, expected)
 
     def _audit_tail(
@@ -391,6 +415,7 @@ class _RecordAudit:
             "test": self._test,
             "tested": self._tested,
             "observed": self._observed,
+            "not_sent": self._not_sent,
         }.get(record["event"])
         if (record["event"] == "opened") != (seq == 0):
             yield Finding(place, "a log opens once, with its first record", "RECORD_MISPLACED")
@@ -424,6 +449,12 @@ class _RecordAudit:
             return None
         return self._audit.state_at(block["number"])
 
+    def _verified(self, record: dict[str, Any]) -> SignedRequest:
+        """Verify a record's request, and count its number."""
+        request = verify_request(record)
+        self._audit.completeness.add(record)
+        return request
+
     def _begin(self, record: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if record["event"] == "denied" and record["code"] == "NONCE_REPLAYED":
             return
@@ -435,7 +466,7 @@ class _RecordAudit:
 
     def _intent(self, record: dict[str, Any], data: bytes) -> Iterator[tuple[str, str]]:
         self._intents[record["seq"]] = (record, data)
-        request: SignedRequest = verify_request(record)
+        request = self._verified(record)
         yield from self._begin(record)
         store = self._state(record)
         if store is None:
@@ -450,7 +481,7 @@ class _RecordAudit:
         verify_intent(store, record, request)
 
     def _denied(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
-        request = verify_request(record)
+        request = self._verified(record)
         store = self._state(record)
         if store is None:
             yield "the block that decided is not on the chain", "BLOCK_INVALID"
@@ -458,13 +489,13 @@ class _RecordAudit:
         verify_denial(store, record, request)
 
     def _inspected(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
-        verify_request(record)
+        self._verified(record)
         yield from self._begin(record)
         if self._state(record) is None:
             yield "the block that decided is not on the chain", "BLOCK_INVALID"
 
     def _sealed(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
-        request = verify_request(record)
+        request = self._verified(record)
         yield from self._begin(record)
         store = self._state(record)
         if store is None:
@@ -472,6 +503,14 @@ class _RecordAudit:
             return
         act = self._audit.find_act(bytes.fromhex(record["act"]), record["block"]["number"])
         verify_sealed(store, record, request, act)
+
+    def _not_sent(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        request = self._verified(record)
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        verify_not_sent(store, record, request)
 
     def _observed(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         store = self._state(record)
@@ -485,7 +524,7 @@ class _RecordAudit:
             yield f"record {before} has the same key and id", "OBSERVATION_REPEATED"
 
     def _test(self, record: dict[str, Any], data: bytes) -> Iterator[tuple[str, str]]:
-        request: SignedRequest = verify_request(record)
+        request = self._verified(record)
         self._tests[record["seq"]] = leaf_hash(data).hex()
         yield from self._begin(record)
         store = self._state(record)

@@ -1,6 +1,7 @@
 """Runs the audit of a home directory: chain, index and access log against each other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from crypto.errors import LedgerError, SanlianError
-from ledger.audit.audit import Audit, Finding, Progress
+from ledger.audit.audit import Audit, Explained, Finding, Progress
 from ledger.audit.chain import ChainReader
+from ledger.audit.offline import open_log
 from ledger.chain.deploy import does_supplement_stop_clock, verify_deployed
 from ledger.chain.recompile import recompile
 from ledger.chain.rpc import Rpc
@@ -30,11 +32,13 @@ class Report:
         findings: everything that does not hold, in the order in which it was met.
         blocks: number of blocks that were checked.
         records: number of access records that were checked.
+        explained: gaps that callers' own statements explain; no findings.
     """
 
     findings: tuple[Finding, ...]
     blocks: int
     records: int
+    explained: tuple[Explained, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -57,11 +61,17 @@ class Report:
                 {"place": one.place, "message": one.message, "code": one.code}
                 for one in self.findings
             ],
+            "explained": [{"place": one.place, "message": one.message} for one in self.explained],
         }
 
 
 def run_audit(
-    settings: Settings, *, say: Callable[[str], None], source: Path | None = None
+    settings: Settings,
+    *,
+    say: Callable[[str], None],
+    source: Path | None = None,
+    logs: Sequence[Path] = (),
+    receipts: Path | None = None,
 ) -> Report:
     """Audit a home directory; reads only.
 
@@ -69,6 +79,8 @@ def run_audit(
         settings: its settings; a node answers at their URL.
         say: receives lines about the progress.
         source: source tree whose contracts are compiled and compared with the code on chain.
+        logs: files of the other gateways' access logs.
+        receipts: folder of receipts that requesters and providers hold.
 
     Raises:
         LedgerError: DEPLOYMENT_MISSING, DEPLOYMENT_MALFORMED, WRONG_NETWORK, NODE_UNAVAILABLE.
@@ -83,6 +95,18 @@ def run_audit(
     except SanlianError as error:
         reader = None
         findings.append(Finding("log", error.message, error.code))
+    stack = ExitStack()
+    if reader is not None:
+        stack.callback(reader.close)
+    others: dict[str, LogReader] = {}
+    for path in logs:
+        try:
+            origin, found = open_log(path, stack)
+            if origin == deployment.origin or origin in others:
+                raise LedgerError("LOG_GIVEN_TWICE", "a log of this origin was given before")
+            others[origin] = found
+        except SanlianError as error:
+            findings.append(Finding(f"log {path.name}", error.message, error.code))
     # Before the chain's head is asked for: a block that comes meanwhile is in the chain, and the
     # index that has it too is not taken for one that follows another chain.
     index = _read_index(settings)
@@ -92,11 +116,16 @@ def run_audit(
         contracts=deployment.contracts,
         log=reader,
         origin=deployment.origin,
+        others=others,
+        receipts=receipts,
     )
     done = {"chain": 0, "log": 0}
+    explained: list[Explained] = []
     try:
         for step in audit.run():
-            if isinstance(step, Progress):
+            if isinstance(step, Explained):
+                explained.append(step)
+            elif isinstance(step, Progress):
                 done[step.stage] = step.done
                 say(f"{step.stage}: {step.done}" + (f" of {step.total}" if step.total else ""))
             else:
@@ -111,10 +140,9 @@ def run_audit(
             say("compiling the contracts")
             findings.extend(_compare_source(rpc, deployment, source))
     finally:
-        if reader is not None:
-            reader.close()
+        stack.close()
         rpc.close()
-    return Report(tuple(findings), done["chain"], done["log"])
+    return Report(tuple(findings), done["chain"], audit.records, tuple(explained))
 
 
 def _compare_source(rpc: Rpc, deployment: Deployment, source: Path) -> list[Finding]:

@@ -113,6 +113,29 @@ observations = Table(
     sqlite_with_rowid=False,
 )
 
+#: Numbers of callers' streams, each with the first record that has it.
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("key_id", LargeBinary(32), primary_key=True),
+    Column("stream", String(64), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Ranges of numbers that their callers stated to be unsent; those of a stream are apart.
+not_sent = Table(
+    "not_sent",
+    metadata,
+    Column("key_id", LargeBinary(32), primary_key=True),
+    Column("stream", String(64), primary_key=True),
+    Column("last", BigInteger, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 open_intents = Table(
     "open_intents",
     metadata,

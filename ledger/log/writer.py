@@ -27,6 +27,7 @@ from crypto.errors import CryptoError, LedgerError, ProtocolError, RequestRefuse
 from crypto.merkle import Frontier, inclusion_path, leaf_hash
 from crypto.sm2 import PublicKey, Signer
 from ledger.log import statements, store
+from ledger.log.numbers import Numbers
 from ledger.log.recovery import AnchorPoint, Tail, load_tail, verify_anchor, verify_tail
 from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.receipt import Receipt
@@ -222,7 +223,8 @@ class LogWriter:
                 decision repeats it at this time; the time of writing without one.
 
         Returns:
-            Future of the receipt. It fails with RequestRefused (NONCE_REPLAYED, QUOTA_EXCEEDED),
+            Future of the receipt. It fails with RequestRefused (NONCE_REPLAYED, QUOTA_EXCEEDED,
+            SEQUENCE_REPEATED, SEQUENCE_STATED),
             ProtocolError (RECORD_MALFORMED) or LedgerError (INTENT_CLOSED; LOG_WRITE_FAILED:
             whether the record is in the log is not known, so nothing that rests on it may happen).
 
@@ -449,6 +451,7 @@ class LogWriter:
         observed = statements.find_observations(
             connection, [(i.once.key_id, i.once.record) for i in items if i.once is not None]
         )
+        numbers = Numbers(connection)
         touched: set[bytes] = set()
         ended: list[int] = []
         rows: dict[Table, list[tuple[Any, ...]]] = {table: [] for table in statements.GROWING}
@@ -458,7 +461,11 @@ class LogWriter:
         refused: list[tuple[_Item, Known | SanlianError]] = []
         placed: list[tuple[_Item, int, bytes]] = []
         for item in items:
-            problem = _problem(item, known_nonces, used, open_leaves) or _known(item, observed)
+            problem = (
+                _problem(item, known_nonces, used, open_leaves)
+                or _known(item, observed)
+                or numbers.problem(item.draft, is_taken=item.nonce is not None)
+            )
             if problem is not None:
                 refused.append((item, problem))
                 continue
@@ -473,6 +480,7 @@ class LogWriter:
                 continue
             leaf = leaf_hash(data)
             event = item.draft["event"]
+            numbers.keep(item.draft, seq)
             rows[store.records].append((seq, leaf, data, event, time_ms, *columns))
             for level, index, digest in frontier.append(leaf):
                 edge[level, index] = digest
@@ -596,7 +604,7 @@ def _known(
 
 def _index_columns(item: _Item) -> tuple[bytes | None, bytes | None, bytes | None, int | None]:
     """Return key id, nonce, grant and intent, which find a record again; its form was checked."""
-    if item.once is not None:
+    if item.once is not None and "observation" in item.draft:
         named = item.draft["observation"]["grant"]
         return item.once.key_id, None, None if named is None else bytes.fromhex(named), None
     request = item.draft.get("request")

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from crypto.canonical import fast_canonical
 from crypto.errors import CryptoError, VerificationError
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PublicKey
+from crypto.sm3 import sm3
 from protocol.acts import ZERO_ID, Act
 from protocol.description import Role
 from protocol.httpsig import (
     DATA_PATH,
+    NOT_SENT_PATH,
     SEALED_PATHS,
     TEST_PATH,
     ProviderAnswer,
@@ -47,7 +50,46 @@ def verify_request(record: dict[str, Any]) -> SignedRequest:
         raise _refuse("REQUEST_INVALID", "the record is not about this call")
     if record["event"] == "test" and request.path != TEST_PATH:
         raise _refuse("REQUEST_INVALID", "the record is not about an interface's test")
+    if record["event"] == "not_sent" and (
+        request.path != NOT_SENT_PATH
+        or request.content_digest != sm3(fast_canonical(record["statement"]))
+    ):
+        raise _refuse("REQUEST_INVALID", "the statement is not the one that was signed")
     return request
+
+
+def not_sent_problem(store: Store, key_id: bytes, at_s: int) -> tuple[str, str]:
+    """Return why a key's statement of unsent numbers does not count, or two empty texts.
+
+    Args:
+        store: the state.
+        key_id: id of the key that signed it; it can ask for data.
+        at_s: unix seconds of the statement.
+    """
+    key = store.find_key(key_id)
+    person = store.find_person(key.person) if key is not None else None
+    if key is None or person is None:
+        return "KEY_UNKNOWN", "the key is not registered"
+    problem = key_problem(store, key, person, at_s)
+    if problem is not None:
+        return problem, "the key does not count now"
+    return "", ""
+
+
+def verify_not_sent(store: Store, record: dict[str, Any], request: SignedRequest) -> None:
+    """Check that the state of the deciding block let this statement pass, as the record says.
+
+    Raises:
+        VerificationError: DECISION_WRONG.
+    """
+    code, _ = not_sent_problem(store, request.public_key.key_id, record["time_ms"] // 1000)
+    key = store.find_key(request.public_key.key_id)
+    person = store.find_person(key.person) if key is not None else None
+    _require(
+        "DECISION_WRONG",
+        f"the state refuses this statement: {code}",
+        ok=not code and person is not None and record["department"] == person.department.hex(),
+    )
 
 
 def _problem(store: Store, record: dict[str, Any], request: SignedRequest) -> str | None:

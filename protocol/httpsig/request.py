@@ -27,6 +27,7 @@ from protocol.httpsig.common import (
     tag_of,
     verify_base,
 )
+from protocol.stream import Stream
 
 _FIELDS = ("grant", "person", "basis", "scenario", "case")
 _REQUEST_COMPONENTS = (
@@ -182,11 +183,11 @@ def sign_request(
         stream: "<stream id>;<sequence>", or None.
 
     Raises:
-        ProtocolError: HEADER_MALFORMED, with the field.
+        ProtocolError: HEADER_MALFORMED, with the field; STREAM_MALFORMED.
     """
     texts = {"person": person, "basis": basis, "scenario": scenario, "case": case}
     if stream is not None:
-        texts["stream"] = stream
+        texts["stream"] = str(Stream.parse(stream))
     for name, value in texts.items():
         if not HEADER_VALUE.fullmatch(value):
             raise refuse("HEADER_MALFORMED", f"{name} must be 1 to 128 of ! to ~", field=name)
@@ -234,7 +235,7 @@ def parse_request(
 
     Raises:
         ProtocolError: HEADER_REPEATED, HEADER_MALFORMED, SIGNATURE_MISSING, SIGNATURE_MALFORMED,
-            DIGEST_MALFORMED, DIGEST_MISMATCH.
+            DIGEST_MALFORMED, DIGEST_MISMATCH, STREAM_MALFORMED.
         VerificationError: SIGNATURE_INVALID.
     """
     names = {
@@ -262,7 +263,9 @@ def parse_request(
         raise refuse("HEADER_MALFORMED", "sanlian-grant must be 64 hex digits")
     texts = {name: need(found, f"sanlian-{name}") for name in _FIELDS if name != "grant"}
     stream = found.get("sanlian-stream")
-    for name, value in {**texts, **({"stream": stream} if stream is not None else {})}.items():
+    if stream is not None:
+        Stream.parse(stream)
+    for name, value in texts.items():
         if not HEADER_VALUE.fullmatch(value):
             raise refuse(
                 "HEADER_MALFORMED", f"sanlian-{name} must be 1 to 128 of ! to ~", field=name

@@ -38,6 +38,7 @@ OTHERS = {
     "MAX_REPLACEMENT_DELAY_S",
     "MONTHLY_3",  # frequencies and access rights of the EU's Publications Office
     "NON_PUBLIC",
+    "NOT_SENT_PATH",
     "OBSERVATIONS_PATH",
     "PIECE_TOPIC",
     "REPLACEMENT_WINDOW_S",

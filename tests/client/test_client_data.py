@@ -262,6 +262,32 @@ def run(*arguments: str) -> Any:
     return CliRunner().invoke(main, list(arguments))
 
 
+def test_receipts_of_others_against_the_log(rig: SmallGateway, tmp_path: Path) -> None:
+    rig.log.fill(4)
+    (tmp_path / "intent-1.json").write_bytes(rig.log.receipt(6).to_bytes())
+    (tmp_path / "damaged.json").write_bytes(b"{")
+    (tmp_path / "numbers.json").write_bytes(canonical_json({"type": "sanlian/sequence/v1"}))
+    store = ReceiptStore(tmp_path)
+    with (
+        serve(rig.answer) as url,
+        LogClient(url, origin=ORIGIN, public_key=rig.key.public_key) as log,
+    ):
+        _, findings = verify_receipts(store, log)
+        assert [(one.name, one.verdict, one.code) for one in findings] == [
+            ("damaged.json", "invalid", "RECEIPT_MALFORMED"),
+            ("intent-1.json 6", "valid", ""),
+        ]
+        (tmp_path / "damaged.json").unlink()
+        (tmp_path / "checkpoint.txt").unlink()
+        kept = rig.log.records.pop()
+        _, findings = verify_receipts(store, log)
+        assert [one.code for one in findings] == ["RECEIPT_RECORD_MISSING"]
+        (tmp_path / "checkpoint.txt").unlink()
+        rig.log.records += [rig.log.records[2], kept]
+        _, findings = verify_receipts(store, log)
+        assert [one.code for one in findings] == ["RECEIPT_FORKED"]
+
+
 def test_receipts_against_a_later_log(
     rig: SmallGateway, requester_key: PrivateKey, tmp_path: Path
 ) -> None:
@@ -286,7 +312,7 @@ def test_receipts_against_a_later_log(
         assert refused.value.code == "PROOF_INVALID"
         (tmp_path / "checkpoint.txt").unlink()
         _, findings = verify_receipts(store, log)
-        assert "invalid" in {finding.verdict for finding in findings}
+        assert {one.code for one in findings if one.verdict == "invalid"} == {"RECEIPT_FORKED"}
         assert run(*command).exit_code == 1
         (tmp_path / "checkpoint.txt").write_bytes(seen)
         follow = run("log", "follow", str(tmp_path), "--rounds", "1", *command[3:])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from crypto.canonical import canonical_json
 from crypto.merkle import leaf_hash
 from crypto.sm2 import Signature
 from crypto.sm3 import sm3
@@ -17,7 +18,14 @@ from ledger.log.writer import LogWriter
 from protocol.checkpoint import Checkpoint, block_statement, parse_note, sign_checkpoint
 from protocol.description import Role
 from protocol.evidence import BlockCosignature
-from protocol.httpsig import DATA_PATH, SEALED_PATHS, parse_answer, sign_answer, sign_request
+from protocol.httpsig import (
+    DATA_PATH,
+    NOT_SENT_PATH,
+    SEALED_PATHS,
+    parse_answer,
+    sign_answer,
+    sign_request,
+)
 from protocol.observation import sign_observation
 from protocol.trust import TrustRoot
 from tests.contracts.city import CHAIN_ID, ORIGIN, City, key, key_words
@@ -160,6 +168,34 @@ class Case:
             "word": "secrecy_assessment",
             "envelope": sm3(b"envelope").hex(),
             **changes,
+        }
+
+    def not_sent(
+        self, signer: str, department: bytes, ranges: list[list[int]], **changes: Any
+    ) -> dict[str, Any]:
+        """Return the record of a statement of numbers that were not sent."""
+        statement = {
+            "reason": "not_sent",
+            "salt": "cd" * 32,
+            "sequences": ranges,
+            "stream": "s",
+        }
+        signed, _ = sign_request(
+            key(signer),
+            canonical_json(statement),
+            authority="127.0.0.1:8441",
+            path=NOT_SENT_PATH,
+            created=int(time.time()),
+            nonce=secrets.token_hex(16),
+            grant=bytes(32),
+        )
+        return {
+            "event": "not_sent",
+            "request": signed.to_record(),
+            "department": department.hex(),
+            "source": "127.0.0.1",
+            "block": self.block(),
+            "statement": {**statement, **changes},
         }
 
     def observed(self, signer: str, department: bytes, **changes: Any) -> dict[str, Any]:

@@ -81,6 +81,11 @@ def told(rpc: Rpc, deployed: Deployed, tmp_path_factory: pytest.TempPathFactory)
     seqs["observed_later"] = case.append(case.observed(provider, civil, time_ms=2**50))
     good, other = case.observed(provider, civil), case.observed(provider, civil)
     seqs["observed_altered"] = case.append({**good, "signature": other["signature"]})
+    seqs["not_sent"] = case.append(case.not_sent("housing operator", housing, [[1, 2]]))
+    seqs["not_sent_framed"] = case.append(case.not_sent("housing operator", civil, [[3, 3]]))
+    seqs["not_sent_altered"] = case.append(
+        case.not_sent("housing operator", housing, [[1, 1]], sequences=[[1, 9]])
+    )
     stale = case.intent()
     words = {"reason": city.ids["housing"], "cause": 4}
     city.do("GrantRevoked", ("housing officer",), city.ids["grant"], **words)

@@ -10,6 +10,7 @@ from eth_account import Account
 from crypto.sm3 import sm3
 from ledger.audit.audit import Audit, Finding, Progress
 from ledger.audit.chain import ChainReader
+from ledger.audit.receipts import check_receipts
 from ledger.chain.deploy import deploy_contracts
 from ledger.chain.rpc import Rpc
 from ledger.log.reader import LogReader
@@ -129,6 +130,54 @@ def test_changed_record_is_named(honest: Case, tmp_path: Path) -> None:
     assert findings == ["record 2: bytes do not match the anchored tree"]
 
 
+def test_numbers_and_receipts_that_the_log_does_not_hold(honest: Case, tmp_path: Path) -> None:
+    case = Case(honest.city, tmp_path)
+    case.url = _tampered(honest, tmp_path)
+    case.log = LogWriter(case.url, origin=ORIGIN, log_id=case.city.ids["log"], key=key("gateway"))
+    housing = case.city.ids["housing"]
+    numbered = case.request(basis="other", stream="s;5")
+    case.append(case.denial("PURPOSE_MISMATCH", numbered, housing))
+    case.append(case.not_sent("housing operator", housing, [[1, 2]]))
+    last = case.log.append(case.denial("PURPOSE_MISMATCH", case.request(basis="x"), housing))
+    receipt = last.result(20)
+    case.log.close()
+    folder = tmp_path / "held"
+    folder.mkdir()
+    (folder / "good.json").write_bytes(receipt.to_bytes())
+    reader = LogReader.open(case.url)
+    try:
+        audit = Audit(
+            ChainReader(case.city.rpc, case.city.contracts),
+            chain_id=CHAIN_ID,
+            contracts=case.city.contracts,
+            log=reader,
+            origin=ORIGIN,
+            receipts=folder,
+        )
+        steps = [step for step in audit.run() if not isinstance(step, Progress)]
+    finally:
+        reader.close()
+    stream = f"key {key('housing operator').public_key.key_id.hex()}, stream s"
+    assert [str(one) for one in steps] == [
+        f"{stream}, sequences 1 to 2: not_sent, says record {receipt.index - 1} of {ORIGIN}",
+        f"{stream}, sequences 3 to 4: no record, and no statement",
+    ]
+    # Without its last record the log is another than the one that the receipt was of.
+    (folder / "good.json").rename(folder / "cut.json")
+    newest = "DELETE FROM records WHERE seq = (SELECT max(seq) FROM records)"
+    url = _tampered(case, _made(tmp_path / "cut"), newest)
+    reader = LogReader.open(url)
+    logs = {ORIGIN: (reader, key("gateway").public_key)}
+    found = [(one.place, one.code) for one in check_receipts(folder, logs)]
+    reader.close()
+    assert found == [(f"receipt cut.json, record {receipt.index}", "RECEIPT_RECORD_MISSING")]
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
+
+
 def test_cut_log_is_behind_its_anchor(honest: Case, tmp_path: Path) -> None:
     url = _tampered(
         honest,
@@ -169,6 +218,8 @@ def test_every_lie_is_named(told: Told) -> None:
         (f"record {seqs['observed_framed']}", "DECISION_WRONG"),
         (f"record {seqs['observed_later']}", "DECISION_WRONG"),
         (f"record {seqs['observed_altered']}", "OBSERVATION_SIGNATURE_INVALID"),
+        (f"record {seqs['not_sent_framed']}", "DECISION_WRONG"),
+        (f"record {seqs['not_sent_altered']}", "REQUEST_INVALID"),
         # The same intent, written twice.
         (f"record {seqs['unanchored']}", "NONCE_REPLAYED"),
     }

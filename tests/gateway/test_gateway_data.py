@@ -172,6 +172,11 @@ def _changed(world: World, grant: bytes, **changes: str | None) -> httpx.Respons
     return world.post(body, headers)
 
 
+def _stream_alone(world: World, grant: bytes) -> httpx.Response:
+    body, headers = world.sign(grant, stream="s;1")
+    return world.post(body, {**headers, "sanlian-stream": "s"})
+
+
 def _other_body(world: World, grant: bytes) -> httpx.Response:
     _, headers = world.sign(grant)
     return world.post(world.sign(grant)[0], headers)
@@ -212,6 +217,7 @@ REJECTIONS: dict[str, tuple[Callable[[World, bytes], httpx.Response], str]] = {
         lambda w, g: _changed(w, g, sanlian_person="p-2"), "SIGNATURE_INVALID"),
     "a stream that was not signed": (
         lambda w, g: _changed(w, g, sanlian_stream="s;1"), "SIGNATURE_MALFORMED"),
+    "a stream without a sequence": (_stream_alone, "STREAM_MALFORMED"),
     "another content type": (
         lambda w, g: _changed(w, g, content_type="text/plain"), "HEADER_MALFORMED"),
     "another body": (_other_body, "DIGEST_MISMATCH"),

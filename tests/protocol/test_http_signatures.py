@@ -215,7 +215,37 @@ def test_other_calls_have_another_tag() -> None:
     assert code_of(lambda: parse(lines, path="/v1/other")) == "SIGNATURE_INVALID"
 
 
-@pytest.mark.parametrize("name", ["person", "basis", "scenario", "case", "stream"])
+STREAMS = {
+    "empty": "",
+    "no sequence": "s",
+    "empty id": ";1",
+    "sequence zero": "s;0",
+    "leading zero": "s;01",
+    "signed sequence": "s;+1",
+    "sequence beyond 2^53 - 1": f"s;{2**53}",
+    "sequence of 17 digits": f"s;{10**16}",
+    "other digits": "s;１",
+    "two sequences": "s;1;2",
+    "id with a slash": "a/b;1",
+    "id of 65": "x" * 65 + ";1",
+    "trailing line break": "s;1\n",
+}
+
+
+@pytest.mark.parametrize("wrong", STREAMS.values(), ids=STREAMS.keys())
+def test_streams_that_are_none(wrong: str) -> None:
+    assert code_of(lambda: signed(stream=wrong)) == "STREAM_MALFORMED"
+    _, lines = signed(stream="s;1")
+    changed = with_header(lines, "sanlian-stream", lambda _: wrong)
+    assert code_of(lambda: parse(changed)) == "STREAM_MALFORMED"
+
+
+def test_the_largest_number_of_a_stream() -> None:
+    request, lines = signed(stream=f"{'x' * 64};{2**53 - 1}")
+    assert parse(lines) == request
+
+
+@pytest.mark.parametrize("name", ["person", "basis", "scenario", "case"])
 def test_texts_that_cannot_be_sent(name: str) -> None:
     for wrong in ("", "a b", "a\r\nx: y", "中", "x" * 129):
         assert code_of(lambda w=wrong: signed(**{name: w})) == "HEADER_MALFORMED"  # type: ignore[misc]

@@ -179,6 +179,16 @@ def test_observation(log: dict[str, Any]) -> None:
     assert (kept["observation"], kept["public_key"]) == (handed_in["record"], key)
 
 
+def test_statement_of_unsent_numbers(log: dict[str, Any]) -> None:
+    kept = next(r for v in log["records"] if (r := json.loads(v["record"]))["event"] == "not_sent")
+    body = json.dumps(kept["statement"], sort_keys=True, separators=(",", ":")).encode()
+    request = kept["request"]
+    assert sm3_of_gmssl(body).hex() == request["content_digest"]
+    base = SignedRequest.from_record(request).base()
+    assert b'tag="sanlian-not-sent"' in base
+    assert gmssl_accepts(request["public_key"], request["signature"], base)
+
+
 def test_checkpoint(log: dict[str, Any]) -> None:
     size, root = len(log["records"]), log["records"][-1]["root"]
     text = f"{log['origin']}\n{size}\n{base64.b64encode(bytes.fromhex(root)).decode()}\n"

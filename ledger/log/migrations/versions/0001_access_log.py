@@ -1,4 +1,4 @@
-"""Access log: records, tree, checkpoints, nonces, quotas, observations, open intents.
+"""Access log: records, tree, checkpoints, nonces, quotas, observations, numbers, open intents.
 
 Revision ID: 0001
 Revises: -
@@ -62,6 +62,23 @@ def upgrade() -> None:
         sa.Column("key_id", sa.LargeBinary(32), primary_key=True),
         sa.Column("record", sa.String(128), primary_key=True),
         sa.Column("digest", sa.LargeBinary(32), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "numbers",
+        sa.Column("key_id", sa.LargeBinary(32), primary_key=True),
+        sa.Column("stream", sa.String(64), primary_key=True),
+        sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "not_sent",
+        sa.Column("key_id", sa.LargeBinary(32), primary_key=True),
+        sa.Column("stream", sa.String(64), primary_key=True),
+        sa.Column("last", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("first", sa.BigInteger(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sqlite_with_rowid=False,
     )

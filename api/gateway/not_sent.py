@@ -1,0 +1,91 @@
+"""Signed statements of numbers that were not sent (docs/protocol.md, 7.7)."""
+
+import asyncio
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.gateway.counting import RateLimiter
+from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, parse_body
+from crypto.canonical import fast_canonical
+from crypto.errors import LedgerError, RequestRefused, SanlianError
+from crypto.sm3 import sm3
+from ledger.log.reader import LogReader
+from ledger.log.writer import Known, Once
+from protocol.acts import ZERO_ID
+from protocol.evidence.decision import not_sent_problem
+from protocol.httpsig import content_digest
+from protocol.not_sent import check_statement
+
+#: Statements of a department that are looked at in a minute; one has up to 100,000 numbers.
+MAX_PER_MINUTE = 60
+
+
+class NotSentService:
+    """Keeps callers' statements; making one again changes nothing and gets the first receipt.
+
+    Args:
+        gatekeeper: checks and records.
+        reader: reads the log.
+    """
+
+    def __init__(self, gatekeeper: Gatekeeper, reader: LogReader) -> None:
+        self._gatekeeper = gatekeeper
+        self._reader = reader
+        self._rates = RateLimiter()
+
+    async def handle(self, incoming: Incoming) -> Answer:
+        """Answer one statement.
+
+        Raises:
+            SanlianError: the code to answer with, where there is no receipt.
+        """
+        admitted = self._gatekeeper.admit(incoming)
+        try:
+            draft, once = self._read(admitted, incoming.body)
+        except SanlianError as error:
+            return await self._gatekeeper.deny(admitted, error)
+        waiting = self._gatekeeper.log.append_many([(draft, once)], time_ms=admitted.time_ms)
+        (written,) = await asyncio.wrap_future(waiting)
+        if isinstance(written, RequestRefused):
+            return await self._gatekeeper.deny(admitted, written)
+        if isinstance(written, SanlianError):
+            raise written
+        if isinstance(written, Known):
+            try:
+                (receipt,) = await asyncio.to_thread(self._reader.first_receipts, [written.index])
+            except (SQLAlchemyError, OSError) as error:
+                raise LedgerError(
+                    "LOG_WRITE_FAILED", "the receipt of the earlier statement cannot be read"
+                ) from error
+        else:
+            receipt = written
+        body = fast_canonical({"recorded": receipt.index})
+        headers = {"sanlian-receipt": receipt.to_header(), "content-digest": content_digest(body)}
+        return Answer("", body, headers)
+
+    def _read(self, admitted: Admitted, body: bytes) -> tuple[dict[str, object], Once]:
+        """Return the record's draft, and what makes it the same statement.
+
+        Raises:
+            RequestRefused: KEY_UNKNOWN, KEY_NOT_ACTIVE, KEY_EXPIRED, BODY_MALFORMED,
+                DEPARTMENT_RATE_EXCEEDED, …
+            ProtocolError: NOT_SENT_MALFORMED.
+        """
+        request = admitted.request
+        self._gatekeeper.check_admissible(admitted)
+        key_id = request.public_key.key_id
+        code, message = not_sent_problem(admitted.snapshot.store, key_id, admitted.time_s)
+        if code:
+            raise RequestRefused(code, message)
+        if not self._rates.is_allowed(admitted.department, MAX_PER_MINUTE, admitted.time_s):
+            raise RequestRefused(
+                "DEPARTMENT_RATE_EXCEEDED", "the department's statements of this minute are used up"
+            )
+        value = check_statement(parse_body(body, ("reason", "salt", "sequences", "stream")))
+        if request.grant != ZERO_ID or request.stream is not None:
+            raise RequestRefused("BODY_MALFORMED", "a statement has neither grant nor number")
+        told = {name: member for name, member in value.items() if name != "salt"}
+        digest = sm3(fast_canonical(told))
+        # No platform's id of a record has a space: the two kinds cannot meet.
+        once = Once(key_id, f"not sent {digest.hex()}", digest)
+        return admitted.draft("not_sent", statement=value), once
