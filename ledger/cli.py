@@ -363,7 +363,7 @@ def search_parameter_command(home: Path, pointer: tuple[str, ...]) -> None:
     settings = load_settings(home.absolute())
     # Not an argument: those are seen in the list of processes and kept in the shell's history.
     try:
-        value = parse_json(click.get_binary_stream("stdin").read(65537), max_bytes=65536)
+        value = parse_json(sys.stdin.buffer.read(65537), max_bytes=65536)
     except CryptoError as error:
         raise click.ClickException("PARAMETER_INVALID: standard input is not JSON") from error
     reader = LogReader.open(settings.resolved_log_database_url)
