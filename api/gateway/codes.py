@@ -142,7 +142,7 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "PARAMETER_KEY_DISPOSED": (503, "该期间参数密钥已销毁", "The period's key was disposed of"),
     "PARAMETER_KEY_MISSING": (500, "参数密钥缺失且无销毁记录", "A period's key is missing"),
     "PARAMETER_KEY_UNREADABLE": (503, "参数密钥无法读写", "A period's key cannot be used"),
-    "PERIOD_INVALID": (400, "期间格式不正确", "A period is a month"),
+    "PARAMETER_PERIOD_INVALID": (400, "期间格式不正确", "A period is a month"),
     "PERIOD_MISMATCH": (500, "期间与记录时间不符", "The period is not that of the record's time"),
     "PERIOD_RUNNING": (409, "期间尚未结束", "The period is not over"),
     "LOG_WRITE_FAILED": (503, "日志写入失败", "The access log could not be written"),

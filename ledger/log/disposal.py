@@ -21,10 +21,10 @@ def check_disposal(period: str, cause: str) -> None:
     """Refuse a period that is not over, and a cause that is none.
 
     Raises:
-        LedgerError: PERIOD_INVALID, PERIOD_RUNNING, CAUSE_INVALID.
+        LedgerError: PARAMETER_PERIOD_INVALID, PERIOD_RUNNING, CAUSE_INVALID.
     """
     if PERIOD_PATTERN.fullmatch(period) is None:
-        raise LedgerError("PERIOD_INVALID", "a period is a month, such as 2026-11")
+        raise LedgerError("PARAMETER_PERIOD_INVALID", "a period is a month, such as 2026-11")
     if period >= period_at(time.time_ns() // 1_000_000):
         raise LedgerError("PERIOD_RUNNING", "the key of a period that is not over is in use")
     if cause not in CAUSES:
@@ -47,7 +47,7 @@ def dispose_period(
         Whether a record was added; False finishes a disposal that was cut off.
 
     Raises:
-        LedgerError: PERIOD_INVALID, PERIOD_RUNNING, CAUSE_INVALID, PARAMETER_KEY_UNREADABLE,
+        LedgerError: PARAMETER_PERIOD_INVALID, PERIOD_RUNNING, CAUSE_INVALID, PARAMETER_KEY_UNREADABLE,
             LOG_BUSY, LOG_CLOSED, LOG_WRITE_FAILED.
     """
     check_disposal(period, cause)

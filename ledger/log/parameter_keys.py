@@ -134,7 +134,7 @@ class ParameterKeys:
 
 def _require_period(period: str) -> str:
     if PERIOD_PATTERN.fullmatch(period) is None:
-        raise LedgerError("PERIOD_INVALID", "a period is a month, such as 2026-11")
+        raise LedgerError("PARAMETER_PERIOD_INVALID", "a period is a month, such as 2026-11")
     return period
 
 

@@ -23,7 +23,7 @@ def keys(tmp_path: Path) -> ParameterKeys:
 
 def audit_of(*records: dict[str, Any]) -> tuple[Audit, list[str]]:
     """Return an audit that took note of these records, and the codes of what it found."""
-    chain = cast(ChainReader, None)  # this part of the audit reads none
+    chain = cast("ChainReader", None)  # this part of the audit reads none
     audit = audit_ledger(chain, chain_id=1, contracts={}, log=None, origin="x")
     reader = _RecordAudit(audit, Log(bytes(32), bytes(32), "x", 1, 1))
     return audit, [

@@ -128,7 +128,7 @@ def test_damaged_key_is_no_key(tmp_path: Path) -> None:
     assert caught.value.code == "PARAMETER_KEY_UNREADABLE"
     with pytest.raises(LedgerError) as caught:
         ParameterKeys(tmp_path).find("../" + PERIOD)
-    assert caught.value.code == "PERIOD_INVALID"
+    assert caught.value.code == "PARAMETER_PERIOD_INVALID"
 
 
 def test_search_and_disposal(log: tuple[LogWriter, LogReader, ParameterKeys]) -> None:
@@ -191,7 +191,7 @@ def test_key_is_overwritten_before_it_is_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("period", "cause", "code"),
     [
-        ("2020-1", "retention_over", "PERIOD_INVALID"),
+        ("2020-1", "retention_over", "PARAMETER_PERIOD_INVALID"),
         (period_at(time.time_ns() // 1_000_000), "retention_over", "PERIOD_RUNNING"),
         ("2999-01", "retention_over", "PERIOD_RUNNING"),
         (PERIOD, "because", "CAUSE_INVALID"),
