@@ -47,8 +47,8 @@ def dispose_period(
         Whether a record was added; False finishes a disposal that was cut off.
 
     Raises:
-        LedgerError: PARAMETER_PERIOD_INVALID, PERIOD_RUNNING, CAUSE_INVALID, PARAMETER_KEY_UNREADABLE,
-            LOG_BUSY, LOG_CLOSED, LOG_WRITE_FAILED.
+        LedgerError: PARAMETER_PERIOD_INVALID, PERIOD_RUNNING, CAUSE_INVALID,
+            PARAMETER_KEY_UNREADABLE, LOG_BUSY, LOG_CLOSED, LOG_WRITE_FAILED.
     """
     check_disposal(period, cause)
     is_new = period not in find_disposed(reader)
