@@ -43,12 +43,14 @@ from protocol.httpsig import (  # noqa: E402 - the same
     content_digest,
 )
 from protocol.observation import Observation, observation_text  # noqa: E402 - the same
+from protocol.parameters import key_digest, parameter_member, period_at  # noqa: E402 - the same
 from protocol.receipt import Receipt  # noqa: E402 - the same
 from protocol.records import encode_record  # noqa: E402 - the same
 
 VECTORS = ROOT / "tests" / "vectors"
 CHAIN_ID = 20817
 NOW = 1_800_000_000
+PARAMETER_KEY = sm3(b"parameter key")
 ACTOR, SECOND, THIRD = (example_key(f"01/{role}") for role in ("head", "operator", "officer"))
 NEW_KEY = example_key("01/system")
 GATEWAY, WITNESS, PLATFORM = (
@@ -329,6 +331,23 @@ def make_records(request: SignedRequest, sign: Sign) -> list[bytes]:
             "public_key": PROVIDER.public_key.to_bytes().hex(),
             "signature": sign(PROVIDER, observation_text(OBSERVED)).to_bytes().hex(),
             **{name: asked[name] for name in ("department", "source", "block")},
+        },
+        {
+            "event": "denied",
+            **asked,
+            "code": "GRANT_NOT_LIVE",
+            "parameters": parameter_member(
+                PARAMETER_KEY,
+                period_at(1000 * NOW),
+                ("/number", "/person/name"),
+                {"number": "11010519491231002X", "person": {"name": "张三"}},
+            ),
+        },
+        {
+            "event": "disposed",
+            "period": "2026-01",
+            "key": key_digest(PARAMETER_KEY).hex(),
+            "cause": "retention_over",
         },
     ]
     records: list[bytes] = []
