@@ -16,8 +16,8 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from crypto.canonical import canonical_json
-from crypto.errors import SanlianError, VerificationError
+from crypto.canonical import canonical_json, parse_json
+from crypto.errors import CryptoError, SanlianError, VerificationError
 from crypto.keyfile import load_public_key
 from crypto.sm2 import PublicKey
 from crypto.sm3 import sm3
@@ -30,6 +30,7 @@ from ledger.supervisor import Supervisor
 from protocol.calendar import day_of
 from protocol.evidence import Status, verify_evidence
 from protocol.model import MAX_REPLACEMENT_DELAY_S
+from protocol.parameters import CAUSES
 from protocol.trust import TrustRoot
 
 CANNOT_DECIDE = 2
@@ -394,6 +395,50 @@ def rebuild(home: Path, node: str | None) -> None:
     settings = _with_node(load_settings(home.absolute()), node)
     with node_running(settings, _say):
         rebuild_database(settings, _say)
+
+
+@main.command("search-parameter")
+@home_option
+@click.option(
+    "--pointer", multiple=True, help="JSON pointer; default: those of the settings. 参数路径。"
+)
+@plain_errors()
+def search_parameter_command(home: Path, pointer: tuple[str, ...]) -> None:
+    """Find the requests that asked about a value, a JSON text on standard input. 按参数值查询。"""
+    from ledger.log.disposal import search_parameter  # noqa: PLC0415 - keeps `sanlian verify` light
+    from ledger.log.parameter_keys import ParameterKeys  # noqa: PLC0415 - the same
+    from ledger.log.reader import LogReader  # noqa: PLC0415 - the same
+
+    settings = load_settings(home.absolute())
+    # Not an argument: those are seen in the list of processes and kept in the shell's history.
+    try:
+        value = parse_json(sys.stdin.buffer.read(65537), max_bytes=65536)
+    except CryptoError as error:
+        raise click.ClickException("PARAMETER_INVALID: standard input is not JSON") from error
+    reader = LogReader.open(settings.resolved_log_database_url)
+    try:
+        pointers = pointer or settings.resolved_parameter_digests
+        keys = ParameterKeys(settings.parameter_keys_dir)
+        found, closed = search_parameter(reader, keys, pointers, value)
+    finally:
+        reader.close()
+    for seq in found:
+        click.echo(f"record {seq}")
+    for period in closed:
+        click.echo(f"{period} cannot be searched: its key is gone", err=True)
+
+
+@main.command("dispose-parameter-key")
+@home_option
+@click.option("--period", required=True, help="A month that is over, YYYY-MM. 期间。")
+@click.option("--cause", type=click.Choice(CAUSES), required=True, help="Why. 事由。")
+@plain_errors()
+def dispose_parameter_key(home: Path, period: str, cause: str) -> None:
+    """Record the disposal of a month's key, then destroy it; stop the gateway first. 销毁密钥。"""
+    from ledger.log.disposing import dispose_in_home  # noqa: PLC0415 - the same
+
+    is_new = dispose_in_home(load_settings(home.absolute()), period=period, cause=cause)
+    _say(f"{period}: {'recorded and destroyed' if is_new else 'recorded before; destroyed'}")
 
 
 def _with_node(settings: Settings, node: str | None) -> Settings:

@@ -11,6 +11,7 @@ Layout of the home directory:
     node/              journal and snapshots of the embedded engine
     ledger.db          outbox and read model; the api process is its only writer
     logs/gateway.db    access log; the gateway process is its only writer
+    parameter-keys/    keys of the parameters' digests, one file per month; in no backup
     sealed.db          envelopes of sealed texts, ciphertext; the gateway process alone uses it
     keys/              platform.pem, gateway.pem (encrypted PKCS#8), relay.json (EVM transport)
     witness/<name>/    a witness's key and state
@@ -93,6 +94,13 @@ class Settings(BaseSettings):
     max_requests_per_department: int = Field(
         256, ge=1, le=1024, description="most data requests of a department in work at a time"
     )
+    parameter_digests: str = Field(
+        "",
+        pattern=r"^((/([A-Za-z0-9_.-]|~[01])+){1,8}(,(/([A-Za-z0-9_.-]|~[01])+){1,8}){0,15})?$",
+        max_length=1024,
+        description="JSON pointers, with commas, of parameters whose keyed digests are recorded; "
+        "empty: none",
+    )
     anchor_interval_s: float = Field(
         5.0, ge=0.1, le=3600, description="time between two anchors while there are new records"
     )
@@ -135,6 +143,16 @@ class Settings(BaseSettings):
     def resolved_auditor_departments(self) -> frozenset[bytes]:
         """Ids of the departments whose auditors may have all evidence."""
         return frozenset(bytes.fromhex(one) for one in self.auditor_departments.split(",") if one)
+
+    @property
+    def resolved_parameter_digests(self) -> tuple[str, ...]:
+        """JSON pointers of the parameters whose keyed digests are recorded, each once."""
+        return tuple(dict.fromkeys(one for one in self.parameter_digests.split(",") if one))
+
+    @property
+    def parameter_keys_dir(self) -> Path:
+        """Directory of the keys of the parameters' digests."""
+        return self.home / "parameter-keys"
 
     @property
     def resolved_node_url(self) -> str:

@@ -9,6 +9,7 @@ from crypto.errors import CryptoError, ProtocolError
 from protocol.checkpoint import ORIGIN_PATTERN
 from protocol.not_sent import is_statement
 from protocol.observation import check_observation
+from protocol.parameters import CAUSES, PERIOD_PATTERN, is_parameter_member
 from protocol.stream import is_stream
 
 MAX_RECORD_SIZE = 16 * 1024
@@ -174,7 +175,18 @@ EVENTS: dict[str, dict[str, Check]] = {
         "block": _is_object({"number": _is_int, "hash": _ID}),
     },
     "not_sent": {**_REQUEST_PART, "statement": is_statement},
+    "disposed": {
+        "period": _matches(PERIOD_PATTERN),
+        "key": _or_null(_ID),
+        "cause": _is_one_of(*CAUSES),
+    },
     "heartbeat": {},
+}
+
+#: Members that a record may have or not; without a value they are left out, never null.
+OPTIONAL: dict[str, dict[str, Check]] = {
+    "intent": {"parameters": is_parameter_member},
+    "denied": {"parameters": is_parameter_member},
 }
 
 _COMMON: dict[str, Check] = {
@@ -192,6 +204,8 @@ def _check(record: object) -> dict[str, Any]:
     members = EVENTS.get(event) if isinstance(event, str) else None
     if members is None:
         raise ProtocolError("RECORD_MALFORMED", "the record's event is not known")
+    optional = OPTIONAL.get(str(event), {})
+    members = {**members, **{name: optional[name] for name in optional if name in record}}
     names = {*_COMMON, "event", *members}
     if set(record) != names:
         raise ProtocolError(

@@ -44,12 +44,14 @@ from protocol.httpsig import (  # noqa: E402 - the same
     content_digest,
 )
 from protocol.observation import Observation, observation_text  # noqa: E402 - the same
+from protocol.parameters import key_digest, parameter_member, period_at  # noqa: E402 - the same
 from protocol.receipt import Receipt  # noqa: E402 - the same
 from protocol.records import encode_record  # noqa: E402 - the same
 
 VECTORS = ROOT / "tests" / "vectors"
 CHAIN_ID = 20817
 NOW = 1_800_000_000
+PARAMETER_KEY = sm3(b"parameter key")
 ACTOR, SECOND, THIRD = (example_key(f"01/{role}") for role in ("head", "operator", "officer"))
 NEW_KEY = example_key("01/system")
 GATEWAY, WITNESS, PLATFORM = (
@@ -365,6 +367,23 @@ def make_records(request: SignedRequest, sign: Sign) -> list[bytes]:
             "event": "not_sent",
             "request": make_statement_request(sign).to_record(),
             "statement": STATEMENT,
+        },
+        {
+            "event": "denied",
+            **asked,
+            "code": "GRANT_NOT_LIVE",
+            "parameters": parameter_member(
+                PARAMETER_KEY,
+                period_at(1000 * NOW),
+                ("/number", "/person/name"),
+                {"number": "11010519491231002X", "person": {"name": "张三"}},
+            ),
+        },
+        {
+            "event": "disposed",
+            "period": "2026-01",
+            "key": key_digest(PARAMETER_KEY).hex(),
+            "cause": "retention_over",
         },
     ]
     records: list[bytes] = []

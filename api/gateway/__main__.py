@@ -12,34 +12,13 @@ from api.gateway.app import Gateway, make_app
 from api.gateway.evidence import Build
 from api.gateway.server import gateway_config, tune_process
 from api.gateway.state import LedgerState
-from crypto.errors import LedgerError, SanlianError
-from crypto.keyfile import load_private_key
-from crypto.sm2 import Signer
+from crypto.errors import SanlianError
 from ledger.audit.evidence import make_evidence_builder
 from ledger.db.engine import make_engine
 from ledger.deployment import load_deployment
 from ledger.settings import Settings, load_settings
-from ledger.token_keys import open_token_key
+from ledger.token_keys import open_gateway_key
 from protocol.deployment import Deployment
-from protocol.example_keys import refuse_example_key
-
-
-def _read_key(settings: Settings) -> Signer:
-    if settings.gateway_key:
-        return open_token_key(settings, "gateway")
-    try:
-        pem = (settings.home / "keys" / "gateway.pem").read_bytes()
-    except OSError as error:
-        raise LedgerError("KEYFILE_INVALID", "keys/gateway.pem cannot be read") from error
-    return load_private_key(pem, settings.key_passphrase)
-
-
-def _open_key(settings: Settings, deployment: Deployment) -> Signer:
-    key = _read_key(settings)
-    if key.public_key != deployment.gateway_key:
-        raise LedgerError("LOG_OTHER_IDENTITY", "the gateway's key is not the deployment's")
-    refuse_example_key(key.public_key.key_id, is_example=deployment.example)
-    return key
 
 
 def _lazy_builder(settings: Settings, deployment: Deployment) -> Build:
@@ -63,7 +42,7 @@ def main(home: Path) -> None:
     try:
         settings = load_settings(home)
         deployment = load_deployment(home / "deployment.json")
-        key = _open_key(settings, deployment)
+        key = open_gateway_key(settings, deployment)
     except SanlianError as error:
         click.echo(str(error), err=True)
         sys.exit(2)

@@ -21,7 +21,7 @@ from api.gateway.limits import Limits
 from api.gateway.not_sent import NotSentService
 from api.gateway.observations import ObservationService
 from api.gateway.sealed import SealedService
-from api.gateway.service import Answer, DataService, Gatekeeper, Incoming
+from api.gateway.service import Answer, DataService, Gatekeeper, Incoming, ParameterDigests
 from api.gateway.state import StateSource, is_stale
 from api.gateway.submit import ActSubmitter
 from api.gateway.testing import TestService
@@ -35,6 +35,7 @@ from api.problems import (
 )
 from crypto.errors import LedgerError, RequestRefused, SanlianError
 from crypto.sm2 import Signer
+from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.reader import LogReader
 from ledger.log.writer import AnchorPoint, LogWriter
 from ledger.sealed.store import SealedStore
@@ -213,7 +214,11 @@ class Gateway:
             department_rate=self.settings.department_rate_per_minute,
             department_places=self.settings.max_requests_per_department,
         )
-        self.data = DataService(self.gatekeeper, forwarder, providers, limits)
+        digests = ParameterDigests(
+            ParameterKeys(self.settings.parameter_keys_dir),
+            self.settings.resolved_parameter_digests,
+        )
+        self.data = DataService(self.gatekeeper, forwarder, providers, limits, digests)
         self.tests = TestService(
             self.gatekeeper, forwarder, submitter, providers, log_id=self.log_id
         )

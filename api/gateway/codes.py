@@ -141,6 +141,16 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "LOG_OTHER_IDENTITY": (500, "日志属于另一网关", "The log is another gateway's"),
     "LOG_RECORD_UNKNOWN": (404, "没有该序号的记录", "The log has no record of this index"),
     "LOG_SIZE_UNKNOWN": (404, "日志未达到该长度", "The log has not reached this size"),
+    # Keyed digests of parameters.
+    "CAUSE_INVALID": (400, "销毁事由不正确", "This is no cause of a disposal"),
+    "PARAMETER_INVALID": (400, "参数值或路径不正确", "The parameter or its pointer is not valid"),
+    "PARAMETER_KEY_DIFFERS": (500, "参数密钥与记录不符", "A period's key is not the recorded one"),
+    "PARAMETER_KEY_DISPOSED": (503, "该期间参数密钥已销毁", "The period's key was disposed of"),
+    "PARAMETER_KEY_MISSING": (500, "参数密钥缺失且无销毁记录", "A period's key is missing"),
+    "PARAMETER_KEY_UNREADABLE": (503, "参数密钥无法读写", "A period's key cannot be used"),
+    "PARAMETER_PERIOD_INVALID": (400, "期间格式不正确", "A period is a month"),
+    "PERIOD_MISMATCH": (500, "期间与记录时间不符", "The period is not that of the record's time"),
+    "PERIOD_RUNNING": (409, "期间尚未结束", "The period is not over"),
     "LOG_WRITE_FAILED": (503, "日志写入失败", "The access log could not be written"),
     "PROVIDERS_MALFORMED": (500, "提供方地址文件不正确", "The providers file is malformed"),
 }

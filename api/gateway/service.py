@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -26,10 +26,12 @@ from crypto.errors import (
 )
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PublicKey
+from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.writer import LogWriter, Nonce, Quota
 from protocol.example_keys import refuse_example_key
 from protocol.httpsig import SignedRequest, content_digest, parse_request
 from protocol.model import effective_items, grant_problem
+from protocol.parameters import parameter_member, period_at
 from protocol.receipt import Receipt
 
 MAX_BODY_SIZE = 64 * 1024
@@ -210,7 +212,12 @@ class Gatekeeper:
         if is_stale(admitted.snapshot, self._head_max_age_s):
             raise RequestRefused("HEAD_STALE", "the chain's head was not seen for too long")
 
-    async def deny(self, admitted: Admitted, error: SanlianError) -> Answer:
+    async def deny(
+        self,
+        admitted: Admitted,
+        error: SanlianError,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Answer:
         """Record a refusal and return the answer with its receipt.
 
         Whoever sends the very same signed request again and is refused for the same reason gets
@@ -229,7 +236,7 @@ class Gatekeeper:
             ):
                 self.rejected.add(admitted.source, error.code, admitted.time_s)
                 raise error
-            draft = admitted.draft("denied", code=error.code)
+            draft = admitted.draft("denied", code=error.code, **(parameters or {}))
             receipt = await self.log.write(draft, time_ms=admitted.time_ms)
             header = receipt.to_header()
             while len(self._refusals) >= MAX_REFUSALS_KEPT:
@@ -273,6 +280,47 @@ def parse_body(body: bytes, members: Iterable[str]) -> dict[str, Any]:
     return value
 
 
+class ParameterDigests:
+    """Makes the keyed digests of the parameters that an auditor must be able to ask for.
+
+    Args:
+        keys: the periods' keys.
+        pointers: which parameters; with none nothing is made and no key.
+    """
+
+    def __init__(self, keys: ParameterKeys, pointers: Sequence[str]) -> None:
+        self._keys = keys
+        self._pointers = tuple(pointers)
+
+    def of(self, admitted: Admitted, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the member of a record about a request, empty when none is wanted.
+
+        Raises:
+            LedgerError: PARAMETER_KEY_DISPOSED, PARAMETER_KEY_UNREADABLE.
+            ProtocolError: PARAMETER_INVALID.
+        """
+        if not self._pointers:
+            return {}
+        period = period_at(admitted.time_ms)
+        key = self._keys.get_or_make(period)
+        return {"parameters": parameter_member(key, period, self._pointers, parameters)}
+
+    def of_denied(self, admitted: Admitted, body: bytes) -> dict[str, Any]:
+        """Return the same for a refusal, empty where the body or the key cannot be used.
+
+        A refusal is recorded whatever its reason is; nothing is made for keys nobody registered.
+        """
+        if not self._pointers or admitted.department == NOBODY:
+            return {}
+        try:
+            value = parse_body(body, ("parameters", "salt"))
+            if not isinstance(value["parameters"], dict):
+                return {}
+            return self.of(admitted, value["parameters"])
+        except SanlianError:
+            return {}
+
+
 class DataService:
     """Answers data requests.
 
@@ -281,6 +329,7 @@ class DataService:
         forwarder: calls providers.
         providers: base URL by exchange node name; only these are ever called.
         limits: rates and shares of this gateway.
+        digests: makes the keyed digests of parameters.
     """
 
     def __init__(
@@ -289,11 +338,13 @@ class DataService:
         forwarder: Forwarder,
         providers: Mapping[str, str],
         limits: Limits,
+        digests: "ParameterDigests",
     ) -> None:
         self._gatekeeper = gatekeeper
         self._forwarder = forwarder
         self._providers = dict(providers)
         self._limits = limits
+        self._digests = digests
         self._tasks: set[asyncio.Task[Answer]] = set()
 
     async def handle(self, incoming: Incoming) -> Answer:
@@ -335,7 +386,9 @@ class DataService:
         try:
             plan = self._decide(admitted, body)
         except SanlianError as error:
-            return await self._gatekeeper.deny(admitted, error)
+            return await self._gatekeeper.deny(
+                admitted, error, self._digests.of_denied(admitted, body)
+            )
         except Exception:
             # A defect of ours must still leave a record.
             _LOGGER.exception("a request could not be decided")
@@ -350,7 +403,9 @@ class DataService:
                     time_ms=admitted.time_ms,
                 )
             except RequestRefused as error:
-                return await self._gatekeeper.deny(admitted, error)
+                return await self._gatekeeper.deny(
+                    admitted, error, self._digests.of_denied(admitted, body)
+                )
             self._limits.keep_nonce(request.public_key.key_id, request.nonce)
             return await self._release(plan, intent)
         finally:
@@ -399,6 +454,7 @@ class DataService:
         if base_url is None:
             raise RequestRefused("NODE_NOT_LISTED", "the interface's exchange node is not listed")
         query, call_body = encode_parameters(document, value["parameters"])
+        digests = self._digests.of(admitted, value["parameters"])
         self._limits.check_nonce(request.public_key.key_id, request.nonce)
         self._limits.check_rates(
             interface=interface.id,
@@ -418,6 +474,7 @@ class DataService:
             interface=interface.id.hex(),
             interface_version=version.number,
             items=f"{items:064x}",
+            **digests,
         )
         call = Call(
             base_url=base_url,

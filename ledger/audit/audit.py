@@ -33,6 +33,7 @@ from protocol.evidence.decision import (
 from protocol.evidence.observed import verify_observed
 from protocol.httpsig import SignedRequest
 from protocol.model import Log, MemoryStore
+from protocol.parameters import period_at
 from protocol.records import parse_record
 
 __all__ = ["Audit", "AuditedLog", "Explained", "Finding", "Progress", "audit_ledger"]
@@ -119,6 +120,9 @@ class Audit:
         self._acts: dict[bytes, tuple[int, bytes]] = {}
         self._hashes: dict[int, str] = {}
         self._anchors: list[AnchorEvent] = []
+        #: Digests of the keys that records name, by period; and the periods disposed of.
+        self.parameter_keys: dict[str, set[str]] = {}
+        self.disposed_periods: set[str] = set()
         self._documents = Pieces()
         self._replayed, self._replayed_to, self._position = MemoryStore(), 0, 0
         self.findings = 0
@@ -404,6 +408,7 @@ class _RecordAudit:
         if record["time_ms"] + 1000 * MAX_SKEW_S < self._last_ms:
             yield Finding(place, "it is much older than one before", "TIME_REVERSED")
         self._last_ms = max(self._last_ms, record["time_ms"])
+        yield from self._parameters(record)
         check = {
             "opened": self._opened,
             "intent": self._intent,
@@ -426,6 +431,28 @@ class _RecordAudit:
                 yield Finding(place, message, code)
         except SanlianError as error:
             yield Finding(place, error.message, error.code)
+
+    def _parameters(self, record: dict[str, Any]) -> Iterator[Finding]:
+        """Take note of the keys of parameters' digests; a digest is of its record's own month."""
+        place = f"record {record['seq']}"
+        if record["event"] == "disposed":
+            self._audit.disposed_periods.add(record["period"])
+            if record["period"] >= period_at(record["time_ms"]):
+                yield Finding(place, "the period was not over", "PERIOD_RUNNING")
+            named = self._audit.parameter_keys.get(record["period"], set())
+            if record["key"] is not None and named and record["key"] not in named:
+                yield Finding(place, "another key was disposed of", "PARAMETER_KEY_DIFFERS")
+        member = record.get("parameters")
+        if member is None:
+            return
+        keys = self._audit.parameter_keys.setdefault(member["period"], set())
+        keys.add(member["key"])
+        if member["period"] != period_at(record["time_ms"]):
+            yield Finding(place, "its digests are of another period", "PERIOD_MISMATCH")
+        if member["period"] in self._audit.disposed_periods:
+            yield Finding(place, "its period was disposed of before", "PARAMETER_KEY_DISPOSED")
+        if len(keys) > 1:
+            yield Finding(place, "its period has two keys", "PARAMETER_KEY_DIFFERS")
 
     def finish(self, log: AuditedLog) -> Iterator[Finding]:
         """Yield the intents that have no end, not even behind the records that are audited."""

@@ -77,6 +77,23 @@ class LogReader:
                 yield seq, bytes(data)
             start = page[-1][0] + 1
 
+    def records_of_event(self, event: str) -> Iterator[tuple[int, bytes]]:
+        """Yield (index, bytes) of the records of one event in order."""
+        table, after = store.records, -1
+        while True:
+            with self._engine.connect() as connection:
+                page = connection.execute(
+                    select(table.c.seq, table.c.bytes)
+                    .where(table.c.seq > after, table.c.event == event)
+                    .order_by(table.c.seq)
+                    .limit(_PAGE)
+                ).all()
+            if not page:
+                return
+            for seq, data in page:
+                yield seq, bytes(data)
+            after = page[-1][0]
+
     def find_end(self, intent_seq: int) -> int | None:
         """Return the index of the outcome or interruption of an intent, or None."""
         table = store.records

@@ -339,6 +339,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         provider_timeout_s=1.5,
         max_response_bytes=256 * 1024,
         max_connections_per_provider=4,
+        parameter_digests="/number",
         provider_failures=0,  # tests of failing providers are many; one sets it
         api_url=f"http://127.0.0.1:{api_port}",
     )

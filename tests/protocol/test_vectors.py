@@ -338,3 +338,18 @@ def test_answer(http: dict[str, Any]) -> None:
         intent_leaf=leaf,
     )
     assert parsed == ProviderAnswer.from_record(fields, intent_leaf=leaf)
+
+
+def test_parameter_digests(log: dict[str, Any]) -> None:
+    """By the second implementation: HMAC (RFC 2104) over gmssl's SM3, blocks of 64 bytes."""
+    key = sm3_of_gmssl(b"parameter key")
+    inner, outer = (bytes(a ^ b for a in key.ljust(64, b"\0")) for b in (0x36, 0x5C))
+    records = [json.loads(vector["record"]) for vector in log["records"]]
+    (member,) = [record["parameters"] for record in records if "parameters" in record]
+    values = {"/number": '"11010519491231002X"', "/person/name": '"张三"'}
+    assert [one["pointer"] for one in member["digests"]] == list(values)
+    for one in member["digests"]:
+        text = f"sanlian/parameter/v1\n{member['period']}\n{one['pointer']}\n"
+        data = (text + values[one["pointer"]]).encode()
+        assert one["digest"] == sm3_of_gmssl(outer + sm3_of_gmssl(inner + data)).hex()
+    assert member["key"] == sm3_of_gmssl(b"sanlian/parameter-key/v1\n" + key).hex()
