@@ -67,6 +67,7 @@ from sanlian_client.log import LogClient
 from sanlian_client.monitor_command import monitor
 from sanlian_client.observe_command import observe
 from sanlian_client.receipts import KeptReceipt, ReceiptStore, verify_receipts
+from sanlian_client.restriction_commands import restrict
 from sanlian_client.sealed_commands import sealed
 from sanlian_client.token_commands import key_check, key_list, key_tokens, make_token_key
 from sanlian_client.witness import Witness
@@ -84,6 +85,7 @@ main.add_command(catalogue)
 main.add_command(interface)
 main.add_command(observe)
 main.add_command(monitor)
+main.add_command(restrict)
 main.add_command(sealed)
 
 

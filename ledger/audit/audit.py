@@ -29,6 +29,7 @@ from protocol.evidence.observed import verify_observed
 from protocol.httpsig import SignedRequest
 from protocol.model import Log, MemoryStore
 from protocol.records import parse_record
+from protocol.restriction import Restrictions, verify_restriction
 
 PROGRESS_EVERY = 500
 
@@ -365,6 +366,7 @@ class _RecordAudit:
         self._nonces: dict[tuple[str, str], int] = {}
         self._observations: dict[tuple[bytes, str], int] = {}
         self._uses: dict[str, int] = {}
+        self._restrictions = Restrictions()
         self._last_ms = 0
 
     def check(self, seq: int, data: bytes) -> Iterator[Finding]:
@@ -388,6 +390,7 @@ class _RecordAudit:
             "denied": self._denied,
             "inspected": self._inspected,
             "sealed": self._sealed,
+            "restricted": self._restricted,
             "test": self._test,
             "tested": self._tested,
             "observed": self._observed,
@@ -447,6 +450,8 @@ class _RecordAudit:
         term = found.granted_term if found is not None else None
         if term is not None and self._uses[grant] > term.quota:
             yield "the grant's quota is exceeded", "QUOTA_EXCEEDED"
+        if not self._restrictions.allows(grant, record["source"]):
+            yield "the grant was used from an address that it excludes", "SOURCE_NOT_ALLOWED"
         verify_intent(store, record, request)
 
     def _denied(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
@@ -472,6 +477,16 @@ class _RecordAudit:
             return
         act = self._audit.find_act(bytes.fromhex(record["act"]), record["block"]["number"])
         verify_sealed(store, record, request, act)
+
+    def _restricted(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        verify_request(record)
+        yield from self._begin(record)
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        verify_restriction(store, record)
+        self._restrictions.apply(record)
 
     def _observed(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         store = self._state(record)

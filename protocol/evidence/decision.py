@@ -9,6 +9,7 @@ from protocol.acts import ZERO_ID, Act
 from protocol.description import Role
 from protocol.httpsig import (
     DATA_PATH,
+    RESTRICTION_PATH,
     SEALED_PATHS,
     TEST_PATH,
     ProviderAnswer,
@@ -45,6 +46,8 @@ def verify_request(record: dict[str, Any]) -> SignedRequest:
         raise _refuse("REQUEST_INVALID", "the record is not about a data request")
     if record["event"] == "sealed" and request.path != SEALED_PATHS[record["operation"]]:
         raise _refuse("REQUEST_INVALID", "the record is not about this call")
+    if record["event"] == "restricted" and request.path != RESTRICTION_PATH:
+        raise _refuse("REQUEST_INVALID", "the record is not about a grant's networks")
     if record["event"] == "test" and request.path != TEST_PATH:
         raise _refuse("REQUEST_INVALID", "the record is not about an interface's test")
     return request

@@ -15,11 +15,13 @@ EVIDENCE_TAG = "sanlian-evidence"
 TEST_TAG = "sanlian-interface-test"
 SEALED_TAG = "sanlian-sealed"
 OBSERVATIONS_TAG = "sanlian-observations"
+RESTRICTION_TAG = "sanlian-restriction"
 FORWARD_TAG = "sanlian-forward"
 PROVIDER_TAG = "sanlian-provider"
 DATA_PATH = "/v1/data"
 TEST_PATH = "/v1/interface-tests"
 OBSERVATIONS_PATH = "/v1/observations"
+RESTRICTION_PATH = "/v1/restrictions"
 #: Calls about sealed texts, by what is done (docs/protocol.md 7.5).
 SEALED_PATHS = {
     "keep": "/v1/sealed",
@@ -49,6 +51,7 @@ def tag_of(path: str) -> str:
         DATA_PATH: DATA_TAG,
         TEST_PATH: TEST_TAG,
         OBSERVATIONS_PATH: OBSERVATIONS_TAG,
+        RESTRICTION_PATH: RESTRICTION_TAG,
     }
     return tags.get(path, EVIDENCE_TAG)
 
