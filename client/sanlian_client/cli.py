@@ -52,6 +52,7 @@ from sanlian_client.console import (
     verdict_errors,
 )
 from sanlian_client.data import Purpose, request_data
+from sanlian_client.download_command import data_download
 from sanlian_client.drafts import MAX_DRAFT_SIZE, Draft
 from sanlian_client.evidence import (
     MAX_EVIDENCE_SIZE,
@@ -424,6 +425,9 @@ def data_get(
         )
     click.echo(json.dumps(released.data, ensure_ascii=False))
     click.echo(f"receipt 回执: {released.receipt.index}", err=True)
+
+
+data.add_command(data_download)
 
 
 @interface.command("test")

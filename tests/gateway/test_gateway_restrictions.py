@@ -220,7 +220,8 @@ def test_failing_for_long_takes_no_memory_without_end() -> None:
 def behind_a_proxy(home: Home) -> Home:
     """A gateway that believes a proxy on this machine."""
     settings = home.directory / "settings.toml"
-    settings.write_text(settings.read_text() + 'trusted_proxies = "127.0.0.1/32,10.9.0.0/16"\n')
+    more = 'head_max_age_s = 3600\ntrusted_proxies = "127.0.0.1/32,10.9.0.0/16"\n'
+    settings.write_text(settings.read_text() + more)
     return home
 
 
