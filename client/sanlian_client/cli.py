@@ -67,6 +67,7 @@ from sanlian_client.keys import load_key, make_key
 from sanlian_client.log import LogClient
 from sanlian_client.monitor_command import monitor
 from sanlian_client.observe_command import observe
+from sanlian_client.pull_command import data_pull
 from sanlian_client.receipts import KeptReceipt, ReceiptStore, verify_receipts
 from sanlian_client.restriction_commands import restrict
 from sanlian_client.sealed_commands import sealed
@@ -428,6 +429,7 @@ def data_get(
 
 
 data.add_command(data_download)
+data.add_command(data_pull)
 
 
 @interface.command("test")

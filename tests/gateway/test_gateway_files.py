@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -55,6 +56,7 @@ class Desk:
             self.home._publish(session)
         self.service = FileService(self.files)
         self.before_answer: Callable[[int], None] = lambda _offset: None
+        self.killed: subprocess.Popen[bytes] | None = None
         self.receipts = ReceiptStore(directory / "receipts")
         self.path = directory / "here.bin"
 
@@ -69,10 +71,16 @@ class Desk:
 
     def kill(self) -> None:
         """End the gateway at once."""
-        assert self.home.process is not None
-        self.home.process.kill()
-        self.home.process.wait(20)
-        self.home.process = None
+        self.killed, self.home.process = self.home.process, None
+        assert self.killed is not None
+        self.killed.kill()
+        self.killed.wait(20)
+
+    def restart(self) -> None:
+        """Start the gateway once the one before is gone; another thread may have killed it."""
+        assert self.killed is not None
+        self.killed.wait(20)
+        self.home.start()
 
     def download(self, **options: Any) -> Download:
         url = f"http://127.0.0.1:{self.home.port}"
@@ -125,7 +133,7 @@ def _clean(desk: Desk) -> Iterator[None]:
     for one in desk.path.parent.glob("here.bin*"):
         one.unlink()
     if desk.home.process is None:
-        desk.home.start()
+        desk.restart()
 
 
 def test_every_part_has_its_outcome(desk: Desk) -> None:
@@ -155,7 +163,7 @@ def test_killed_between_parts_and_in_the_middle_of_one(desk: Desk, stop_at: int)
     assert not desk.path.exists()
     with pytest.raises(LedgerError, match="SERVER_UNREACHABLE"):
         desk.download()
-    desk.home.start()
+    desk.restart()
     last = desk.home.events()[-1]
     assert last["event"] == "interrupted"
 
@@ -166,7 +174,7 @@ def test_killed_between_parts_and_in_the_middle_of_one(desk: Desk, stop_at: int)
     if stop_at < 9 * PART:
         with pytest.raises(SanlianError):
             desk.download(on_part=kill_after)
-        desk.home.start()
+        desk.restart()
         stop_at += PART
     done = desk.download()
     assert (done.resumed_at, done.parts) == (stop_at, 10 - stop_at // PART)
