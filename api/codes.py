@@ -367,7 +367,7 @@ CLIENT_CODES: Final[dict[str, Row]] = {
     "BATCH_DAMAGED": (500, "批次与清单不符", "The batch is not what its manifest lists"),
     "BATCH_DIFFERS": (409, "目录中已有另一批次", "Another batch was begun in this directory"),
     "BATCH_TOO_LONG": (413, "批次页数过多", "The batch has too many pages"),
-    "CURSOR_INVALID": (502, "分页游标不正确", "The cursor of the next page is not valid"),
+    "PAGE_CURSOR_INVALID": (502, "分页游标不正确", "The cursor of the next page is not valid"),
     "FILE_CHANGED": (409, "提供方的文件已变更", "The provider's file is another one now"),
     "FILE_DIGEST_MISMATCH": (502, "文件摘要不符", "The parts are not the file that was stated"),
     "FILE_NAME_MALFORMED": (400, "文件名不正确", "The file's name is not valid"),

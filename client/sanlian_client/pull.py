@@ -78,7 +78,7 @@ def pull_batch(
 
     Raises:
         LedgerError: BATCH_DAMAGED when what is here is not what the manifest lists, BATCH_DIFFERS
-            when it is of another grant or other parameters; BATCH_TOO_LONG, CURSOR_INVALID,
+            when it is of another grant or other parameters; BATCH_TOO_LONG, PAGE_CURSOR_INVALID,
             FILE_NOT_WRITTEN.
         RequestRefused, OutcomeUnknown, VerificationError, ProtocolError: as request_data; pull
             again to go on.
@@ -147,10 +147,10 @@ class _Begun:
         """Keep a page, then list it; a crash in between asks for it again.
 
         Raises:
-            LedgerError: CURSOR_INVALID, FILE_NOT_WRITTEN.
+            LedgerError: PAGE_CURSOR_INVALID, FILE_NOT_WRITTEN.
         """
         if after is not None and any(page["next"] == after for page in self.pages):
-            raise LedgerError("CURSOR_INVALID", "the pages go in a circle")
+            raise LedgerError("PAGE_CURSOR_INVALID", "the pages go in a circle")
         text = canonical_json(data)
         name = f"page-{len(self.pages) + 1:06d}.json"
         replace_file(self._directory / name, text)
@@ -197,4 +197,4 @@ class _Begun:
 def _checked(after: object) -> str | None:
     if after is None or (isinstance(after, str) and 0 < len(after) <= MAX_CURSOR_LENGTH):
         return after
-    raise LedgerError("CURSOR_INVALID", "a cursor is text of at most 1,024 characters")
+    raise LedgerError("PAGE_CURSOR_INVALID", "a cursor is text of at most 1,024 characters")

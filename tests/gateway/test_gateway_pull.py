@@ -253,7 +253,7 @@ def test_what_was_altered_here_is_noticed(desk: Desk, tmp_path: Path) -> None:
 @pytest.mark.parametrize("bad", ["5", "x" * 1025, ""])
 def test_bad_cursors_end(desk: Desk, tmp_path: Path, bad: str) -> None:
     desk.next = lambda end: str(end) if end == PAGE else bad
-    with pytest.raises(LedgerError, match="CURSOR_INVALID"):
+    with pytest.raises(LedgerError, match="PAGE_CURSOR_INVALID"):
         desk.pull(tmp_path)
 
 
