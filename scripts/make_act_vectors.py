@@ -37,6 +37,7 @@ from protocol.description import ACT_TYPES, ActType, Field  # noqa: E402 - the s
 from protocol.example_keys import example_key  # noqa: E402 - the same
 from protocol.httpsig import (  # noqa: E402 - the same
     DATA_PATH,
+    RESTRICTION_PATH,
     TEST_PATH,
     ProviderAnswer,
     SignedRequest,
@@ -45,6 +46,7 @@ from protocol.httpsig import (  # noqa: E402 - the same
 from protocol.observation import Observation, observation_text  # noqa: E402 - the same
 from protocol.receipt import Receipt  # noqa: E402 - the same
 from protocol.records import encode_record  # noqa: E402 - the same
+from protocol.restriction import restriction_body  # noqa: E402 - the same
 
 VECTORS = ROOT / "tests" / "vectors"
 CHAIN_ID = 20817
@@ -219,19 +221,28 @@ def make_request(sign: Sign) -> tuple[SignedRequest, bytes]:
     return SignedRequest(**{**values, "signature": sign(REQUESTER, unsigned.base())}), body
 
 
+#: A declaration of section 7.7.
+NETWORKS = ["192.0.2.0/24", "2001:db8::/32"]
+
+
 def make_test_request(sign: Sign) -> SignedRequest:
     """A call for the test of an interface: another path and tag, no grant, no purpose."""
     body = canonical_json(
         {"interface": sm3(b"interface").hex(), "parameters": {"id": "1"}, "salt": "5a" * 32}
     )
+    return make_plain_request(sign, TEST_PATH, body, bytes(32))
+
+
+def make_plain_request(sign: Sign, path: str, body: bytes, grant: bytes) -> SignedRequest:
+    """A call without a purpose."""
     unsigned = SignedRequest(
         authority="gateway.city.example:8441",
-        path=TEST_PATH,
+        path=path,
         content_digest=sm3(body),
         created=NOW,
         nonce="0f0e0d0c0b0a09080706050403020100",
         public_key=REQUESTER.public_key,
-        grant=bytes(32),
+        grant=grant,
         person="-",
         basis="-",
         scenario="-",
@@ -329,6 +340,16 @@ def make_records(request: SignedRequest, sign: Sign) -> list[bytes]:
             "public_key": PROVIDER.public_key.to_bytes().hex(),
             "signature": sign(PROVIDER, observation_text(OBSERVED)).to_bytes().hex(),
             **{name: asked[name] for name in ("department", "source", "block")},
+        },
+        {
+            "event": "restricted",
+            **asked,
+            "request": make_plain_request(
+                sign, RESTRICTION_PATH, restriction_body(NETWORKS, "5a" * 32), sm3(b"grant")
+            ).to_record(),
+            "side": "requester",
+            "networks": NETWORKS,
+            "salt": "5a" * 32,
         },
     ]
     records: list[bytes] = []
