@@ -32,6 +32,11 @@ CATALOGUE_CODES: Final[dict[str, Row]] = {
         "接口的应答结构未包含所列信息项",
         "The response schema does not describe the items that the interface claims",
     ),
+    "SCHEMA_UNSUPPORTED": (
+        422,
+        "接口的应答结构无法逐次核对",
+        "The response schema cannot be applied to every answer",
+    ),
     "TEXT_EMPTY": (422, "不能为空", "The text must not be empty"),
     "TEXT_EXPECTED": (422, "应为文本", "Text is expected"),
     "TEXT_TOO_LONG": (422, "文字过长", "The text is too long"),

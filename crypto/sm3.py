@@ -26,6 +26,27 @@ def sm3(data: bytes) -> bytes:
     return context.finalize()
 
 
+class Sm3:
+    """SM3 of data that comes in pieces.
+
+    Raises:
+        CryptoError: LIBCRYPTO_UNSUITABLE when the library has no SM3.
+
+    Standard: GB/T 32905-2016.
+    """
+
+    def __init__(self) -> None:
+        self._context = _fresh().copy()
+
+    def update(self, data: bytes) -> None:
+        """Take the next piece."""
+        self._context.update(data)
+
+    def digest(self) -> bytes:
+        """Return the SM3 digest (32 bytes) of all pieces so far."""
+        return self._context.copy().finalize()
+
+
 @cache
 def _fresh() -> hashes.Hash:
     # Copying an initialised context is a third faster than setting up a new one for every digest.

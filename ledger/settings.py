@@ -20,13 +20,16 @@ Layout of the home directory:
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from crypto.errors import ProtocolError
+from protocol.networks import Network, parse_networks
 
 
 class Settings(BaseSettings):
@@ -119,6 +122,12 @@ class Settings(BaseSettings):
     api_url: str = Field(
         "", description="where the gateway hands in tests' results; empty: the api of this host"
     )
+    trusted_proxies: str = Field(
+        "",
+        max_length=2000,
+        description="networks, with commas, of reverse proxies whose X-Forwarded-For tells where a "
+        "request came from; empty: nobody's does",
+    )
     providers_file: Path | None = Field(
         None, description="JSON object from node name to base URL of the provider's service"
     )
@@ -138,6 +147,22 @@ class Settings(BaseSettings):
         if toml is not None:
             sources = (*sources, TomlConfigSettingsSource(settings_cls))
         return sources
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        try:
+            parse_networks(sorted(value.split(",")) if value else [])
+        except ProtocolError as error:
+            raise ValueError(error.message) from error
+        return value
+
+    @property
+    def resolved_trusted_proxies(self) -> tuple[Network, ...]:
+        """Networks of reverse proxies that are believed."""
+        return parse_networks(
+            sorted(self.trusted_proxies.split(",")) if self.trusted_proxies else []
+        )
 
     @property
     def resolved_auditor_departments(self) -> frozenset[bytes]:

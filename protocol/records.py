@@ -7,6 +7,7 @@ from typing import Any
 from crypto.canonical import fast_canonical, parse_canonical
 from crypto.errors import CryptoError, ProtocolError
 from protocol.checkpoint import ORIGIN_PATTERN
+from protocol.networks import parse_networks
 from protocol.not_sent import is_statement
 from protocol.observation import check_observation
 from protocol.parameters import CAUSES, PERIOD_PATTERN, is_parameter_member
@@ -49,6 +50,14 @@ def _is_object(members: Mapping[str, Check]) -> Check:
 def _is_observation(value: object) -> bool:
     try:
         check_observation(value)
+    except ProtocolError:
+        return False
+    return True
+
+
+def _is_networks(value: object) -> bool:
+    try:
+        parse_networks(value)
     except ProtocolError:
         return False
     return True
@@ -149,6 +158,12 @@ EVENTS: dict[str, dict[str, Check]] = {
         "act": _ID,
         "word": _matches(re.compile(r"[a-z_]{1,32}")),
         "envelope": _or_null(_ID),
+    },
+    "restricted": {
+        **_REQUEST_PART,
+        "side": _is_one_of("provider", "requester"),
+        "networks": _is_networks,
+        "salt": _ID,
     },
     "rejected": {
         "source": _matches(re.compile(r"[0-9a-fA-F.:%a-z]{1,64}")),

@@ -38,6 +38,7 @@ from protocol.example_keys import example_key  # noqa: E402 - the same
 from protocol.httpsig import (  # noqa: E402 - the same
     DATA_PATH,
     NOT_SENT_PATH,
+    RESTRICTION_PATH,
     TEST_PATH,
     ProviderAnswer,
     SignedRequest,
@@ -47,6 +48,7 @@ from protocol.observation import Observation, observation_text  # noqa: E402 - t
 from protocol.parameters import key_digest, parameter_member, period_at  # noqa: E402 - the same
 from protocol.receipt import Receipt  # noqa: E402 - the same
 from protocol.records import encode_record  # noqa: E402 - the same
+from protocol.restriction import restriction_body  # noqa: E402 - the same
 
 VECTORS = ROOT / "tests" / "vectors"
 CHAIN_ID = 20817
@@ -229,20 +231,28 @@ STATEMENT: dict[str, Any] = {
     "stream": "housing-1",
 }
 
+#: A declaration of section 7.8.
+NETWORKS = ["192.0.2.0/24", "2001:db8::/32"]
+
 
 def make_test_request(sign: Sign) -> SignedRequest:
     """A call for the test of an interface: another path and tag, no grant, no purpose."""
     body = canonical_json(
         {"interface": sm3(b"interface").hex(), "parameters": {"id": "1"}, "salt": "5a" * 32}
     )
+    return make_plain_request(sign, TEST_PATH, body, bytes(32))
+
+
+def make_plain_request(sign: Sign, path: str, body: bytes, grant: bytes) -> SignedRequest:
+    """A call without a purpose."""
     unsigned = SignedRequest(
         authority="gateway.city.example:8441",
-        path=TEST_PATH,
+        path=path,
         content_digest=sm3(body),
         created=NOW,
         nonce="0f0e0d0c0b0a09080706050403020100",
         public_key=REQUESTER.public_key,
-        grant=bytes(32),
+        grant=grant,
         person="-",
         basis="-",
         scenario="-",
@@ -384,6 +394,16 @@ def make_records(request: SignedRequest, sign: Sign) -> list[bytes]:
             "period": "2026-01",
             "key": key_digest(PARAMETER_KEY).hex(),
             "cause": "retention_over",
+        },
+        {
+            "event": "restricted",
+            **asked,
+            "request": make_plain_request(
+                sign, RESTRICTION_PATH, restriction_body(NETWORKS, "5a" * 32), sm3(b"grant")
+            ).to_record(),
+            "side": "requester",
+            "networks": NETWORKS,
+            "salt": "5a" * 32,
         },
     ]
     records: list[bytes] = []

@@ -18,10 +18,13 @@ from api.gateway.breaker import Breaker
 from api.gateway.evidence import Build, EvidenceService
 from api.gateway.forward import Forwarder, load_providers
 from api.gateway.limits import Limits
+from api.gateway.live_restrictions import LiveRestrictions
 from api.gateway.not_sent import NotSentService
 from api.gateway.observations import ObservationService
+from api.gateway.restrictions import RestrictionService
 from api.gateway.sealed import SealedService
 from api.gateway.service import Answer, DataService, Gatekeeper, Incoming, ParameterDigests
+from api.gateway.sources import find_client
 from api.gateway.state import StateSource, is_stale
 from api.gateway.submit import ActSubmitter
 from api.gateway.testing import TestService
@@ -47,6 +50,7 @@ from protocol.httpsig import (
     DATA_PATH,
     NOT_SENT_PATH,
     OBSERVATIONS_PATH,
+    RESTRICTION_PATH,
     SEALED_PATHS,
 )
 from protocol.observation import MAX_BATCH_SIZE
@@ -90,6 +94,7 @@ class Gateway:
     sealed: SealedService | None = None
     observations: ObservationService | None = None
     not_sent: NotSentService | None = None
+    restrictions: RestrictionService | None = None
     envelopes: SealedStore | None = None
     _floor: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -218,7 +223,16 @@ class Gateway:
             ParameterKeys(self.settings.parameter_keys_dir),
             self.settings.resolved_parameter_digests,
         )
-        self.data = DataService(self.gatekeeper, forwarder, providers, limits, digests)
+        restrictions = LiveRestrictions(self.reader.restrictions())
+        self.data = DataService(
+            self.gatekeeper,
+            forwarder,
+            providers,
+            limits,
+            digests=digests,
+            restrictions=restrictions,
+        )
+        self.restrictions = RestrictionService(self.gatekeeper, restrictions)
         self.tests = TestService(
             self.gatekeeper, forwarder, submitter, providers, log_id=self.log_id
         )
@@ -314,6 +328,12 @@ class Gateway:
         if self.not_sent is None:
             raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
         return await _serve(self.not_sent.handle, request)
+
+    async def serve_restriction(self, request: Request) -> Response:
+        """POST /v1/restrictions"""
+        if self.restrictions is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
+        return await _serve(self.restrictions.handle, request)
 
     def _sealed(self) -> SealedService:
         if self.sealed is None:
@@ -441,13 +461,18 @@ def make_app(gateway: Gateway) -> ASGIApp:
     app.add_route(SEALED_PATHS["dispose"], gateway.serve_sealed_disposal, methods=["POST"])
     app.add_route(OBSERVATIONS_PATH, gateway.serve_observations, methods=["POST"])
     app.add_route(NOT_SENT_PATH, gateway.serve_not_sent, methods=["POST"])
+    app.add_route(RESTRICTION_PATH, gateway.serve_restriction, methods=["POST"])
     app.add_route("/log/checkpoint", gateway.serve_checkpoint, methods=["GET"])
     app.add_route("/log/consistency", gateway.serve_consistency, methods=["GET"])
     app.add_route("/log/inclusion", gateway.serve_inclusion, methods=["GET"])
     app.add_route(tiles.ROUTE, gateway.serve_tile, methods=["GET"])
     app.add_route("/health", gateway.serve_health, methods=["GET"])
 
+    proxies = gateway.settings.resolved_trusted_proxies
+
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["client"] = find_client(scope, proxies)
         if scope["type"] == "http" and scope["path"] == DATA_PATH and scope["method"] == "POST":
             await gateway.serve_data(scope, receive, send)
         else:

@@ -50,6 +50,18 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "PURPOSE_MISMATCH": (403, "依据或场景与授权不符", "Basis or scenario is not the grant's"),
     "QUOTA_EXCEEDED": (403, "授权次数已用尽", "The grant's data requests are used up"),
     "RATE_EXCEEDED": (429, "超过接口每分钟次数", "The interface's rate is exceeded"),
+    "SOURCE_NOT_ALLOWED": (
+        403,
+        "来源地址不在授权的允许范围内",
+        "The grant may not be used from this address",
+    ),
+    # Networks of grants.
+    "NETWORK_MALFORMED": (400, "网段格式不正确", "A network is malformed"),
+    "RESTRICTION_NOT_ALLOWED": (
+        403,
+        "仅授权双方的共享负责人或安全管理员可限定来源地址",
+        "Only officers and security administrators of the grant's two sides declare its networks",
+    ),
     # The call failed: record `outcome` with result `failed`.
     "PROVIDER_FAILED": (502, "提供方返回错误", "The provider answered with an error"),
     "PROVIDER_KEY_UNKNOWN": (502, "提供方密钥未登记", "The provider's key is not registered"),

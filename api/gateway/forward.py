@@ -14,6 +14,7 @@ import aiohttp
 from yarl import URL
 
 from api.gateway.breaker import Breaker
+from api.gateway.response_check import answer_problem
 from crypto.canonical import fast_canonical, parse_json
 from crypto.errors import CryptoError, LedgerError, RequestRefused, SanlianError
 from crypto.merkle import leaf_hash
@@ -360,6 +361,9 @@ def _process(
 ) -> tuple[str, ProviderAnswer | None, bytes, int]:
     """Check an answer; return code, the provider's signature, the body to release and its rows."""
     code, answer, data = _check_answer(call, leaf, status, headers, body)
+    if code:
+        return code, answer, b"", 0
+    code = answer_problem(call.document.schema, data, len(body))
     if code:
         return code, answer, b"", 0
     kept, rows = filter_items(call.document, data, call.items)

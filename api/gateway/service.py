@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from api.gateway.counting import RateLimiter, RejectedCounter
 from api.gateway.forward import Call, Forwarder, Result, encode_parameters
 from api.gateway.limits import Limits
+from api.gateway.live_restrictions import LiveRestrictions
 from api.gateway.state import Snapshot, StateSource, is_stale
 from crypto.canonical import parse_canonical
 from crypto.errors import (
@@ -330,6 +331,7 @@ class DataService:
         providers: base URL by exchange node name; only these are ever called.
         limits: rates and shares of this gateway.
         digests: makes the keyed digests of parameters.
+        restrictions: networks from which grants may be used.
     """
 
     def __init__(
@@ -338,8 +340,11 @@ class DataService:
         forwarder: Forwarder,
         providers: Mapping[str, str],
         limits: Limits,
+        *,
         digests: "ParameterDigests",
+        restrictions: LiveRestrictions,
     ) -> None:
+        self._restrictions = restrictions
         self._gatekeeper = gatekeeper
         self._forwarder = forwarder
         self._providers = dict(providers)
@@ -432,6 +437,7 @@ class DataService:
         )
         if problem is not None:
             raise RequestRefused(problem, "the ledger's state does not allow this request")
+        self._restrictions.check(request.grant, admitted.source)
         grant = store.find_request(request.grant)
         interface = store.find_interface(grant.interface) if grant is not None else None
         entry = store.find_entry(interface.entry) if interface is not None else None

@@ -53,6 +53,7 @@ from sanlian_client.console import (
     verdict_errors,
 )
 from sanlian_client.data import Purpose, request_data
+from sanlian_client.download_command import data_download
 from sanlian_client.drafts import MAX_DRAFT_SIZE, Draft
 from sanlian_client.evidence import (
     MAX_EVIDENCE_SIZE,
@@ -69,7 +70,9 @@ from sanlian_client.log import LogClient
 from sanlian_client.monitor_command import monitor
 from sanlian_client.not_sent_command import not_sent
 from sanlian_client.observe_command import observe
+from sanlian_client.pull_command import data_pull
 from sanlian_client.receipts import KeptReceipt, ReceiptStore, verify_receipts
+from sanlian_client.restriction_commands import restrict
 from sanlian_client.sealed_commands import sealed
 from sanlian_client.sequences import Sequences
 from sanlian_client.token_commands import key_check, key_list, key_tokens, make_token_key
@@ -89,6 +92,7 @@ main.add_command(interface)
 main.add_command(observe)
 main.add_command(monitor)
 main.add_command(not_sent)
+main.add_command(restrict)
 main.add_command(sealed)
 
 
@@ -438,6 +442,10 @@ def data_get(
         )
     click.echo(json.dumps(released.data, ensure_ascii=False))
     click.echo(f"receipt 回执: {released.receipt.index}", err=True)
+
+
+data.add_command(data_download)
+data.add_command(data_pull)
 
 
 @interface.command("test")

@@ -35,6 +35,7 @@ from protocol.httpsig import SignedRequest
 from protocol.model import Log, MemoryStore
 from protocol.parameters import period_at
 from protocol.records import parse_record
+from protocol.restriction import Restrictions, verify_restriction
 
 __all__ = ["Audit", "AuditedLog", "Explained", "Finding", "Progress", "audit_ledger"]
 
@@ -393,6 +394,7 @@ class _RecordAudit:
         self._nonces: dict[tuple[str, str], int] = {}
         self._observations: dict[tuple[bytes, str], int] = {}
         self._uses: dict[str, int] = {}
+        self._restrictions = Restrictions()
         self._last_ms = 0
 
     def check(self, seq: int, data: bytes) -> Iterator[Finding]:
@@ -417,6 +419,7 @@ class _RecordAudit:
             "denied": self._denied,
             "inspected": self._inspected,
             "sealed": self._sealed,
+            "restricted": self._restricted,
             "test": self._test,
             "tested": self._tested,
             "observed": self._observed,
@@ -505,6 +508,8 @@ class _RecordAudit:
         term = found.granted_term if found is not None else None
         if term is not None and self._uses[grant] > term.quota:
             yield "the grant's quota is exceeded", "QUOTA_EXCEEDED"
+        if not self._restrictions.allows(grant, record["source"]):
+            yield "the grant was used from an address that it excludes", "SOURCE_NOT_ALLOWED"
         verify_intent(store, record, request)
 
     def _denied(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
@@ -538,6 +543,16 @@ class _RecordAudit:
             yield "the block that decided is not on the chain", "BLOCK_INVALID"
             return
         verify_not_sent(store, record, request)
+
+    def _restricted(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        verify_request(record)
+        yield from self._begin(record)
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        verify_restriction(store, record)
+        self._restrictions.apply(record)
 
     def _observed(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         store = self._state(record)

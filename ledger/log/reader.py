@@ -1,8 +1,9 @@
 """Reading an access log: records, proofs and checkpoints, from the file alone."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, literal_column, select
 
 from crypto.errors import LedgerError
 from crypto.merkle import Frontier, consistency_path, inclusion_path
@@ -115,6 +116,14 @@ class LogReader:
             query = query.where(table.c.key_id == key_id)
         with self._engine.connect() as connection:
             return list(connection.scalars(query))
+
+    def restrictions(self) -> Iterator[dict[str, Any]]:
+        """Yield the records `restricted`, in order."""
+        table = store.records
+        query = select(table.c.bytes).where(table.c.event == literal_column("'restricted'"))
+        with self._engine.connect() as connection:
+            for data in connection.scalars(query.order_by(table.c.seq)):
+                yield parse_record(bytes(data))
 
     def find_last_block(self) -> int | None:
         """Return the number of the block that the newest decision rests on, None without one."""

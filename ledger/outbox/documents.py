@@ -99,7 +99,7 @@ def check_documents(session: Session, act: Act, documents: Sequence[bytes]) -> D
 
     Raises:
         RequestRefused: DOCUMENT_COUNT, DOCUMENT_UNEXPECTED, DOCUMENT_MISSING, DOCUMENT_DIFFERS.
-        ProtocolError: DOCUMENT_MALFORMED, SCHEMA_NOT_COVERING.
+        ProtocolError: DOCUMENT_MALFORMED, SCHEMA_NOT_COVERING, SCHEMA_UNSUPPORTED.
     """
     if len(documents) > MAX_DOCUMENTS:
         raise RequestRefused(

@@ -69,8 +69,8 @@ def filter_items(document: InterfaceDocument, data: object, mask: int) -> tuple[
 
     Returns:
         What may be released, masked (an empty object where nothing matches), and the number of
-        records at records_pointer in the response (1 where that is not a list, 0 where it is
-        absent).
+        records at records_pointer in the response: elements of a list, members of an object that
+        patterns go through with `*`, else 1, and 0 where it is absent.
     """
     patterns = [p for index, ps in document.items.items() if mask >> index & 1 for p in ps]
     rules = [(p, rule) for index, rule in document.masks.items() for p in document.items[index]]
@@ -78,5 +78,17 @@ def filter_items(document: InterfaceDocument, data: object, mask: int) -> tuple[
     at: object = data
     for part in document.records_pointer:
         at = at.get(part, _ABSENT) if isinstance(at, dict) else _ABSENT
-    rows = len(at) if isinstance(at, list) else int(at is not _ABSENT)
-    return ({} if kept is _ABSENT else kept), rows
+    return ({} if kept is _ABSENT else kept), _count_rows(document, at)
+
+
+def _count_rows(document: InterfaceDocument, records: object) -> int:
+    """Return the number of records; in an object each member is one where patterns say so."""
+    if records is _ABSENT:
+        return 0
+    depth = len(document.records_pointer)
+    is_table = isinstance(records, dict) and any(
+        pattern[: depth + 1] == (*document.records_pointer, "*")
+        for patterns in document.items.values()
+        for pattern in patterns
+    )
+    return len(records) if isinstance(records, list) or is_table else 1  # type: ignore[arg-type]  # sized

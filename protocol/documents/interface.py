@@ -5,13 +5,14 @@ Source: docs/protocol.md 5.1.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from protocol.documents.common import load_object, malformed
-from protocol.documents.coverage import verify_coverage
+from protocol.documents.coverage import find_response_schema, verify_coverage
 from protocol.documents.masks import Mask, parse_masks
 from protocol.documents.pointer import split_pointer
+from protocol.documents.response_schema import ResponseSchema, make_response_schema
 
 MAX_PATTERNS = 1024
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -30,6 +31,8 @@ class InterfaceDocument:
         records_pointer: JSON Pointer of the list of records in the response.
         items: JSON Pointer patterns (split into parts) by item index.
         masks: how values of items are masked, by item index.
+        schema: the response schema, as it is applied to each answer; None: answers are not
+            compared with one.
     """
 
     title: str
@@ -40,6 +43,7 @@ class InterfaceDocument:
     records_pointer: tuple[str, ...]
     items: Mapping[int, tuple[tuple[str, ...], ...]]
     masks: Mapping[int, Mask]
+    schema: ResponseSchema | None = None
 
     @property
     def mask(self) -> int:
@@ -52,7 +56,8 @@ def parse_interface_document(data: bytes) -> InterfaceDocument:
 
     Raises:
         ProtocolError: DOCUMENT_MALFORMED; SCHEMA_NOT_COVERING when the response schema does not
-            describe what the items' patterns name.
+            describe what the items' patterns name, SCHEMA_UNSUPPORTED when it cannot be applied to
+            every answer.
     """
     value = load_object(data, "an interface document")
     version, info, paths = value.get("openapi"), value.get("info"), value.get("paths")
@@ -89,7 +94,7 @@ def parse_interface_document(data: bytes) -> InterfaceDocument:
         masks=parse_masks(operation.get("x-sanlian-masks"), items),
     )
     verify_coverage(value, operation, document.records_pointer, document.items)
-    return document
+    return replace(document, schema=make_response_schema(value, find_response_schema(operation)))
 
 
 def _query_parameters(operation: Mapping[str, Any]) -> tuple[frozenset[str], frozenset[str]]:

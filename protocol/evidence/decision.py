@@ -12,6 +12,7 @@ from protocol.description import Role
 from protocol.httpsig import (
     DATA_PATH,
     NOT_SENT_PATH,
+    RESTRICTION_PATH,
     SEALED_PATHS,
     TEST_PATH,
     ProviderAnswer,
@@ -48,6 +49,8 @@ def verify_request(record: dict[str, Any]) -> SignedRequest:
         raise _refuse("REQUEST_INVALID", "the record is not about a data request")
     if record["event"] == "sealed" and request.path != SEALED_PATHS[record["operation"]]:
         raise _refuse("REQUEST_INVALID", "the record is not about this call")
+    if record["event"] == "restricted" and request.path != RESTRICTION_PATH:
+        raise _refuse("REQUEST_INVALID", "the record is not about a grant's networks")
     if record["event"] == "test" and request.path != TEST_PATH:
         raise _refuse("REQUEST_INVALID", "the record is not about an interface's test")
     if record["event"] == "not_sent" and (

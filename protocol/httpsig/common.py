@@ -16,12 +16,14 @@ TEST_TAG = "sanlian-interface-test"
 SEALED_TAG = "sanlian-sealed"
 OBSERVATIONS_TAG = "sanlian-observations"
 NOT_SENT_TAG = "sanlian-not-sent"
+RESTRICTION_TAG = "sanlian-restriction"
 FORWARD_TAG = "sanlian-forward"
 PROVIDER_TAG = "sanlian-provider"
 DATA_PATH = "/v1/data"
 TEST_PATH = "/v1/interface-tests"
 OBSERVATIONS_PATH = "/v1/observations"
 NOT_SENT_PATH = "/v1/not-sent"
+RESTRICTION_PATH = "/v1/restrictions"
 #: Calls about sealed texts, by what is done (docs/protocol.md 7.5).
 SEALED_PATHS = {
     "keep": "/v1/sealed",
@@ -52,6 +54,7 @@ def tag_of(path: str) -> str:
         TEST_PATH: TEST_TAG,
         OBSERVATIONS_PATH: OBSERVATIONS_TAG,
         NOT_SENT_PATH: NOT_SENT_TAG,
+        RESTRICTION_PATH: RESTRICTION_TAG,
     }
     return tags.get(path, EVIDENCE_TAG)
 

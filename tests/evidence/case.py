@@ -21,12 +21,14 @@ from protocol.evidence import BlockCosignature
 from protocol.httpsig import (
     DATA_PATH,
     NOT_SENT_PATH,
+    RESTRICTION_PATH,
     SEALED_PATHS,
     parse_answer,
     sign_answer,
     sign_request,
 )
 from protocol.observation import sign_observation
+from protocol.restriction import restriction_body
 from protocol.trust import TrustRoot
 from tests.contracts.city import CHAIN_ID, ORIGIN, City, key, key_words
 
@@ -196,6 +198,34 @@ class Case:
             "source": "127.0.0.1",
             "block": self.block(),
             "statement": {**statement, **changes},
+        }
+
+    def restricted(
+        self, signer: str, department: bytes, side: str, networks: list[str], **changes: Any
+    ) -> dict[str, Any]:
+        """Return the record of a declaration of the networks of the grant."""
+        salt = secrets.token_hex(32)
+        signed, _ = sign_request(
+            key(signer),
+            restriction_body(networks, salt),
+            **{
+                "authority": "127.0.0.1:8441",
+                "path": RESTRICTION_PATH,
+                "created": int(time.time()),
+                "nonce": secrets.token_hex(16),
+                "grant": self.city.ids["grant"],
+                **changes,
+            },
+        )
+        return {
+            "event": "restricted",
+            "request": signed.to_record(),
+            "department": department.hex(),
+            "source": "127.0.0.1",
+            "block": self.block(),
+            "side": side,
+            "networks": networks,
+            "salt": salt,
         }
 
     def observed(self, signer: str, department: bytes, **changes: Any) -> dict[str, Any]:

@@ -224,3 +224,46 @@ def test_every_lie_is_named(told: Told) -> None:
         (f"record {seqs['unanchored']}", "NONCE_REPLAYED"),
     }
     assert found == expected
+
+
+def test_networks_of_a_grant_are_followed(honest: Case, tmp_path: Path) -> None:
+    """What a side declared counts from its record on, and nobody declares for another."""
+    case = Case(honest.city, tmp_path)
+    case.url = _tampered(honest, tmp_path)
+    case.log = LogWriter(case.url, origin=ORIGIN, log_id=case.city.ids["log"], key=key("gateway"))
+    civil, housing = case.city.ids["civil affairs"], case.city.ids["housing"]
+    officer, inside = "civil affairs officer", ["10.0.0.0/8", "2001:db8::/32"]
+    expected: set[tuple[str, str]] = set()
+
+    def lie(seq: int, code: str) -> None:
+        expected.add((f"record {seq}", code))
+
+    try:
+        case.released()
+        case.append(case.restricted(officer, civil, "provider", inside))
+        case.released(case.intent(source="10.1.2.3"))
+        case.released(case.intent(source="2001:db8::1"))
+        lie(case.released(), "SOURCE_NOT_ALLOWED")
+        lie(case.released(case.intent(source="unknown")), "SOURCE_NOT_ALLOWED")
+        lifted = case.restricted(officer, civil, "provider", [])
+        lie(case.append({**lifted, "networks": ["10.0.0.0/8"]}), "DECISION_WRONG")
+        lifted = case.restricted(officer, civil, "provider", [])
+        lie(case.append({**lifted, "side": "requester"}), "DECISION_WRONG")
+        lie(case.append(case.restricted(officer, housing, "provider", [])), "DECISION_WRONG")
+        framed = case.restricted("housing officer", civil, "provider", [])
+        lie(case.append(framed), "DECISION_WRONG")
+        unfit = case.restricted("housing operator", housing, "requester", [])
+        lie(case.append(unfit), "DECISION_WRONG")
+        other = case.restricted(officer, civil, "provider", [], path="/v1/sealed")
+        lie(case.append(other), "REQUEST_INVALID")
+        # None of these lifted anything.
+        lie(case.released(), "SOURCE_NOT_ALLOWED")
+        case.append(case.restricted(officer, civil, "provider", []))
+        case.released()
+        replayed = case.restricted("housing officer", housing, "requester", ["127.0.0.0/8"])
+        case.append(replayed)
+        lie(case.append(replayed), "NONCE_REPLAYED")
+        case.released()
+    finally:
+        case.log.close()
+    assert {(one.place, one.code) for one in _audit(honest, case.url)} == expected

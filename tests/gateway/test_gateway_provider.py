@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 import secrets
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
+from api.gateway import response_check
 from crypto.canonical import canonical_json
 from crypto.sm2 import PrivateKey
 from protocol.httpsig import sign_answer
@@ -57,6 +59,10 @@ def _send(make: Callable[[bytes], bytes]) -> Raw:
 def envelope(rows: int = 1) -> bytes:
     """Return a good body."""
     records = [{"name": SECRET_NAME, "address": "x", "id": "1"} for _ in range(rows)]
+    return canonical_json({"data": {"records": records}, "salt": secrets.token_hex(32)})
+
+
+def _data(records: object) -> bytes:
     return canonical_json({"data": {"records": records}, "salt": secrets.token_hex(32)})
 
 
@@ -187,6 +193,12 @@ FAULTS: dict[str, tuple[Callable[[World], Raw], str, int]] = {
     "too many rows": (
         lambda w: _send(lambda h: signed(h, w.city.provider_key, envelope(3))),
         "TOO_MANY_ROWS", 502),
+    "another type than described": (
+        lambda w: _send(lambda h: signed(h, w.city.provider_key, _data([{"name": 7}]))),
+        "ANSWER_NOT_AS_DESCRIBED", 502),
+    "object for a list": (
+        lambda w: _send(lambda h: signed(h, w.city.provider_key, _data({"a": {"name": "x"}}))),
+        "ANSWER_NOT_AS_DESCRIBED", 502),
 }  # fmt: skip  # a table reads better in rows
 
 
@@ -340,3 +352,54 @@ def test_log_that_cannot_be_written_releases_nothing(
         assert len(world.raw.requests) == before + calls
     assert world.ask(grant).status_code == 200
     assert any(r["event"] == "interrupted" for r in world.events())
+
+
+def _with_name(world: World, schema: dict[str, object]) -> bytes:
+    """Return a grant on an interface whose names have this schema."""
+    text = json.loads(openapi())
+    text["paths"]["/persons"]["get"]["responses"]["200"]["content"]["application/json"][
+        "schema"
+    ] = {
+        "properties": {
+            "records": {"items": {"properties": {"name": schema, "address": {"type": "string"}}}}
+        }
+    }
+    grant = world.city.grant(world.city.interface(canonical_json(text), node=OTHER_NODE))
+    world.state.publish()
+    return grant
+
+
+@pytest.mark.parametrize(
+    ("schema", "code"),
+    [
+        ({"pattern": f"^{SECRET_NAME}$"}, None),
+        ({"pattern": "^(([A-Z0-9-]+)+)+!$"}, "ANSWER_NOT_AS_DESCRIBED"),
+        ({"pattern": "^(?!x)"}, "CHECK_FAILED"),
+        ({"pattern": "([A-Z]{1000}){1000}"}, "CHECK_FAILED"),
+        ({"type": "text"}, "CHECK_FAILED"),
+        ({"anyOf": [{"pattern": "x"}] * 50 + [{"type": "string"}]}, None),
+    ],
+)
+def test_each_answer_is_compared_within_limits(
+    world: World, schema: dict[str, object], code: str | None
+) -> None:
+    world.raw.answer = _send(lambda h: signed(h, world.city.provider_key, envelope(20)))
+    grant = _with_name(world, schema)
+    began = time.monotonic()
+    answer = world.ask(grant)
+    assert answer.json().get("code") == code
+    assert time.monotonic() - began < 1  # the rest of the way included
+    if code:
+        outcome = world.receipt(answer)
+        assert (outcome["result"], outcome["code"]) == ("failed", code)
+        assert SECRET_NAME not in answer.text
+
+
+def test_an_answer_too_large_for_its_schema_is_not_compared(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant = _with_name(world, {"enum": [SECRET_NAME, *range(800)]})
+    world.raw.answer = _send(lambda h: signed(h, world.city.provider_key, envelope(200)))
+    assert world.ask(grant).status_code == 200
+    monkeypatch.setattr(response_check, "MAX_WORK", 1 << 20)
+    assert world.ask(grant).json()["code"] == "CHECK_FAILED"

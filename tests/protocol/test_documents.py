@@ -181,6 +181,17 @@ def test_filter_example() -> None:
     assert data == before
 
 
+def test_rows_are_counted_in_objects_too() -> None:
+    """Whoever limits rows means records, in whichever form they come."""
+    through = document_of({0: ["/records/*/name"]}, "/records")
+    named = document_of({0: ["/records/name"]}, "/records")
+    people = {"records": {"a": {"name": "x"}, "b": {"name": "y"}, "c": {}}}
+    assert filter_items(through, people, 1)[1] == 3
+    assert filter_items(named, people, 1)[1] == 1
+    assert filter_items(through, {"records": "text"}, 1)[1] == 1
+    assert filter_items(document_of({0: ["/*/name"]}), people["records"], 1)[1] == 3
+
+
 def test_filter_of_names_with_signs() -> None:
     document = document_of({0: ["/a~1b"], 1: ["/~01"], 2: ["/*/x"]})
     data = {"a/b": 1, "~1": 2, "*": {"x": 3, "y": 4}, "z": [{"x": 5, "y": 6}]}

@@ -164,6 +164,18 @@ def test_records(log: dict[str, Any]) -> None:
         assert naive_root(leaves).hex() == vector["root"]
 
 
+def test_networks_of_a_grant(log: dict[str, Any]) -> None:
+    found = [json.loads(v["record"]) for v in log["records"]]
+    record = next(one for one in found if one["event"] == "restricted")
+    body = json.dumps(
+        {"networks": record["networks"], "salt": record["salt"]}, separators=(",", ":")
+    )
+    assert sm3_of_gmssl(body.encode()).hex() == record["request"]["content_digest"]
+    request = SignedRequest.from_record(record["request"])
+    request.verify()
+    assert b'tag="sanlian-restriction"' in request.base()
+
+
 def test_observation(log: dict[str, Any]) -> None:
     vector = log["observation"]
     key, handed_in = vector["public_key"], vector["handed_in"]

@@ -30,6 +30,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_records_grant_id", "records", ["grant_id"])
     op.create_index("ix_records_key_id", "records", ["key_id"])
+    op.create_index(
+        "ix_records_restricted", "records", ["seq"], sqlite_where=sa.text("event = 'restricted'")
+    )
     op.create_table(
         "nodes",
         sa.Column("level", sa.Integer(), primary_key=True, autoincrement=False),

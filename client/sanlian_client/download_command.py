@@ -1,0 +1,79 @@
+"""Command `sanlian-client data download`."""
+
+from pathlib import Path
+
+import click
+
+from sanlian_client.console import (
+    DIRECTORY,
+    FILE,
+    api_option,
+    deployment_option,
+    gateway_option,
+    key_option,
+    open_gateway,
+    open_key,
+    parse_hex,
+    passphrase_option,
+    plain_errors,
+)
+from sanlian_client.data import Purpose
+from sanlian_client.download import download_file
+from sanlian_client.file_service import MAX_PART_SIZE
+from sanlian_client.receipts import ReceiptStore
+
+
+@click.command("download")
+@click.argument("grant")
+@click.argument("name")
+@click.argument("path", type=FILE)
+@click.option("--person", default="-", help="Pseudonym of who asks. 查询人代号。")
+@click.option("--basis", default="-", help="Legal basis. 法律依据代码。")
+@click.option("--scenario", default="-", help="Scenario. 应用场景代码。")
+@click.option("--case", default="-", help="Case number. 办件编号。")
+@click.option("--receipts", type=DIRECTORY, required=True, help="Where receipts go. 回执目录。")
+@click.option("--authority", default=None, help="host:port to sign for. 签名所用网关地址。")
+@click.option(
+    "--part-size",
+    type=click.IntRange(1, MAX_PART_SIZE),
+    default=MAX_PART_SIZE,
+    show_default=True,
+    help="Bytes of a part; each is one data request. 分片字节数。",
+)
+@key_option
+@passphrase_option
+@api_option
+@gateway_option
+@deployment_option
+@plain_errors
+def data_download(
+    *,
+    grant: str,
+    name: str,
+    path: Path,
+    person: str,
+    basis: str,
+    scenario: str,
+    case: str,
+    receipts: Path,
+    authority: str | None,
+    part_size: int,
+    key_file: str,
+    passphrase: str | None,
+    api: str,
+    gateway: str,
+    deployment: Path | None,
+) -> None:
+    """Download the file NAME under GRANT to PATH, or go on with it. 下载文件，可断点续传。"""
+    with open_gateway(api, gateway, deployment, authority) as service:
+        done = download_file(
+            service,
+            open_key(key_file, passphrase),
+            grant=parse_hex(grant, 32, "GRANT"),
+            name=name,
+            purpose=Purpose(person, basis, scenario, case),
+            store=ReceiptStore(receipts),
+            path=path,
+            part_size=part_size,
+        )
+    click.echo(f"{done.size} bytes, SM3 {done.digest.hex()}, {done.parts} parts 分片")

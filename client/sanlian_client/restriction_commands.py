@@ -1,0 +1,53 @@
+"""Command `sanlian-client restrict`."""
+
+from pathlib import Path
+
+import click
+
+from sanlian_client.console import (
+    api_option,
+    deployment_option,
+    gateway_option,
+    key_option,
+    open_gateway,
+    open_key,
+    parse_hex,
+    passphrase_option,
+    plain_errors,
+)
+from sanlian_client.restrictions import restrict_grant
+
+
+@click.command("restrict")
+@click.argument("grant")
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    help="Network such as 10.1.0.0/16, at most 32; none lifts the restriction. 允许的网段。",
+)
+@key_option
+@passphrase_option
+@api_option
+@gateway_option
+@deployment_option
+@plain_errors
+def restrict(
+    *,
+    grant: str,
+    networks: tuple[str, ...],
+    key_file: str,
+    passphrase: str | None,
+    api: str,
+    gateway: str,
+    deployment: Path | None,
+) -> None:
+    """Declare the networks from which GRANT may be used. 限定授权的来源地址。"""
+    with open_gateway(api, gateway, deployment) as service:
+        receipt = restrict_grant(
+            service,
+            open_key(key_file, passphrase),
+            grant=parse_hex(grant, 32, "GRANT"),
+            networks=networks,
+        )
+    click.echo(f"recorded {receipt.index} 已记录")
