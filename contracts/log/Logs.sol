@@ -176,14 +176,14 @@ contract Logs is RegistryUser, ILogs {
     function _base64(bytes32 data) private pure returns (bytes memory text) {
         bytes memory alphabet = BASE64;
         text = new bytes(44);
-        // Every access by an index of six bits, and every place below 44, is in its bounds.
+        // Shifts of 250 down to 4, the next one wraps round; indexes of six bits and places below 44.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             let letters := add(alphabet, 32)
             let place := add(text, 32)
             for {
                 let shift := 250
-            } gt(shift, 3) {
+            } lt(shift, 251) {
                 shift := sub(shift, 6)
             } {
                 mstore8(place, byte(0, mload(add(letters, and(shr(shift, data), 63)))))
