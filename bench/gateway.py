@@ -24,9 +24,17 @@ from pathlib import Path
 import aiohttp
 import uvicorn
 
-from bench.gateway_rig import KINDS, Load, Rig, put_load, run_gateway, run_provider, started
+from bench.gateway_rig import (
+    KINDS,
+    Load,
+    Rig,
+    put_load,
+    run_gateway,
+    run_provider,
+    started,
+    verify_rate,
+)
 from bench.report import Result, run
-from crypto.sm2 import PrivateKey, is_valid
 
 CONNECTIONS = 64
 PROVIDER_DELAY_S = 0.020
@@ -37,7 +45,7 @@ def measure(options: argparse.Namespace) -> list[Result]:
     count, turns = (2_000, 2) if options.quick else (10_000, 5)
     with tempfile.TemporaryDirectory(prefix="sanlian-bench-") as name:
         rig = Rig.make(Path(name))
-        verify_per_s = _verify_rate()
+        verify_per_s = verify_rate()
         loads: dict[str, list[Load]] = {kind: [] for kind in KINDS}
         with started(partial(run_provider, rig, 0.0), rig.provider_port):
             for _ in range(turns):
@@ -92,17 +100,6 @@ def _wait_until_it_serves(rig: Rig, pid: int, kind: str) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError(f"the {kind} gateway does not serve")
         time.sleep(0.1)
-
-
-def _verify_rate(count: int = 2_000) -> float:
-    key = PrivateKey.generate()
-    signed = [(message, key.sign(message)) for message in (os.urandom(64) for _ in range(64))]
-    for message, signature in signed:
-        is_valid(key.public_key, message, signature)
-    start = time.perf_counter()
-    for number in range(count):
-        is_valid(key.public_key, *signed[number % 64])
-    return count / (time.perf_counter() - start)
 
 
 def _versions() -> dict[str, str]:

@@ -52,8 +52,11 @@ def openapi(method: str = "get", path: str = "/persons") -> bytes:
 class City:
     """Authority, a provider department, a requester department, a stranger, and their keys."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(
+        self, store: Store, *, gateway: PrivateKey | None = None, origin: str = ORIGIN
+    ) -> None:
         self.store = store
+        self.origin = origin
         self.block = 1
         self.documents: dict[bytes, bytes] = {}
         self.acts: dict[bytes, Act] = {}
@@ -68,12 +71,12 @@ class City:
             replacement_delay_s=3600,
             block_number=1,
         )
-        self.gateway = self.enrol(self.head, Role.GATEWAY)
+        self.gateway = self.enrol(self.head, Role.GATEWAY, gateway)
         self.auditor = self.enrol(self.head, Role.AUDITOR)
         self.log_id = self.act(
             "LogRegistered",
             [self.authority[0], self.gateway],
-            {"gateway_key": self.gateway.public_key.key_id, "origin": ORIGIN},
+            {"gateway_key": self.gateway.public_key.key_id, "origin": origin},
         ).target
         self.provider, self.provider_head = self.department("provider")
         self.requester, self.requester_head = self.department("requester")
@@ -125,9 +128,9 @@ class City:
             block_time=int(time.time()),
         )
 
-    def enrol(self, head: PrivateKey, roles: Role) -> PrivateKey:
-        """Enrol a person with a new key."""
-        key = PrivateKey.generate()
+    def enrol(self, head: PrivateKey, roles: Role, key: PrivateKey | None = None) -> PrivateKey:
+        """Enrol a person with this key, or with a new one."""
+        key = key or PrivateKey.generate()
         point = key.public_key
         self.act(
             "PersonEnrolled",
