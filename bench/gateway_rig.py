@@ -161,7 +161,8 @@ class Rig:
 @contextmanager
 def started(run: Callable[[], None], port: int) -> Iterator[int]:
     """Run a server in a process of its own until the context ends; yield its process id."""
-    process = _FORK.Process(target=_child, args=(run,), daemon=True)
+    # No daemon: a gateway has processes of its own.
+    process = _FORK.Process(target=_child, args=(run,))
     process.start()
     deadline = time.monotonic() + START_TIMEOUT_S
     try:

@@ -36,8 +36,8 @@ from pathlib import Path
 from typing import Any
 
 from eth_account import Account
+from hexbytes import HexBytes
 from web3 import Web3
-from web3.types import HexBytes
 
 from bench.gateway_rig import Rig, run_gateway, started, verify_rate
 from bench.long_chain import LongChain, Started, started_engine

@@ -114,6 +114,24 @@ def parse_canonical(data: bytes, *, max_bytes: int) -> Any:
     return value
 
 
+def parse_unchanged(data: bytes) -> Any:
+    """Return the value of JSON text that its fast writer gives back unchanged, else None.
+
+    Names occur once and stand in order then, and the text is UTF-8. Names beyond ASCII, fractions,
+    levels and forbidden code points are not looked at: this is for a caller who accepts each
+    member by its name and its form, and asks parse_canonical where this gives None.
+
+    Args:
+        data: at most as much as the caller allows.
+    """
+    try:
+        value = orjson.loads(data)
+        unchanged = orjson.dumps(value, option=_FAST_OPTIONS) == data
+    except (orjson.JSONDecodeError, TypeError):
+        return None
+    return value if unchanged else None
+
+
 def _not_canonical(reason: str) -> CryptoError:
     return CryptoError("NOT_CANONICAL", f"This is not canonical JSON: {reason}.")
 

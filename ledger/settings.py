@@ -97,6 +97,12 @@ class Settings(BaseSettings):
     max_requests_per_department: int = Field(
         256, ge=1, le=1024, description="most data requests of a department in work at a time"
     )
+    verify_processes: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="processes that verify batches of access records; 0: one for each processor",
+    )
     parameter_digests: str = Field(
         "",
         pattern=r"^((/([A-Za-z0-9_.-]|~[01])+){1,8}(,(/([A-Za-z0-9_.-]|~[01])+){1,8}){0,15})?$",

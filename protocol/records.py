@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from crypto.canonical import fast_canonical, parse_canonical
@@ -15,6 +16,8 @@ from protocol.stream import is_stream
 
 MAX_RECORD_SIZE = 16 * 1024
 MAX_INT = 2**53 - 1
+
+_LARGEST_SEQ = b'"seq":%d,' % MAX_INT
 
 Check = Callable[[object], bool]
 
@@ -247,6 +250,42 @@ def encode_record(record: Mapping[str, Any]) -> bytes:
     if len(data) > MAX_RECORD_SIZE:
         raise ProtocolError("RECORD_MALFORMED", "a record is at most 16 KiB")
     return data
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A record whose number is not known yet, checked and encoded up to it.
+
+    Attributes:
+        event: its event.
+        before: its canonical bytes before the number.
+        after: those behind it.
+    """
+
+    event: str
+    before: bytes
+    after: bytes
+
+    def encode(self, seq: int) -> bytes:
+        """Return the canonical bytes of the record with this number."""
+        return b"%b%d%b" % (self.before, seq, self.after)
+
+
+def prepare_record(record: Mapping[str, Any]) -> Prepared:
+    """Check and encode a record of an event that has no member of the name seq within others.
+
+    Args:
+        record: all members but seq.
+
+    Raises:
+        ProtocolError: RECORD_MALFORMED, with the field.
+    """
+    # The largest number, so that no number makes it too long.
+    data = encode_record({**record, "seq": MAX_INT})
+    before, found, after = data.partition(_LARGEST_SEQ)
+    if not found or _LARGEST_SEQ in after:
+        raise ProtocolError("RECORD_MALFORMED", "a record has one number", field="seq")
+    return Prepared(record["event"], before + b'"seq":', b"," + after)
 
 
 def parse_record(data: bytes) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from api.gateway.sources import find_client
 from api.gateway.state import StateSource, is_stale
 from api.gateway.submit import ActSubmitter
 from api.gateway.testing import TestService
+from api.gateway.workers import Workers
 from api.guard import Guard
 from api.problems import (
     add_problem_handlers,
@@ -96,8 +97,12 @@ class Gateway:
     not_sent: NotSentService | None = None
     restrictions: RestrictionService | None = None
     envelopes: SealedStore | None = None
+    workers: Workers = field(init=False)
     _floor: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.workers = Workers(self.settings.verify_processes)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -133,6 +138,7 @@ class Gateway:
                 await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
+        self.workers.close()
         if self.gatekeeper is not None:
             self._write_rejected(before_minute=None)
         if self.writer is not None:
@@ -239,7 +245,7 @@ class Gateway:
         self.envelopes = SealedStore(self.settings.home / "sealed.db")
         self.sealed = SealedService(self.gatekeeper, self.envelopes)
         self.observations = ObservationService(
-            self.gatekeeper, self.reader, is_example=self.deployment.example
+            self.gatekeeper, self.reader, self.workers, is_example=self.deployment.example
         )
         self.not_sent = NotSentService(self.gatekeeper, self.reader)
         if self.build_evidence is not None:

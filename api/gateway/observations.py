@@ -6,36 +6,39 @@ nothing: it gets the receipts of the first time.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, parse_body
-from crypto.canonical import fast_canonical
+from api.gateway.observed_pieces import Checked, Observer, Piece, Refused, check_piece
+from api.gateway.service import (
+    Admitted,
+    Answer,
+    Gatekeeper,
+    Incoming,
+    is_signed_body,
+    parse_body,
+)
+from api.gateway.workers import Workers
+from crypto.canonical import fast_canonical, parse_unchanged
 from crypto.errors import LedgerError, ProtocolError, RequestRefused, SanlianError
-from crypto.sm2 import PublicKey, verify_many
 from ledger.log.reader import LogReader
-from ledger.log.writer import Known, Once, Written
+from ledger.log.writer import Known, Written
 from protocol.acts import ZERO_ID
-from protocol.evidence.observed import is_later, observer_problem
+from protocol.evidence.observed import observer_problem
 from protocol.example_keys import refuse_example_key
 from protocol.httpsig import content_digest
 from protocol.model import Store
-from protocol.observation import MAX_BATCH_RECORDS, MAX_BATCH_SIZE, Observation
+from protocol.observation import MAX_BATCH_RECORDS, MAX_BATCH_SIZE
 
+#: A batch of so many records is shared out to the processes.
+MIN_SHARED = 64
+_KEY_ID = re.compile("[0-9a-f]{64}")
 #: Batches in work at a time, each with all its records in memory.
 MAX_BATCHES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class _Observer:
-    """A key that a batch names, and why it vouches for nothing, if so."""
-
-    public_key: PublicKey | None
-    department: bytes
-    code: str
 
 
 class ObservationService:
@@ -44,12 +47,16 @@ class ObservationService:
     Args:
         gatekeeper: checks and records.
         reader: reads the log.
+        workers: processes that verify the records' signatures.
         is_example: whether the deployment lets the example's public keys act.
     """
 
-    def __init__(self, gatekeeper: Gatekeeper, reader: LogReader, *, is_example: bool) -> None:
+    def __init__(
+        self, gatekeeper: Gatekeeper, reader: LogReader, workers: Workers, *, is_example: bool
+    ) -> None:
         self._gatekeeper = gatekeeper
         self._reader = reader
+        self._workers = workers
         self._is_example = is_example
         self._in_work = 0
 
@@ -74,14 +81,14 @@ class ObservationService:
             values = await asyncio.to_thread(self._read, admitted, incoming.body)
         except RequestRefused as error:
             return await self._gatekeeper.deny(admitted, error)
-        checked = await asyncio.to_thread(self._check, admitted, values)
-        drafts = [one for one in checked if not isinstance(one, SanlianError)]
+        checked = await self._check(admitted, values)
+        drafts = [one for one in checked if not isinstance(one, Refused)]
         written: list[Written] = []
         if drafts:
             waiting = self._gatekeeper.log.append_many(drafts, time_ms=admitted.time_ms)
             written = await asyncio.wrap_future(waiting)
         kept = iter(written)
-        results = [one if isinstance(one, SanlianError) else next(kept) for one in checked]
+        results = [one if isinstance(one, Refused) else next(kept) for one in checked]
         body = await asyncio.to_thread(self._encode, results)
         return Answer("", body, {"content-digest": content_digest(body)})
 
@@ -98,7 +105,10 @@ class ObservationService:
         )
         if code:
             raise RequestRefused(code, message)
-        value = parse_body(body, ("observations", "salt"))
+        value = parse_unchanged(body)
+        # Each record's members are checked by name and form; the body's own are two.
+        if not is_signed_body(value, ("observations", "salt")):
+            value = parse_body(body, ("observations", "salt"))
         if request.grant != ZERO_ID:
             raise RequestRefused("BODY_MALFORMED", "access records are handed in without a grant")
         found = value["observations"]
@@ -110,70 +120,52 @@ class ObservationService:
             raise RequestRefused("BATCH_TOO_LARGE", "a batch has at most 1,000 records")
         return found
 
-    def _check(
-        self, admitted: Admitted, values: Sequence[object]
-    ) -> list[tuple[dict[str, Any], Once] | SanlianError]:
-        """Return for each record its draft, or why it is refused."""
+    async def _check(self, admitted: Admitted, values: Sequence[object]) -> list[Checked]:
+        """Return for each record what is written, or why it is refused."""
         store = admitted.snapshot.store
-        observers: dict[bytes, _Observer] = {}
-        found: list[tuple[Observation, _Observer] | SanlianError] = []
-        for value in values:
-            try:
-                found.append(self._check_one(value, store, observers, admitted.time_ms))
-            except SanlianError as error:
-                found.append(error)
-        to_verify = [one for one in found if not isinstance(one, SanlianError)]
-        holds = iter(
-            verify_many(
-                [
-                    (observer.public_key, observation.text, observation.signature)
-                    for observation, observer in to_verify
-                    if observer.public_key is not None
-                ]
-            )
+        named = {value.get("key_id") for value in values if isinstance(value, dict)}
+        piece = Piece(
+            values,
+            {
+                key_id: self._find_observer(store, bytes.fromhex(key_id), admitted.time_ms)
+                for key_id in named
+                if isinstance(key_id, str) and _KEY_ID.fullmatch(key_id)
+            },
+            {
+                "v": 1,
+                "log": self._gatekeeper.log.origin,
+                "time_ms": admitted.time_ms,
+                "source": admitted.source,
+                "block": {
+                    "number": admitted.snapshot.number,
+                    "hash": admitted.snapshot.hash.hex(),
+                },
+            },
+            admitted.time_ms,
         )
-        checked: list[tuple[dict[str, Any], Once] | SanlianError] = []
-        for one in found:
-            if isinstance(one, SanlianError):
-                checked.append(one)
-            elif not next(holds):
-                checked.append(
-                    ProtocolError(
-                        "OBSERVATION_SIGNATURE_INVALID",
-                        "the access record's signature does not hold",
-                    )
-                )
-            else:
-                checked.append(_draft(admitted, *one))
-        return checked
+        if len(values) < MIN_SHARED:
+            return await asyncio.to_thread(check_piece, piece)
+        size = max(MIN_SHARED // 2, -(-len(values) // (2 * self._workers.count)))
+        pieces = [
+            replace(piece, values=values[start : start + size])
+            for start in range(0, len(values), size)
+        ]
+        found = await self._workers.map(check_piece, pieces)
+        return [one for checked in found for one in checked]
 
-    def _check_one(
-        self, value: object, store: Store, observers: dict[bytes, _Observer], at_ms: int
-    ) -> tuple[Observation, _Observer]:
-        observation = Observation.from_json(value)
-        observer = observers.get(observation.key_id)
-        if observer is None:
-            observer = self._find_observer(store, observation.key_id, at_ms)
-            observers[observation.key_id] = observer
-        if observer.code:
-            raise ProtocolError(observer.code, "the record's key does not vouch for access records")
-        if is_later(observation, at_ms):
-            raise ProtocolError("OBSERVATION_LATER", "the access record tells of a time to come")
-        return observation, observer
-
-    def _find_observer(self, store: Store, key_id: bytes, at_ms: int) -> _Observer:
+    def _find_observer(self, store: Store, key_id: bytes, at_ms: int) -> Observer:
         try:
             refuse_example_key(key_id, is_example=self._is_example)
         except ProtocolError as error:
-            return _Observer(None, ZERO_ID, error.code)
+            return Observer(b"", ZERO_ID, error.code)
         code, _ = observer_problem(store, key_id, at_ms)
         key = store.find_key(key_id)
         person = store.find_person(key.person) if key is not None else None
         if code or key is None or person is None:
-            return _Observer(None, ZERO_ID, code or "KEY_UNKNOWN")
-        return _Observer(key.public_key, person.department, "")
+            return Observer(b"", ZERO_ID, code or "KEY_UNKNOWN")
+        return Observer(key.public_key.to_bytes(), person.department, "")
 
-    def _encode(self, results: Sequence[Written]) -> bytes:
+    def _encode(self, results: Sequence[Written | Refused]) -> bytes:
         """Return the answer: receipts that share their checkpoints, and codes.
 
         Raises:
@@ -190,7 +182,7 @@ class ObservationService:
         told: list[dict[str, Any]] = []
         for result in results:
             receipt = first[result.index] if isinstance(result, Known) else result
-            if isinstance(receipt, SanlianError):
+            if isinstance(receipt, SanlianError | Refused):
                 told.append({"code": receipt.code})
                 continue
             told.append(
@@ -202,20 +194,3 @@ class ObservationService:
                 }
             )
         return fast_canonical({"checkpoints": list(places), "results": told})
-
-
-def _draft(
-    admitted: Admitted, observation: Observation, observer: _Observer
-) -> tuple[dict[str, Any], Once]:
-    if observer.public_key is None:
-        raise AssertionError
-    draft = {
-        "event": "observed",
-        "observation": dict(observation.members),
-        "public_key": observer.public_key.to_bytes().hex(),
-        "signature": observation.signature.to_bytes().hex(),
-        "department": observer.department.hex(),
-        "source": admitted.source,
-        "block": {"number": admitted.snapshot.number, "hash": admitted.snapshot.hash.hex()},
-    }
-    return draft, Once(observation.key_id, observation.record, observation.digest)

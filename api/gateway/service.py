@@ -263,6 +263,16 @@ def nonce_of(request: SignedRequest) -> Nonce:
     return Nonce(request.public_key.key_id, bytes.fromhex(request.nonce))
 
 
+def is_signed_body(value: object, members: Iterable[str]) -> bool:
+    """Return whether a value has exactly these members, and a salt of the right form."""
+    return (
+        isinstance(value, dict)
+        and set(value) == set(members)
+        and isinstance(value["salt"], str)
+        and _SALT.fullmatch(value["salt"]) is not None
+    )
+
+
 def parse_body(body: bytes, members: Iterable[str]) -> dict[str, Any]:
     """Return a signed call's body with exactly these members, of which salt is one.
 

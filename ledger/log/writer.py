@@ -31,7 +31,7 @@ from ledger.log.numbers import Numbers
 from ledger.log.recovery import AnchorPoint, Tail, load_tail, verify_anchor, verify_tail
 from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.receipt import Receipt
-from protocol.records import encode_record
+from protocol.records import Prepared, encode_record
 
 MAX_BATCH = 1000
 CLOSE_TIMEOUT_S = 30.0
@@ -60,11 +60,19 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """What a record tells of another platform: written once for its key and the platform's id."""
+    """What a record tells of another platform: written once for its key and the platform's id.
+
+    Attributes:
+        key_id: the key.
+        record: the platform's id.
+        digest: of what is told.
+        grant: grant that a prepared record is found again by, if it names one.
+    """
 
     key_id: bytes
     record: str
     digest: bytes
+    grant: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +116,7 @@ class _Item:
     once: Once | None = None
     many: _Many | None = None
     position: int = 0
+    prepared: Prepared | None = None
 
     @property
     def is_awaited(self) -> bool:
@@ -240,12 +249,13 @@ class LogWriter:
         return future
 
     def append_many(
-        self, drafts: Sequence[tuple[Mapping[str, Any], Once]], *, time_ms: int
+        self, drafts: Sequence[tuple[Mapping[str, Any] | Prepared, Once]], *, time_ms: int
     ) -> "Future[list[Written]]":
         """Queue records that are written in this order, in one flush.
 
         Args:
-            drafts: at most MAX_BATCH drafts of records about something that is written once.
+            drafts: at most MAX_BATCH drafts of records about something that is written once, or
+                prepared records of this log with that time.
             time_ms: time of the decision that all of them tell.
 
         Returns:
@@ -263,7 +273,14 @@ class LogWriter:
         # Nobody can cancel what is written all the same.
         many.future.set_running_or_notify_cancel()
         items = [
-            _Item(dict(draft), time_ms=time_ms, once=once, many=many, position=position)
+            _Item(
+                {"event": draft.event} if isinstance(draft, Prepared) else dict(draft),
+                time_ms=time_ms,
+                once=once,
+                many=many,
+                position=position,
+                prepared=draft if isinstance(draft, Prepared) else None,
+            )
             for position, (draft, once) in enumerate(drafts)
         ]
         with self._wake:
@@ -473,7 +490,10 @@ class LogWriter:
             time_ms = now_ms if item.time_ms is None else item.time_ms
             common = {"v": 1, "log": self._origin, "seq": seq, "time_ms": time_ms}
             try:
-                data = encode_record({**common, **item.draft})
+                if item.prepared is not None:
+                    data = item.prepared.encode(seq)
+                else:
+                    data = encode_record({**common, **item.draft})
                 columns = _index_columns(item)
             except (ProtocolError, CryptoError) as error:
                 refused.append((item, error))
@@ -604,6 +624,8 @@ def _known(
 
 def _index_columns(item: _Item) -> tuple[bytes | None, bytes | None, bytes | None, int | None]:
     """Return key id, nonce, grant and intent, which find a record again; its form was checked."""
+    if item.once is not None and item.prepared is not None:
+        return item.once.key_id, None, item.once.grant, None
     if item.once is not None and "observation" in item.draft:
         named = item.draft["observation"]["grant"]
         return item.once.key_id, None, None if named is None else bytes.fromhex(named), None

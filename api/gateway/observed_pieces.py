@@ -1,0 +1,91 @@
+"""Pieces of a batch of access records, each checked and encoded by itself, without state.
+
+What a piece needs of the ledger's state is handed to it, so that any process can work on it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crypto.errors import ProtocolError, SanlianError
+from crypto.sm2 import PublicKey, is_valid
+from ledger.log.writer import Once
+from protocol.evidence.observed import is_later
+from protocol.observation import Observation
+from protocol.records import Prepared, prepare_record
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """A key that a batch names, and why it vouches for nothing, if so."""
+
+    public_key: bytes
+    department: bytes
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some values of a batch.
+
+    Attributes:
+        values: as they were handed in.
+        observers: of the keys that they name, by key id in hex.
+        common: members that all their records have.
+        at_ms: when they were handed in.
+    """
+
+    values: Sequence[object]
+    observers: Mapping[str, Observer]
+    common: Mapping[str, Any]
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a value is refused."""
+
+    code: str
+
+
+Checked = tuple[Prepared, Once] | Refused
+
+
+def check_piece(piece: Piece) -> list[Checked]:
+    """Return of each value the record to write, or why it is refused."""
+    checked: list[Checked] = []
+    for value in piece.values:
+        try:
+            checked.append(_check(value, piece))
+        except SanlianError as error:
+            checked.append(Refused(error.code))
+    return checked
+
+
+def _check(value: object, piece: Piece) -> tuple[Prepared, Once]:
+    observation = Observation.from_json(value)
+    observer = piece.observers[observation.key_id.hex()]
+    if observer.code:
+        raise ProtocolError(observer.code, "the record's key does not vouch for access records")
+    if is_later(observation, piece.at_ms):
+        raise ProtocolError("OBSERVATION_LATER", "the access record tells of a time to come")
+    public_key = PublicKey.from_bytes(observer.public_key)
+    if not is_valid(public_key, observation.text, observation.signature):
+        raise ProtocolError(
+            "OBSERVATION_SIGNATURE_INVALID", "the access record's signature does not hold"
+        )
+    record = {
+        **piece.common,
+        "event": "observed",
+        "observation": dict(observation.members),
+        "public_key": observer.public_key.hex(),
+        "signature": observation.signature.to_bytes().hex(),
+        "department": observer.department.hex(),
+    }
+    grant = observation.members["grant"]
+    return prepare_record(record), Once(
+        observation.key_id,
+        observation.record,
+        observation.digest,
+        None if grant is None else bytes.fromhex(grant),
+    )
