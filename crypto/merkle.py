@@ -38,13 +38,19 @@ def root_of(leaf_hashes: Iterable[bytes]) -> bytes:
     return frontier.root()
 
 
-def inclusion_path(get_node: GetNode, index: int, size: int) -> list[bytes]:
+def inclusion_path(
+    get_node: GetNode,
+    index: int,
+    size: int,
+    roots: dict[tuple[int, int], bytes] | None = None,
+) -> list[bytes]:
     """Return the inclusion path of leaf index in the tree of this size, from the leaf upwards.
 
     Args:
         get_node: yields the hashes of complete subtrees.
         index: the leaf's number from 0, below size.
         size: number of leaves.
+        roots: filled with the roots of incomplete parts, for whoever makes many paths of one tree.
 
     Raises:
         ValueError: index is not in the tree.
@@ -53,17 +59,20 @@ def inclusion_path(get_node: GetNode, index: int, size: int) -> list[bytes]:
     """
     if not 0 <= index < size:
         raise ValueError(f"leaf {index} is not in a tree of {size} leaves")
-    path = []
+    if roots is None:
+        roots = {}
+    upper = []
     start, end = 0, size
-    while end - start > 1:
-        split = start + _largest_power_below(end - start)
-        if index < split:
-            path.append(_range_root(get_node, split, end))
-            end = split
-        else:
-            path.append(_range_root(get_node, start, split))
-            start = split
-    return path[::-1]
+    # A complete subtree of so many leaves begins at a multiple of their number.
+    while (width := end - start) & (width - 1):
+        split = start + _largest_power_below(width)
+        other = (split, end) if index < split else (start, split)
+        if other not in roots:
+            roots[other] = _range_root(get_node, *other)
+        upper.append(roots[other])
+        start, end = (start, split) if index < split else (split, end)
+    levels = range((end - start).bit_length() - 1)
+    return [get_node(level, (index >> level) ^ 1) for level in levels] + upper[::-1]
 
 
 def consistency_path(get_node: GetNode, old: int, new: int) -> list[bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from crypto.canonical import fast_canonical, parse_canonical
+from crypto.canonical import fast_canonical, parse_canonical, plain_canonical
 from crypto.errors import CryptoError, ProtocolError, VerificationError
 from crypto.sm2 import PublicKey, Signature, Signer, verify
 from crypto.sm3 import sm3
@@ -106,7 +106,8 @@ def observation_text(value: Mapping[str, Any]) -> bytes:
     Raises:
         ProtocolError: OBSERVATION_MALFORMED.
     """
-    data = fast_canonical(check_observation(dict(value)))
+    # Every member's form is ASCII or a number in its bounds.
+    data = plain_canonical(check_observation(dict(value)))
     if len(data) > MAX_OBSERVATION_SIZE:
         raise ProtocolError("OBSERVATION_MALFORMED", "an access record has at most 4 KiB")
     return _PREFIX + data
@@ -139,6 +140,11 @@ class Observation:
         """The platform's own id of the record: with the key id it names the record."""
         text: str = self.members["record"]
         return text
+
+    @property
+    def encoded(self) -> bytes:
+        """Canonical JSON of the members."""
+        return self.text[len(_PREFIX) :]
 
     @property
     def digest(self) -> bytes:

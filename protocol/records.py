@@ -5,19 +5,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from crypto.canonical import fast_canonical, parse_canonical
+from crypto.canonical import fast_canonical, parse_canonical, plain_canonical
 from crypto.errors import CryptoError, ProtocolError
 from protocol.checkpoint import ORIGIN_PATTERN
 from protocol.networks import parse_networks
 from protocol.not_sent import is_statement
-from protocol.observation import check_observation
+from protocol.observation import Observation, check_observation
 from protocol.parameters import CAUSES, PERIOD_PATTERN, is_parameter_member
 from protocol.stream import is_stream
 
 MAX_RECORD_SIZE = 16 * 1024
 MAX_INT = 2**53 - 1
-
-_LARGEST_SEQ = b'"seq":%d,' % MAX_INT
 
 Check = Callable[[object], bool]
 
@@ -271,21 +269,72 @@ class Prepared:
         return b"%b%d%b" % (self.before, seq, self.after)
 
 
-def prepare_record(record: Mapping[str, Any]) -> Prepared:
-    """Check and encode a record of an event that has no member of the name seq within others.
+#: In the place of what differs between records that have the rest in common: a valid observation,
+#: and forms of the length of what comes there.
+_OBSERVATION_HERE: dict[str, Any] = {
+    "v": 1,
+    "platform": "-",
+    "record": "-",
+    "time_ms": 0,
+    "requester": "-",
+    "requester_key": None,
+    "person": "-",
+    "grant": None,
+    "authorization": "-",
+    "provider": "-",
+    "resource": "-",
+    "items": [],
+    "result": "refused",
+    "code": "",
+    "request_digest": "00" * 32,
+    "response_digest": None,
+}
+_SIGNATURE_HERE = "5e" * 64
+
+
+class ObservedEncoder:
+    """Encodes `observed` records that have all but observation, signature and number in common.
 
     Args:
-        record: all members but seq.
+        common: the members in common.
 
     Raises:
         ProtocolError: RECORD_MALFORMED, with the field.
     """
-    # The largest number, so that no number makes it too long.
-    data = encode_record({**record, "seq": MAX_INT})
-    before, found, after = data.partition(_LARGEST_SEQ)
-    if not found or _LARGEST_SEQ in after:
-        raise ProtocolError("RECORD_MALFORMED", "a record has one number", field="seq")
-    return Prepared(record["event"], before + b'"seq":', b"," + after)
+
+    def __init__(self, common: Mapping[str, Any]) -> None:
+        record = {
+            **common,
+            "event": "observed",
+            "observation": _OBSERVATION_HERE,
+            "signature": _SIGNATURE_HERE,
+            "seq": MAX_INT,
+        }
+        data = encode_record(record)
+        marks = (plain_canonical(_OBSERVATION_HERE), b'"seq":%d,' % MAX_INT, _SIGNATURE_HERE)
+        self._size = len(data) - len(marks[0])
+        parts = []
+        for mark in marks:
+            part, _, data = data.partition(mark if isinstance(mark, bytes) else mark.encode())
+            parts.append(part)
+        self._head, self._middle, self._signature = parts[0], parts[1] + b'"seq":', b"," + parts[2]
+        self._tail = data
+
+    def encode(self, observation: Observation) -> Prepared:
+        """Return the record of an observation, whose members it has checked.
+
+        Raises:
+            ProtocolError: RECORD_MALFORMED when the record would be too large.
+        """
+        encoded = observation.encoded
+        if self._size + len(encoded) > MAX_RECORD_SIZE:
+            raise ProtocolError("RECORD_MALFORMED", "a record is at most 16 KiB")
+        signature = observation.signature.to_bytes().hex().encode()
+        return Prepared(
+            "observed",
+            self._head + encoded + self._middle,
+            self._signature + signature + self._tail,
+        )
 
 
 def parse_record(data: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from crypto.sm2 import PublicKey, is_valid
 from ledger.log.writer import Once
 from protocol.evidence.observed import is_later
 from protocol.observation import Observation
-from protocol.records import Prepared, prepare_record
+from protocol.records import ObservedEncoder, Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,39 +53,56 @@ Checked = tuple[Prepared, Once] | Refused
 
 def check_piece(piece: Piece) -> list[Checked]:
     """Return of each value the record to write, or why it is refused."""
+    checkers: dict[str, _Checker] = {}
     checked: list[Checked] = []
     for value in piece.values:
         try:
-            checked.append(_check(value, piece))
+            observation = Observation.from_json(value)
+            key_id = observation.key_id.hex()
+            if key_id not in checkers:
+                checkers[key_id] = _Checker(piece, piece.observers[key_id])
+            checked.append(checkers[key_id].check(observation))
         except SanlianError as error:
             checked.append(Refused(error.code))
     return checked
 
 
-def _check(value: object, piece: Piece) -> tuple[Prepared, Once]:
-    observation = Observation.from_json(value)
-    observer = piece.observers[observation.key_id.hex()]
-    if observer.code:
-        raise ProtocolError(observer.code, "the record's key does not vouch for access records")
-    if is_later(observation, piece.at_ms):
-        raise ProtocolError("OBSERVATION_LATER", "the access record tells of a time to come")
-    public_key = PublicKey.from_bytes(observer.public_key)
-    if not is_valid(public_key, observation.text, observation.signature):
-        raise ProtocolError(
-            "OBSERVATION_SIGNATURE_INVALID", "the access record's signature does not hold"
+class _Checker:
+    """Checks and encodes what one key signed.
+
+    Raises:
+        ProtocolError: the code why the key vouches for nothing.
+    """
+
+    def __init__(self, piece: Piece, observer: Observer) -> None:
+        if observer.code:
+            raise ProtocolError(observer.code, "the record's key does not vouch for access records")
+        self._at_ms = piece.at_ms
+        self._public_key = PublicKey.from_bytes(observer.public_key)
+        self._encoder = ObservedEncoder(
+            {
+                **piece.common,
+                "public_key": observer.public_key.hex(),
+                "department": observer.department.hex(),
+            }
         )
-    record = {
-        **piece.common,
-        "event": "observed",
-        "observation": dict(observation.members),
-        "public_key": observer.public_key.hex(),
-        "signature": observation.signature.to_bytes().hex(),
-        "department": observer.department.hex(),
-    }
-    grant = observation.members["grant"]
-    return prepare_record(record), Once(
-        observation.key_id,
-        observation.record,
-        observation.digest,
-        None if grant is None else bytes.fromhex(grant),
-    )
+
+    def check(self, observation: Observation) -> tuple[Prepared, Once]:
+        """Return the record to write.
+
+        Raises:
+            ProtocolError: OBSERVATION_LATER, OBSERVATION_SIGNATURE_INVALID.
+        """
+        if is_later(observation, self._at_ms):
+            raise ProtocolError("OBSERVATION_LATER", "the access record tells of a time to come")
+        if not is_valid(self._public_key, observation.text, observation.signature):
+            raise ProtocolError(
+                "OBSERVATION_SIGNATURE_INVALID", "the access record's signature does not hold"
+            )
+        grant = observation.members["grant"]
+        return self._encoder.encode(observation), Once(
+            observation.key_id,
+            observation.record,
+            observation.digest,
+            None if grant is None else bytes.fromhex(grant),
+        )

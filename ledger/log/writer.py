@@ -532,13 +532,14 @@ class LogWriter:
             statements.insert(connection, table, added)
         statements.end_intents(connection, ended)
         statements.set_quotas(connection, {grant: used[grant] for grant in touched})
+        roots: dict[tuple[int, int], bytes] = {}
         written = [
             (
                 item,
                 Receipt(
                     data,
                     seq,
-                    tuple(inclusion_path(lambda *place: edge[place], seq, size)),
+                    tuple(inclusion_path(lambda *place: edge[place], seq, size, roots)),
                     note,
                 ),
             )
