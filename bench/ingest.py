@@ -8,8 +8,8 @@ contract verifies the gateway's signature. The time ends when the last record is
 Records are signed beforehand; load, gateway and engine share the machine's processors.
 
 Baselines of the same run, on the same engine: one transaction per record with web3.py as it comes,
-each receipt awaited (`naive`); the same with numbers, gas and price given and the receipts awaited
-at the end (`tuned`); neither verifies anything. The crypto limit: processors times the SM2
+each receipt awaited (`naive`); the same with numbers and gas given and the receipts awaited at the
+end (`tuned`); neither verifies anything. The crypto limit: processors times the SM2
 signatures that one of them verifies per second.
 
 Gas per record: of an anchor after so many records. Proofs: inclusion paths at random places of a
@@ -79,11 +79,13 @@ def measure(options: argparse.Namespace) -> list[Result]:
         find_anvil()
     except LedgerError as error:
         raise CannotMeasure(str(error)) from error
-    batches, naive, memory = (12, 300, 200_000) if options.quick else (100, 2_000, 10_000_000)
+    batches, naive, memory = (16, 300, 200_000) if options.quick else (100, 2_000, 10_000_000)
     with tempfile.TemporaryDirectory(prefix="sanlian-bench-") as name:
         home = Path(name)
         verify_per_s = verify_rate()
-        with started_engine(home / "chain", "--max-lead-s", "100000") as node:
+        with started_engine(
+            home / "chain", "--block-interval-ms", "0", "--max-lead-s", "100000"
+        ) as node:
             chain = LongChain.on(node.rpc)
             rig = Rig.make(home, gateway=key("gateway"), origin=ORIGIN)
             ingest = Ingest(rig, chain, node)
@@ -338,7 +340,7 @@ def measure_naive(node: Started, count: int, *, tuned: bool) -> float:
     Args:
         node: the engine.
         count: number of records.
-        tuned: whether number, gas and price are given, instead of asked for by web3.py for each
+        tuned: whether number and gas are given, instead of asked for by web3.py for each
             transaction, as it does by itself.
     """
     w3 = Web3(Web3.HTTPProvider(node.rpc.url))
@@ -350,12 +352,16 @@ def measure_naive(node: Started, count: int, *, tuned: bool) -> float:
     sent: list[HexBytes] = []
     begun = time.perf_counter()
     for place, digest in enumerate(digests):
-        transaction: TxParams = {"from": account.address, "to": to, "data": HexBytes(digest)}
+        transaction: TxParams = {
+            "from": account.address,
+            "to": to,
+            "data": HexBytes(digest),
+            "gasPrice": Wei(0),  # the engine's, which knows no other fees
+        }
         if tuned:
             transaction |= {
                 "chainId": CHAIN_ID,
                 "nonce": Nonce(nonce + place),
-                "gasPrice": Wei(0),
                 "gas": 50_000,
                 "value": Wei(0),
             }

@@ -54,6 +54,17 @@ EXPECTED = {
         "cpu_ledger_us",
         "verify_1t_per_s",
     },
+    "ingest": {
+        "records_per_s",
+        "ratio_naive_web3",
+        "ratio_tuned_web3",
+        "ratio_verify_bound",
+        *(f"gas_per_record_{count}" for count in (1, 100, 1_000, 10_000)),
+        "proof_p95_ms",
+        "memory_growth_mb",
+        "gateway_cpu_us",
+        "verify_1t_per_s",
+    },
     "sm2": {
         "verify_1t_per_s",
         "verify_1t_ratio_openssl",
