@@ -283,6 +283,7 @@ def run_gateway(rig: Rig, kind: str) -> None:
         home=home,
         gateway_port=rig.port,
         providers_file=rig.home / "providers.json",
+        allow_loopback_providers=True,
         max_connections_per_provider=MAX_CONNECTIONS,
         provider_failures=0,
     )

@@ -79,6 +79,7 @@ def settings_for(home: Path, ports: Ports) -> Settings:
         key_passphrase=PASSPHRASE,
         auditor_departments=_auditor_department(home),
         providers_file=home / "providers.json",
+        allow_loopback_providers=True,
         anchor_interval_s=1.0,
     )
 

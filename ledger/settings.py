@@ -137,6 +137,15 @@ class Settings(BaseSettings):
     providers_file: Path | None = Field(
         None, description="JSON object from node name to base URL of the provider's service"
     )
+    provider_networks: str = Field(
+        "",
+        description="networks in which providers are, with commas, such as 10.8.0.0/16; "
+        "empty: any that is not forbidden",
+    )
+    allow_loopback_providers: bool = Field(
+        False,  # noqa: FBT003 - a setting's default
+        description="providers may run on this host, on ports that are not the platform's own",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -22,6 +22,7 @@ from api.gateway.live_restrictions import LiveRestrictions
 from api.gateway.not_sent import NotSentService
 from api.gateway.observations import ObservationService
 from api.gateway.restrictions import RestrictionService
+from api.gateway.outbound import OutboundPolicy
 from api.gateway.sealed import SealedService
 from api.gateway.service import Answer, DataService, Gatekeeper, Incoming, ParameterDigests
 from api.gateway.sources import find_client
@@ -116,6 +117,7 @@ class Gateway:
                 max_bytes=settings.max_response_bytes,
                 max_connections=settings.max_connections_per_provider,
                 breaker=Breaker(settings.provider_failures, settings.provider_pause_s),
+                policy=OutboundPolicy.of(settings),
             ) as forwarder,
             ActSubmitter(settings.resolved_api_url, self.key, self.deployment) as submitter,
         ):

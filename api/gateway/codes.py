@@ -63,6 +63,11 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
         "Only officers and security administrators of the grant's two sides declare its networks",
     ),
     # The call failed: record `outcome` with result `failed`.
+    "PROVIDER_ADDRESS_FORBIDDEN": (
+        502,
+        "提供方地址不允许访问",
+        "The provider's address is one that the gateway does not call",
+    ),
     "PROVIDER_FAILED": (502, "提供方返回错误", "The provider answered with an error"),
     "PROVIDER_KEY_UNKNOWN": (502, "提供方密钥未登记", "The provider's key is not registered"),
     "PROVIDER_NOT_JSON": (502, "提供方应答不是规定的 JSON", "The provider's answer is not JSON"),
@@ -164,5 +169,10 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "PERIOD_MISMATCH": (500, "期间与记录时间不符", "The period is not that of the record's time"),
     "PERIOD_RUNNING": (409, "期间尚未结束", "The period is not over"),
     "LOG_WRITE_FAILED": (503, "日志写入失败", "The access log could not be written"),
+    "PROVIDER_NETWORKS_MALFORMED": (
+        500,
+        "提供方网段设置不正确",
+        "The setting provider_networks is malformed",
+    ),
     "PROVIDERS_MALFORMED": (500, "提供方地址文件不正确", "The providers file is malformed"),
 }

@@ -15,6 +15,7 @@ from yarl import URL
 
 from api.gateway.breaker import Breaker
 from api.gateway.response_check import answer_problem
+from api.gateway.outbound import CheckedConnector, OutboundPolicy, OutboundRefused
 from crypto.canonical import fast_canonical, parse_json
 from crypto.errors import CryptoError, LedgerError, RequestRefused, SanlianError
 from crypto.merkle import leaf_hash
@@ -187,6 +188,7 @@ class Forwarder:
         max_bytes: largest answer.
         max_connections: most calls to one provider at a time.
         breaker: pauses providers that do not answer.
+        policy: which addresses are connected to.
     """
 
     def __init__(
@@ -197,8 +199,10 @@ class Forwarder:
         max_bytes: int,
         max_connections: int,
         breaker: Breaker,
+        policy: OutboundPolicy,
     ) -> None:
         self._breaker = breaker
+        self._policy = policy
         self._public_key = key.public_key
         self._signer = GroupSigner(key)
         self._timeout_s = timeout_s
@@ -209,7 +213,7 @@ class Forwarder:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, limit_per_host=self._max_connections),
+            connector=CheckedConnector(self._policy, limit=0, limit_per_host=self._max_connections),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=self._timeout_s),
             auto_decompress=False,
@@ -352,8 +356,21 @@ class Forwarder:
         except TimeoutError as error:
             raise RequestRefused("PROVIDER_TIMEOUT", "no whole answer in time") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            if _is_refused(error):
+                raise RequestRefused(
+                    "PROVIDER_ADDRESS_FORBIDDEN", "the provider's address is not called"
+                ) from error
             # ValueError: what the provider sent is not HTTP.
             raise RequestRefused("PROVIDER_UNREACHABLE", "the call broke off") from error
+
+
+def _is_refused(error: BaseException | None) -> bool:
+    """Tell whether an error has the outbound policy at its root."""
+    while error is not None:
+        if isinstance(error, OutboundRefused):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _process(

@@ -336,6 +336,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         home=home,
         gateway_port=port,
         providers_file=providers,
+        allow_loopback_providers=True,
         provider_timeout_s=1.5,
         max_response_bytes=256 * 1024,
         max_connections_per_provider=4,

@@ -71,7 +71,8 @@ class Home:
         providers = directory / "providers.json"
         providers.write_text(json.dumps({NODE: f"http://127.0.0.1:{self.provider_port}"}))
         (directory / "settings.toml").write_text(
-            f"gateway_port = {self.port}\nproviders_file = {json.dumps(str(providers))}\n"
+            f"gateway_port = {self.port}\nallow_loopback_providers = true\n"
+            f"providers_file = {json.dumps(str(providers))}\n"
         )
         self.deployment = Deployment(
             chain_id=CHAIN_ID,
