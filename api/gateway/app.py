@@ -21,8 +21,8 @@ from api.gateway.limits import Limits
 from api.gateway.live_restrictions import LiveRestrictions
 from api.gateway.not_sent import NotSentService
 from api.gateway.observations import ObservationService
-from api.gateway.restrictions import RestrictionService
 from api.gateway.outbound import OutboundPolicy
+from api.gateway.restrictions import RestrictionService
 from api.gateway.sealed import SealedService
 from api.gateway.service import Answer, DataService, Gatekeeper, Incoming, ParameterDigests
 from api.gateway.sources import find_client

@@ -14,8 +14,8 @@ import aiohttp
 from yarl import URL
 
 from api.gateway.breaker import Breaker
-from api.gateway.response_check import answer_problem
 from api.gateway.outbound import CheckedConnector, OutboundPolicy, OutboundRefused
+from api.gateway.response_check import answer_problem
 from crypto.canonical import fast_canonical, parse_json
 from crypto.errors import CryptoError, LedgerError, RequestRefused, SanlianError
 from crypto.merkle import leaf_hash

@@ -17,13 +17,27 @@ OWN = 8545
 @pytest.mark.parametrize(
     "host",
     [
-        "127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "::", "169.254.169.254", "fe80::1",
+        "127.0.0.1",
+        "127.9.9.9",
+        "::1",
+        "0.0.0.0",  # noqa: S104 - nothing listens there, nobody may be called there
+        "::",
+        "169.254.169.254",
+        "fe80::1",
         "fe80::1%lo",
-        "224.0.0.1", "ff02::1", "255.255.255.255", "::ffff:127.0.0.1", "::ffff:169.254.169.254",
+        "224.0.0.1",
+        "ff02::1",
+        "255.255.255.255",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
         "::127.0.0.1",
-        "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "100.100.100.200", "0x7f.1", "name",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::",
+        "100.100.100.200",
+        "0x7f.1",
+        "name",
     ],
-)  # fmt: skip  # a list reads better in rows
+)
 def test_forbidden(host: str) -> None:
     with pytest.raises(OutboundRefused):
         OutboundPolicy([], own_ports={OWN}).check(host, 9000)
