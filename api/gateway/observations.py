@@ -123,13 +123,17 @@ class ObservationService:
     async def _check(self, admitted: Admitted, values: Sequence[object]) -> list[Checked]:
         """Return for each record what is written, or why it is refused."""
         store = admitted.snapshot.store
-        named = {value.get("key_id") for value in values if isinstance(value, dict)}
+        named = {
+            key_id
+            for value in values
+            if isinstance(value, dict) and isinstance(key_id := value.get("key_id"), str)
+        }
         piece = Piece(
             values,
             {
                 key_id: self._find_observer(store, bytes.fromhex(key_id), admitted.time_ms)
                 for key_id in named
-                if isinstance(key_id, str) and _KEY_ID.fullmatch(key_id)
+                if _KEY_ID.fullmatch(key_id)
             },
             {
                 "v": 1,

@@ -545,7 +545,7 @@ class _RecordAudit:
         verify_not_sent(store, record, request)
 
     def _restricted(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
-        verify_request(record)
+        self._verified(record)
         yield from self._begin(record)
         store = self._state(record)
         if store is None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from api.gateway.workers import Workers
@@ -34,6 +35,13 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def deep(levels: int) -> object:
+    value: object = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 def test_a_large_batch_gets_what_its_records_get_alone(world: World) -> None:
     platform = Platform(world)
     good = [platform.observe() for _ in range(150)]
@@ -44,6 +52,8 @@ def test_a_large_batch_gets_what_its_records_get_alone(world: World) -> None:
         90: "no record",
         91: {**platform.observe(), "key_id": "zz"},
         92: {**platform.observe(), "key_id": "00" * 32},
+        93: {**platform.observe(), "key_id": ["a"]},
+        94: {**platform.observe(), "record": deep(20)},
         149: {**platform.observe(), "more": 1},
     }
     values = [bad.get(place, value) for place, value in enumerate(good)]
@@ -68,6 +78,13 @@ def test_a_body_that_is_no_canonical_json_is_refused_whole(world: World) -> None
         '{"observations":[' + "[" * 2000 + "]" * 2000 + "]," + salt + "}",
     ):
         platform.refused(platform.send(body.encode()), "BODY_MALFORMED")
+
+
+def test_a_record_of_many_levels_is_refused_alone(world: World) -> None:
+    platform = Platform(world)
+    values = [{**platform.observe(), "record": deep(200)} for _ in range(80)]
+    body = orjson.dumps({"observations": values, "salt": "ab" * 32}, option=orjson.OPT_SORT_KEYS)
+    assert platform.receipts(platform.send(body)) == ["OBSERVATION_MALFORMED"] * 80
 
 
 def test_processes_that_are_killed_come_back(workers: Workers) -> None:
