@@ -61,7 +61,7 @@ EXPECTED = {
         "ratio_verify_bound",
         *(f"gas_per_record_{count}" for count in (1, 100, 1_000, 10_000)),
         "proof_p95_ms",
-        "memory_growth_mb",
+        "memory_mb",
         "gateway_cpu_us",
         "verify_1t_per_s",
     },
