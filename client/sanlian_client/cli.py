@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -36,6 +37,7 @@ from sanlian_client.console import (
     DIRECTORY,
     FILE,
     api_option,
+    authority_option,
     deployment_option,
     gateway_option,
     json_option,
@@ -49,6 +51,8 @@ from sanlian_client.console import (
     passphrase_option,
     pin_option,
     plain_errors,
+    purpose_options,
+    receipts_option,
     show,
     verdict_errors,
 )
@@ -389,16 +393,13 @@ def _log(api: str, gateway: str, deployment: Path | None) -> LogClient:
 @data.command("get")
 @click.argument("grant")
 @click.option("--parameters", default="{}", help="JSON object. 查询参数。")
-@click.option("--person", default="-", help="Pseudonym of who asks. 查询人代号。")
-@click.option("--basis", default="-", help="Legal basis. 法律依据代码。")
-@click.option("--scenario", default="-", help="Scenario. 应用场景代码。")
-@click.option("--case", default="-", help="Case number. 办件编号。")
+@purpose_options
 @click.option(
     "--stream", default=None, help="STREAM;SEQUENCE, or STREAM with --sequences. 流编号;序号。"
 )
 @click.option("--sequences", type=DIRECTORY, default=None, help="Files of numbers. 序号文件目录。")
-@click.option("--receipts", type=DIRECTORY, required=True, help="Where receipts go. 回执目录。")
-@click.option("--authority", default=None, help="host:port to sign for. 签名所用网关地址。")
+@receipts_option
+@authority_option
 @key_option
 @passphrase_option
 @api_option
@@ -409,10 +410,7 @@ def data_get(
     *,
     grant: str,
     parameters: str,
-    person: str,
-    basis: str,
-    scenario: str,
-    case: str,
+    purpose: Purpose,
     stream: str | None,
     sequences: Path | None,
     receipts: Path,
@@ -436,7 +434,7 @@ def data_get(
             key,
             grant=parse_hex(grant, 32, "GRANT"),
             parameters=parse_object(parameters, "--parameters"),
-            purpose=Purpose(person, basis, scenario, case, None if book else stream),
+            purpose=purpose if book else replace(purpose, stream=stream),
             store=ReceiptStore(receipts),
             sequences=book,
         )
@@ -456,7 +454,7 @@ data.add_command(data_pull)
     help="JSON object; its answer must hold every item, best of a made-up person. 测试参数。",
 )
 @click.option("--report", "report_file", type=FILE, default=None, help="Keep the report. 报告。")
-@click.option("--authority", default=None, help="host:port to sign for. 签名所用网关地址。")
+@authority_option
 @key_option
 @passphrase_option
 @api_option

@@ -14,7 +14,7 @@ import click
 from crypto.errors import LedgerError, SanlianError, TokenError, VerificationError
 from crypto.sm2 import Signer
 from protocol.deployment import Deployment
-from sanlian_client.data import Gateway
+from sanlian_client.data import Gateway, Purpose
 from sanlian_client.evidence import MAX_EVIDENCE_SIZE
 from sanlian_client.files import read_limited
 from sanlian_client.keys import load_key
@@ -83,7 +83,19 @@ passphrase_option = click.option(
     default=None,
     help=f"Passphrase; better in {PASSPHRASE_ENV}, or typed when asked. 口令。",
 )
+receipts_option = click.option(
+    "--receipts", type=DIRECTORY, required=True, help="Where receipts go. 回执目录。"
+)
+authority_option = click.option(
+    "--authority", default=None, help="host:port to sign for. 签名所用网关地址。"
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON. 输出 JSON。")
+_PURPOSE_OPTIONS = (
+    click.option("--person", default="-", help="Pseudonym of who asks. 查询人代号。"),
+    click.option("--basis", default="-", help="Legal basis. 法律依据代码。"),
+    click.option("--scenario", default="-", help="Scenario. 应用场景代码。"),
+    click.option("--case", default="-", help="Case number. 办件编号。"),
+)
 language_option = click.option(
     "--lang",
     type=click.Choice(["zh", "en"]),
@@ -258,3 +270,15 @@ def show(value: Mapping[str, Any], *, as_json: bool) -> None:
 def wait_seconds(seconds: float) -> None:
     """Wait between two rounds of a command that follows something."""
     time.sleep(seconds)
+
+
+def purpose_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say why data is asked for; the command gets them as ``purpose``."""
+
+    @functools.wraps(command)
+    def wrapped(*, person: str, basis: str, scenario: str, case: str, **options: Any) -> None:
+        command(purpose=Purpose(person, basis, scenario, case), **options)
+
+    for option in reversed(_PURPOSE_OPTIONS):
+        option(wrapped)
+    return wrapped

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from sanlian_client.console import (
-    DIRECTORY,
     FILE,
     api_option,
+    authority_option,
     deployment_option,
     gateway_option,
     key_option,
@@ -16,6 +16,8 @@ from sanlian_client.console import (
     parse_hex,
     passphrase_option,
     plain_errors,
+    purpose_options,
+    receipts_option,
 )
 from sanlian_client.data import Purpose
 from sanlian_client.download import download_file
@@ -27,12 +29,9 @@ from sanlian_client.receipts import ReceiptStore
 @click.argument("grant")
 @click.argument("name")
 @click.argument("path", type=FILE)
-@click.option("--person", default="-", help="Pseudonym of who asks. 查询人代号。")
-@click.option("--basis", default="-", help="Legal basis. 法律依据代码。")
-@click.option("--scenario", default="-", help="Scenario. 应用场景代码。")
-@click.option("--case", default="-", help="Case number. 办件编号。")
-@click.option("--receipts", type=DIRECTORY, required=True, help="Where receipts go. 回执目录。")
-@click.option("--authority", default=None, help="host:port to sign for. 签名所用网关地址。")
+@purpose_options
+@receipts_option
+@authority_option
 @click.option(
     "--part-size",
     type=click.IntRange(1, MAX_PART_SIZE),
@@ -51,10 +50,7 @@ def data_download(
     grant: str,
     name: str,
     path: Path,
-    person: str,
-    basis: str,
-    scenario: str,
-    case: str,
+    purpose: Purpose,
     receipts: Path,
     authority: str | None,
     part_size: int,
@@ -71,7 +67,7 @@ def data_download(
             open_key(key_file, passphrase),
             grant=parse_hex(grant, 32, "GRANT"),
             name=name,
-            purpose=Purpose(person, basis, scenario, case),
+            purpose=purpose,
             store=ReceiptStore(receipts),
             path=path,
             part_size=part_size,

@@ -9,6 +9,7 @@ from protocol.not_sent import REASONS, Range
 from sanlian_client.console import (
     DIRECTORY,
     api_option,
+    authority_option,
     deployment_option,
     gateway_option,
     json_option,
@@ -17,6 +18,7 @@ from sanlian_client.console import (
     open_key,
     passphrase_option,
     plain_errors,
+    receipts_option,
     show,
 )
 from sanlian_client.files import write_new
@@ -46,8 +48,8 @@ def _range(text: str) -> Range:
 @click.option(
     "--unanswered", is_flag=True, help="Also numbers that nobody answered. 含未获应答的序号。"
 )
-@click.option("--receipts", type=DIRECTORY, required=True, help="Where receipts go. 回执目录。")
-@click.option("--authority", default=None, help="host:port to sign for. 签名所用网关地址。")
+@receipts_option
+@authority_option
 @key_option
 @passphrase_option
 @api_option

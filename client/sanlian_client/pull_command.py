@@ -7,6 +7,7 @@ import click
 from sanlian_client.console import (
     DIRECTORY,
     api_option,
+    authority_option,
     deployment_option,
     gateway_option,
     key_option,
@@ -16,6 +17,8 @@ from sanlian_client.console import (
     parse_object,
     passphrase_option,
     plain_errors,
+    purpose_options,
+    receipts_option,
 )
 from sanlian_client.data import Purpose
 from sanlian_client.pull import pull_batch
@@ -36,12 +39,9 @@ from sanlian_client.receipts import ReceiptStore
     show_default=True,
     help="Member with the next cursor. 下一游标字段名。",
 )
-@click.option("--person", default="-", help="Pseudonym of who asks. 查询人代号。")
-@click.option("--basis", default="-", help="Legal basis. 法律依据代码。")
-@click.option("--scenario", default="-", help="Scenario. 应用场景代码。")
-@click.option("--case", default="-", help="Case number. 办件编号。")
-@click.option("--receipts", type=DIRECTORY, required=True, help="Where receipts go. 回执目录。")
-@click.option("--authority", default=None, help="host:port to sign for. 签名所用网关地址。")
+@purpose_options
+@receipts_option
+@authority_option
 @key_option
 @passphrase_option
 @api_option
@@ -55,10 +55,7 @@ def data_pull(
     parameters: str,
     cursor: str,
     following: str,
-    person: str,
-    basis: str,
-    scenario: str,
-    case: str,
+    purpose: Purpose,
     receipts: Path,
     authority: str | None,
     key_file: str,
@@ -74,7 +71,7 @@ def data_pull(
             open_key(key_file, passphrase),
             grant=parse_hex(grant, 32, "GRANT"),
             parameters=parse_object(parameters, "--parameters"),
-            purpose=Purpose(person, basis, scenario, case),
+            purpose=purpose,
             store=ReceiptStore(receipts),
             directory=directory,
             cursor=cursor,
