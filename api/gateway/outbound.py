@@ -1,19 +1,17 @@
 """Where the gateway connects to: a provider's address is checked when it is called.
 
 Whoever may list providers, or answers for a name in DNS, must not make the gateway talk to the
-platform's own services. The check stands between resolving and connecting: the addresses that were
-checked are the ones that are connected to, so a name that resolves otherwise a moment later
-(DNS rebinding) changes nothing. Redirects are not followed at all (api.gateway.forward).
+platform's own services. The check stands between resolving and connecting
+(api.gateway.provider_http): the addresses that were checked are the ones that are connected to, so
+a name that resolves otherwise a moment later (DNS rebinding) changes nothing. Redirects are not
+followed at all (api.gateway.forward).
 """
 
 import ipaddress
 import socket
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
-
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from crypto.errors import LedgerError
 from ledger.settings import Settings
@@ -123,50 +121,6 @@ class OutboundPolicy:
                 raise OutboundRefused("an address of this host")
         elif self._networks and not any(address in network for network in self._networks):
             raise OutboundRefused("an address outside the providers' networks")
-
-
-class CheckedResolver(AbstractResolver):
-    """Resolves names and gives only addresses that the policy allows."""
-
-    def __init__(self, policy: OutboundPolicy) -> None:
-        self._policy = policy
-        self._inner = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Resolve; one forbidden address among several refuses them all."""
-        results = await self._inner.resolve(host, port, family)
-        for one in results:
-            self._policy.check(one["host"], port)
-        return results
-
-    async def close(self) -> None:
-        """Nothing stays open."""
-        await self._inner.close()
-
-
-class CheckedConnector(aiohttp.TCPConnector):
-    """Connects only where the policy allows.
-
-    Args:
-        policy: which addresses.
-        options: of aiohttp's connector.
-    """
-
-    def __init__(self, policy: OutboundPolicy, **options: Any) -> None:
-        # Answers are not kept: what was allowed once is checked again for each connection.
-        super().__init__(resolver=CheckedResolver(policy), use_dns_cache=False, **options)
-        self._policy = policy
-
-    async def _resolve_host(
-        self, host: str, port: int, traces: Sequence[Any] | None = None
-    ) -> list[ResolveResult]:
-        # aiohttp does not ask the resolver about a host that is an address already.
-        results = await super()._resolve_host(host, port, traces)
-        for one in results:
-            self._policy.check(one["host"], port)
-        return results
 
 
 def _inner(address: Address) -> Address:
