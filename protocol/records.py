@@ -13,6 +13,7 @@ from protocol.not_sent import is_statement
 from protocol.observation import Observation, check_observation
 from protocol.parameters import CAUSES, PERIOD_PATTERN, is_parameter_member
 from protocol.stream import is_stream
+from protocol.transfer import is_closing, is_offer
 
 MAX_RECORD_SIZE = 16 * 1024
 MAX_INT = 2**53 - 1
@@ -191,6 +192,8 @@ EVENTS: dict[str, dict[str, Check]] = {
         "block": _is_object({"number": _is_int, "hash": _ID}),
     },
     "not_sent": {**_REQUEST_PART, "statement": is_statement},
+    "offered": {**_REQUEST_PART, "statement": is_offer},
+    "closed": {**_REQUEST_PART, "statement": is_closing},
     "disposed": {
         "period": _matches(PERIOD_PATTERN),
         "key": _or_null(_ID),

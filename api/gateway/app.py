@@ -29,6 +29,7 @@ from api.gateway.sources import find_client
 from api.gateway.state import StateSource, is_stale
 from api.gateway.submit import ActSubmitter
 from api.gateway.testing import TestService
+from api.gateway.transfers import TransferService
 from api.gateway.workers import Workers
 from api.guard import Guard
 from api.problems import (
@@ -48,10 +49,13 @@ from ledger.settings import Settings
 from protocol.checkpoint import parse_note
 from protocol.deployment import Deployment
 from protocol.httpsig import (
+    CLOSING_PATH,
     CONTENT_TYPE,
     DATA_PATH,
     NOT_SENT_PATH,
     OBSERVATIONS_PATH,
+    OFFER_PATH,
+    OPEN_OFFERS_PATH,
     RESTRICTION_PATH,
     SEALED_PATHS,
 )
@@ -97,6 +101,7 @@ class Gateway:
     observations: ObservationService | None = None
     not_sent: NotSentService | None = None
     restrictions: RestrictionService | None = None
+    transfers: TransferService | None = None
     envelopes: SealedStore | None = None
     workers: Workers = field(init=False)
     _floor: int = 0
@@ -250,6 +255,7 @@ class Gateway:
             self.gatekeeper, self.reader, self.workers, is_example=self.deployment.example
         )
         self.not_sent = NotSentService(self.gatekeeper, self.reader)
+        self.transfers = TransferService(self.gatekeeper, self.reader)
         if self.build_evidence is not None:
             self.evidence = EvidenceService(
                 self.gatekeeper,
@@ -342,6 +348,23 @@ class Gateway:
         if self.restrictions is None:
             raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
         return await _serve(self.restrictions.handle, request)
+
+    async def serve_offer(self, request: Request) -> Response:
+        """POST /v1/offers"""
+        return await _serve(self._transfers().offer, request)
+
+    async def serve_open_offers(self, request: Request) -> Response:
+        """POST /v1/open-offers"""
+        return await _serve(self._transfers().list_open, request)
+
+    async def serve_closing(self, request: Request) -> Response:
+        """POST /v1/closings"""
+        return await _serve(self._transfers().close, request)
+
+    def _transfers(self) -> TransferService:
+        if self.transfers is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
+        return self.transfers
 
     def _sealed(self) -> SealedService:
         if self.sealed is None:
@@ -470,6 +493,9 @@ def make_app(gateway: Gateway) -> ASGIApp:
     app.add_route(OBSERVATIONS_PATH, gateway.serve_observations, methods=["POST"])
     app.add_route(NOT_SENT_PATH, gateway.serve_not_sent, methods=["POST"])
     app.add_route(RESTRICTION_PATH, gateway.serve_restriction, methods=["POST"])
+    app.add_route(OFFER_PATH, gateway.serve_offer, methods=["POST"])
+    app.add_route(OPEN_OFFERS_PATH, gateway.serve_open_offers, methods=["POST"])
+    app.add_route(CLOSING_PATH, gateway.serve_closing, methods=["POST"])
     app.add_route("/log/checkpoint", gateway.serve_checkpoint, methods=["GET"])
     app.add_route("/log/consistency", gateway.serve_consistency, methods=["GET"])
     app.add_route("/log/inclusion", gateway.serve_inclusion, methods=["GET"])

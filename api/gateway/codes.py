@@ -143,7 +143,19 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "SEQUENCE_RECORDED": (409, "该序号已有记录", "The log holds a record of this number"),
     "SEQUENCE_STATED": (409, "该序号已声明未发送", "The number was stated to be unsent"),
     "SEQUENCE_REPEATED": (409, "该序号已使用", "The number was used before"),
+    # Batches that are offered, and the ends of transfers.
+    "OFFER_MALFORMED": (400, "批次通知格式不正确", "The offer or its manifest is malformed"),
+    "OFFER_DIFFERS": (409, "同名批次已另行通知", "Another batch of this name was offered"),
+    "CLOSING_MALFORMED": (400, "传输完结声明格式不正确", "The closing is malformed"),
+    "CLOSING_WRONG": (422, "完结声明与日志不符", "The log does not hold what the closing says"),
+    "CLOSING_DIFFERS": (409, "该批次已另行完结", "The offer was closed otherwise before"),
+    "GRANT_OF_ANOTHER_WAY": (
+        403,
+        "授权不是批量交换方式",
+        "The grant is for another way",
+    ),
     # The access log.
+    "LOG_NOT_READABLE": (503, "日志暂不可读", "The access log cannot be read now"),
     "INTENT_CLOSED": (500, "访问意向已结束", "The intent has ended already"),
     "LOG_ANCHOR_DIFFERS": (500, "日志与链上锚定不符", "The log is not the one that was anchored"),
     "LOG_BEHIND_ANCHOR": (500, "日志短于链上锚定", "The log is shorter than its anchor"),

@@ -15,6 +15,7 @@ from crypto.sm2 import PublicKey
 from ledger.audit.chain import BlockData, ChainReader, LocatedEvent
 from ledger.audit.completeness import Completeness, Explained, Finding
 from ledger.audit.receipts import check_receipts
+from ledger.audit.transfers import Transfers
 from protocol.acts import Act
 from protocol.checkpoint import verify_checkpoint
 from protocol.documents.pieces import Pieces
@@ -29,6 +30,7 @@ from protocol.evidence.decision import (
     verify_request,
     verify_sealed,
     verify_test,
+    verify_transfer,
 )
 from protocol.evidence.observed import verify_observed
 from protocol.httpsig import SignedRequest
@@ -393,6 +395,7 @@ class _RecordAudit:
         self._tests: dict[int, str] = {}
         self._nonces: dict[tuple[str, str], int] = {}
         self._observations: dict[tuple[bytes, str], int] = {}
+        self._transfers = Transfers()
         self._uses: dict[str, int] = {}
         self._restrictions = Restrictions()
         self._last_ms = 0
@@ -424,6 +427,8 @@ class _RecordAudit:
             "tested": self._tested,
             "observed": self._observed,
             "not_sent": self._not_sent,
+            "offered": self._offered,
+            "closed": self._closed,
         }.get(record["event"])
         if (record["event"] == "opened") != (seq == 0):
             yield Finding(place, "a log opens once, with its first record", "RECORD_MISPLACED")
@@ -544,6 +549,24 @@ class _RecordAudit:
             return
         verify_not_sent(store, record, request)
 
+    def _offered(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        request = self._verified(record)
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        verify_transfer(store, record, request)
+        yield from self._transfers.offer(record)
+
+    def _closed(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        request = self._verified(record)
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        verify_transfer(store, record, request)
+        yield from self._transfers.close(record)
+
     def _restricted(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         self._verified(record)
         yield from self._begin(record)
@@ -591,6 +614,7 @@ class _RecordAudit:
         if store is None:
             return
         verify_end(store, intent, data, record)
+        self._transfers.release(intent, record)
 
 
 def audit_ledger(

@@ -67,6 +67,7 @@ records = Table(
 Index("ix_records_grant_id", records.c.grant_id)
 Index("ix_records_key_id", records.c.key_id)
 Index("ix_records_restricted", records.c.seq, sqlite_where=records.c.event == "restricted")
+Index("ix_records_offered", records.c.seq, sqlite_where=records.c.event == "offered")
 
 nodes = Table(
     "nodes",

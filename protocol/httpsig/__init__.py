@@ -5,6 +5,7 @@ nothing needs to be negotiated: whatever is spelt otherwise is refused.
 """
 
 from protocol.httpsig.common import (
+    CLOSING_PATH,
     CONTENT_TYPE,
     DATA_PATH,
     DATA_TAG,
@@ -12,6 +13,8 @@ from protocol.httpsig.common import (
     NONE,
     NOT_SENT_PATH,
     OBSERVATIONS_PATH,
+    OFFER_PATH,
+    OPEN_OFFERS_PATH,
     RESTRICTION_PATH,
     SEALED_PATHS,
     TEST_PATH,
@@ -40,6 +43,7 @@ from protocol.httpsig.request import (
 )
 
 __all__ = [
+    "CLOSING_PATH",
     "CONTENT_TYPE",
     "DATA_PATH",
     "DATA_TAG",
@@ -47,6 +51,8 @@ __all__ = [
     "NONE",
     "NOT_SENT_PATH",
     "OBSERVATIONS_PATH",
+    "OFFER_PATH",
+    "OPEN_OFFERS_PATH",
     "RESTRICTION_PATH",
     "SEALED_PATHS",
     "TEST_PATH",

@@ -33,6 +33,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_records_restricted", "records", ["seq"], sqlite_where=sa.text("event = 'restricted'")
     )
+    op.create_index(
+        "ix_records_offered", "records", ["seq"], sqlite_where=sa.text("event = 'offered'")
+    )
     op.create_table(
         "nodes",
         sa.Column("level", sa.Integer(), primary_key=True, autoincrement=False),
