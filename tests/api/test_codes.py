@@ -38,7 +38,10 @@ OTHERS = {
     "MAX_REPLACEMENT_DELAY_S",
     "MONTHLY_3",  # frequencies and access rights of the EU's Publications Office
     "NON_PUBLIC",
+    "CLOSING_PATH",
     "NOT_SENT_PATH",
+    "OFFER_PATH",
+    "OPEN_OFFERS_PATH",
     "OBSERVATIONS_PATH",
     "PIECE_TOPIC",
     "REPLACEMENT_WINDOW_S",

@@ -19,8 +19,10 @@ from protocol.checkpoint import Checkpoint, block_statement, parse_note, sign_ch
 from protocol.description import Role
 from protocol.evidence import BlockCosignature
 from protocol.httpsig import (
+    CLOSING_PATH,
     DATA_PATH,
     NOT_SENT_PATH,
+    OFFER_PATH,
     RESTRICTION_PATH,
     SEALED_PATHS,
     parse_answer,
@@ -193,6 +195,29 @@ class Case:
         )
         return {
             "event": "not_sent",
+            "request": signed.to_record(),
+            "department": department.hex(),
+            "source": "127.0.0.1",
+            "block": self.block(),
+            "statement": {**statement, **changes},
+        }
+
+    def stated(
+        self, event: str, signer: str, department: bytes, statement: dict[str, Any], **changes: Any
+    ) -> dict[str, Any]:
+        """Return the record of an offer or a closing under the grant."""
+        statement = {"manifest": "ab" * 32, "salt": "cd" * 32, "rows": 1, "parts": 1, **statement}
+        signed, _ = sign_request(
+            key(signer),
+            canonical_json(statement),
+            authority="127.0.0.1:8441",
+            path={"offered": OFFER_PATH, "closed": CLOSING_PATH}[event],
+            created=int(time.time()),
+            nonce=secrets.token_hex(16),
+            grant=self.city.ids["grant"],
+        )
+        return {
+            "event": event,
             "request": signed.to_record(),
             "department": department.hex(),
             "source": "127.0.0.1",

@@ -220,6 +220,11 @@ def test_every_lie_is_named(told: Told) -> None:
         (f"record {seqs['observed_altered']}", "OBSERVATION_SIGNATURE_INVALID"),
         (f"record {seqs['not_sent_framed']}", "DECISION_WRONG"),
         (f"record {seqs['not_sent_altered']}", "REQUEST_INVALID"),
+        (f"record {seqs['closed_framed']}", "DECISION_WRONG"),
+        (f"record {seqs['closed_altered']}", "REQUEST_INVALID"),
+        (f"record {seqs['closed_more']}", "CLOSING_WRONG"),
+        (f"record {seqs['closed_no_offer']}", "CLOSING_WRONG"),
+        (f"record {seqs['offered_of_another_way']}", "DECISION_WRONG"),
         # The same intent, written twice.
         (f"record {seqs['unanchored']}", "NONCE_REPLAYED"),
     }
