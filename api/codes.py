@@ -390,6 +390,7 @@ CLIENT_CODES: Final[dict[str, Row]] = {
     "FILE_EXISTS": (409, "文件已存在，未覆盖", "The file exists and is not overwritten"),
     "BATCH_DAMAGED": (500, "批次与清单不符", "The batch is not what its manifest lists"),
     "BATCH_DIFFERS": (409, "目录中已有另一批次", "Another batch was begun in this directory"),
+    "BATCHES_LEFT": (502, "有批次未能处理", "Some batches failed"),
     "BATCH_TOO_LONG": (413, "批次页数过多", "The batch has too many pages"),
     "PAGE_CURSOR_INVALID": (502, "分页游标不正确", "The cursor of the next page is not valid"),
     "FILE_CHANGED": (409, "提供方的文件已变更", "The provider's file is another one now"),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from crypto.errors import SanlianError
+from crypto.errors import LedgerError, SanlianError
 from protocol.documents import parse_interface_document
-from sanlian_client.batch_service import offer_spool
+from sanlian_client.batch_service import NotOffered, offer_spool
 from sanlian_client.console import (
     DIRECTORY,
     api_option,
@@ -31,7 +31,7 @@ from sanlian_client.console import (
 from sanlian_client.data import Purpose
 from sanlian_client.platform import Platform
 from sanlian_client.receipts import ReceiptStore
-from sanlian_client.receive import receive_batches
+from sanlian_client.receive import NotReceived, receive_batches
 
 every_option = click.option(
     "--every",
@@ -75,6 +75,7 @@ def batch_offer(
     signer = open_key(key_file, passphrase)
 
     def look() -> None:
+        failures: list[SanlianError] = []
         with open_platform(api, deployment) as platform:
             document, items = _released_items(platform, grant)
         with open_gateway(api, gateway, deployment, authority) as service:
@@ -87,7 +88,12 @@ def batch_offer(
                 items=items,
                 salt=lambda: secrets.token_hex(32),
             ):
+                if isinstance(one, NotOffered):
+                    failures.append(one.error)
+                    click.echo(f"{one.name}: {one.error.code}: {one.error.message}", err=True)
+                    continue
                 click.echo(f"{one.name}: offered by record {one.receipt.index} 已通知")
+        _require_none(failures)
 
     _repeat(every_s, look)
 
@@ -135,6 +141,7 @@ def batch_receive(
     purposes = {parse_hex(one, 32, "--grant"): purpose for one in grants}
 
     def look() -> None:
+        failures: list[SanlianError] = []
         with open_gateway(api, gateway, deployment, authority) as service:
             for one in receive_batches(
                 service,
@@ -143,12 +150,23 @@ def batch_receive(
                 store=ReceiptStore(receipts),
                 directory=directory,
             ):
+                if isinstance(one, NotReceived):
+                    failures.append(one.error)
+                    told = f"{one.error.code}: {one.error.message}"
+                    click.echo(f"{one.offer.name}: {told}", err=True)
+                    continue
                 click.echo(
                     f"{one.offer.name}: {one.offer.parts} parts 分片, {one.offer.rows} rows 行, "
                     f"closed by record {one.closing} 完结记录"
                 )
+        _require_none(failures)
 
     _repeat(every_s, look)
+
+
+def _require_none(failures: list[SanlianError]) -> None:
+    if failures:
+        raise LedgerError("BATCHES_LEFT", f"batches that failed: {len(failures)}; try again")
 
 
 def _repeat(every_s: int | None, look: Callable[[], None]) -> None:

@@ -174,6 +174,14 @@ class Offered:
     receipt: Receipt
 
 
+@dataclass(frozen=True, slots=True)
+class NotOffered:
+    """A batch that could not be offered now, and why; others go on."""
+
+    name: str
+    error: SanlianError
+
+
 def offer_spool(
     gateway: Gateway,
     key: Signer,
@@ -183,7 +191,7 @@ def offer_spool(
     document: InterfaceDocument,
     items: int,
     salt: Callable[[], str],
-) -> Iterator[Offered]:
+) -> Iterator[Offered | NotOffered]:
     """Offer each batch of the spool that has no receipt of its offer yet, in order of names.
 
     Args:
@@ -195,26 +203,43 @@ def offer_spool(
         items: mask of the items that are released under the grant.
         salt: makes 64 random hex digits.
 
-    Raises:
-        LedgerError: BATCH_DAMAGED, FILE_NOT_WRITTEN.
-        RequestRefused, LedgerError, OutcomeUnknown, VerificationError: as post_statement; offer
-            again to go on.
+    Yields:
+        What came of each. An error is BATCH_DAMAGED, FILE_NOT_WRITTEN or one of post_statement;
+        offer again to go on.
     """
     for directory in sorted(spool.iterdir()):
         if not NAME.fullmatch(directory.name) or not stat.S_ISDIR(directory.lstat().st_mode):
             continue
         if (directory / RECEIPT).exists():
             continue
-        if not (directory / MANIFEST).exists():
-            parts = [_released(document, records, items) for records in _all_records(directory)]
-            manifest = make_manifest(grant, directory.name, salt(), parts)
-            write_new(directory / MANIFEST, manifest)
-        manifest = _read_file(directory / MANIFEST, MAX_MANIFEST_SIZE)
-        if parse_manifest(manifest)["grant"] != grant.hex():
-            continue  # the spool may serve several grants, one command each
-        receipt = offer_batch(gateway, key, manifest)
-        write_new(directory / RECEIPT, receipt.to_bytes())
-        yield Offered(directory.name, receipt)
+        try:
+            manifest = _manifest(directory, grant, document, items, salt)
+            if parse_manifest(manifest)["grant"] != grant.hex():
+                continue  # the spool may serve several grants, one command each
+            receipt = offer_batch(gateway, key, manifest)
+            write_new(directory / RECEIPT, receipt.to_bytes())
+        except SanlianError as error:
+            yield NotOffered(directory.name, error)
+        else:
+            yield Offered(directory.name, receipt)
+
+
+def _manifest(
+    directory: Path,
+    grant: bytes,
+    document: InterfaceDocument,
+    items: int,
+    salt: Callable[[], str],
+) -> bytes:
+    """Return the manifest of a batch, made at the first time."""
+    path = directory / MANIFEST
+    if not path.exists():
+        parts = [_released(document, records, items) for records in _all_records(directory)]
+        write_new(path, make_manifest(grant, directory.name, salt(), parts))
+    try:
+        return _read_file(path, MAX_MANIFEST_SIZE)
+    except OSError as error:
+        raise LedgerError("BATCH_DAMAGED", "the manifest cannot be read", file=MANIFEST) from error
 
 
 def _released(document: InterfaceDocument, records: list[Any], items: int) -> list[Any]:

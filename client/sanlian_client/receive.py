@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from crypto.canonical import canonical_json, parse_canonical, parse_json
-from crypto.errors import CryptoError, VerificationError
+from crypto.errors import CryptoError, SanlianError, VerificationError
 from crypto.sm2 import Signer
 from crypto.sm3 import sm3
 from protocol.transfer import check_manifest, part_digest
@@ -32,6 +32,14 @@ class Received:
     closing: int
 
 
+@dataclass(frozen=True, slots=True)
+class NotReceived:
+    """An offered batch that could not be received now, and why; others go on."""
+
+    offer: Offer
+    error: SanlianError
+
+
 def receive_batches(
     gateway: Gateway,
     key: Signer,
@@ -39,7 +47,7 @@ def receive_batches(
     grants: dict[bytes, Purpose],
     store: ReceiptStore,
     directory: Path,
-) -> Iterator[Received]:
+) -> Iterator[Received | NotReceived]:
     """Receive every open offer under these grants; what broke off before goes on.
 
     Each batch goes to ``directory/GRANT/NAME``, with the grant's first 16 hex digits.
@@ -51,28 +59,35 @@ def receive_batches(
         store: where the parts' receipts are kept.
         directory: where batches go.
 
+    Yields:
+        What came of each offer. An error is one of pull_batch or close_transfer, or BATCH_DIFFERS:
+        what came is not what was offered. Receive again to go on.
+
     Raises:
-        VerificationError: BATCH_DIFFERS: what came is not what was offered.
-        SanlianError: as pull_batch and close_transfer; receive again to go on.
+        SanlianError: the list of offers cannot be had, see open_offers.
     """
     for offer in open_offers(gateway, key):
         purpose = grants.get(offer.grant)
         if purpose is None:
             continue
         place = directory / offer.grant.hex()[:16] / offer.name
-        batch = pull_batch(
-            gateway,
-            key,
-            grant=offer.grant,
-            parameters={"batch": offer.name},
-            purpose=purpose,
-            store=store,
-            directory=place,
-            max_pages=offer.parts + 1,
-        )
-        _compare(offer, place)
-        receipt = close_transfer(gateway, key, offer.grant, batch.closing(offer.seq))
-        yield Received(offer, place, receipt.index)
+        try:
+            batch = pull_batch(
+                gateway,
+                key,
+                grant=offer.grant,
+                parameters={"batch": offer.name},
+                purpose=purpose,
+                store=store,
+                directory=place,
+                max_pages=offer.parts + 1,
+            )
+            _compare(offer, place)
+            receipt = close_transfer(gateway, key, offer.grant, batch.closing(offer.seq))
+        except SanlianError as error:
+            yield NotReceived(offer, error)
+        else:
+            yield Received(offer, place, receipt.index)
 
 
 def _compare(offer: Offer, place: Path) -> None:

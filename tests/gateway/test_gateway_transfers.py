@@ -10,10 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from sqlalchemy.orm import Session
 
 from crypto.canonical import canonical_json
-from crypto.errors import LedgerError, OutcomeUnknown, RequestRefused, VerificationError
+from crypto.errors import OutcomeUnknown, RequestRefused, VerificationError
+from crypto.keyfile import dump_private_key
 from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3
 from ledger.db.engine import write_transaction
@@ -22,16 +24,23 @@ from protocol.documents import parse_interface_document
 from protocol.evidence.decision import verify_request, verify_transfer
 from protocol.httpsig import CLOSING_PATH, OFFER_PATH, OPEN_OFFERS_PATH, sign_request
 from protocol.transfer import BATCH_WAY, make_manifest, parse_manifest
-from sanlian_client.batch_service import BatchService, Offered, describe_batches, offer_spool
+from sanlian_client.batch_service import (
+    BatchService,
+    NotOffered,
+    Offered,
+    describe_batches,
+    offer_spool,
+)
+from sanlian_client.cli import main
 from sanlian_client.data import Gateway, Purpose
 from sanlian_client.middleware import SanlianProvider
 from sanlian_client.pull import pull_batch
 from sanlian_client.receipts import ReceiptStore
-from sanlian_client.receive import Received, receive_batches
+from sanlian_client.receive import NotReceived, Received, receive_batches
 from sanlian_client.transfers import close_transfer, open_offers
 from tests.gateway.city import BASIS, ORIGIN, SCENARIO
 from tests.gateway.conftest import World, serve_asgi
-from tests.gateway.test_gateway_process import Home
+from tests.gateway.test_gateway_process import PASSPHRASE, Home
 
 # --- the gateway's answers ------------------------------------------------------------------------
 
@@ -250,7 +259,7 @@ class Desk:
         url = f"http://127.0.0.1:{self.home.port}"
         return Gateway(url, origin=ORIGIN, public_key=self.home.city.gateway.public_key)
 
-    def offer(self) -> list[Offered]:
+    def offer(self) -> list[Offered | NotOffered]:
         with self.gateway() as gateway:
             return list(
                 offer_spool(
@@ -264,7 +273,7 @@ class Desk:
                 )
             )
 
-    def receive(self, directory: Path, grant: bytes | None = None) -> list[Received]:
+    def receive(self, directory: Path, grant: bytes | None = None) -> list[Received | NotReceived]:
         with self.gateway() as gateway:
             return list(
                 receive_batches(
@@ -300,10 +309,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 def test_a_batch_is_offered_received_and_closed(desk: Desk, tmp_path: Path) -> None:
     desk.fill("2026-10", PEOPLE[:5], PEOPLE[5:])
     (offered,) = desk.offer()
-    assert offered.name == "2026-10"
+    assert isinstance(offered, Offered)
     assert desk.offer() == []
     before = len(desk.home.events())
     (received,) = desk.receive(tmp_path)
+    assert isinstance(received, Received)
     assert received.directory == tmp_path / desk.grant.hex()[:16] / "2026-10"
     pages = sorted(received.directory.glob("page-*.json"))
     rows = [one for page in pages[1:] for one in json.loads(page.read_bytes())["records"]]
@@ -327,13 +337,15 @@ def test_killed_between_parts_it_goes_on(desk: Desk, tmp_path: Path) -> None:
     desk.fill("2026-11", *[[one] for one in PEOPLE])
     desk.offer()
     desk.asked, desk.kill_at = 0, 4
-    with pytest.raises(OutcomeUnknown):
-        desk.receive(tmp_path)
+    (failed,) = desk.receive(tmp_path)
+    assert isinstance(failed, NotReceived)
+    assert isinstance(failed.error, OutcomeUnknown)
     desk.kill_at = None
     assert desk.home.process is not None
     desk.home.process.wait(20)
     desk.home.start()
     (received,) = desk.receive(tmp_path)
+    assert isinstance(received, Received)
     assert (received.offer.parts, received.offer.rows) == (7, 7)
     assert desk.home.events()[received.closing]["statement"]["parts"] == 8
 
@@ -341,13 +353,14 @@ def test_killed_between_parts_it_goes_on(desk: Desk, tmp_path: Path) -> None:
 def test_a_part_that_was_changed_after_the_offer(desk: Desk, tmp_path: Path) -> None:
     place = desk.fill("changed", PEOPLE[:2])
     (offered,) = desk.offer()
+    assert isinstance(offered, Offered)
     (place / "part-000001.json").write_bytes(canonical_json(PEOPLE[2:4]))
-    with pytest.raises(VerificationError, match="BATCH_DIFFERS"):
-        desk.receive(tmp_path)
+    (failed,) = desk.receive(tmp_path)
+    assert isinstance(failed, NotReceived)
+    assert failed.error.code == "BATCH_DIFFERS"
     with desk.gateway() as gateway:
         still = [one.seq for one in open_offers(gateway, desk.home.city.system)]
     assert still == [offered.receipt.index]
-    # The requester closes it as it came, and says so with the manifest of what it has.
     (place / "part-000001.json").write_bytes(canonical_json(PEOPLE[:2]))
     (received,) = desk.receive(tmp_path / "again")
     assert received.offer.name == "changed"
@@ -380,8 +393,9 @@ def test_a_batch_is_given_out_under_its_own_grant(desk: Desk, tmp_path: Path) ->
 def test_spools_that_are_damaged(desk: Desk, parts: list[Any]) -> None:
     place = desk.fill(f"damaged-{secrets.token_hex(4)}", *parts)
     try:
-        with pytest.raises(LedgerError, match="BATCH_DAMAGED"):
-            desk.offer()
+        (failed,) = desk.offer()
+        assert isinstance(failed, NotOffered)
+        assert failed.error.code == "BATCH_DAMAGED"
         assert not (place / "manifest.json").exists()
     finally:
         for one in place.iterdir():
@@ -397,3 +411,32 @@ def test_closings_refused_by_the_gateway_raise(desk: Desk) -> None:
             close_transfer(
                 gateway, desk.home.city.system, desk.grant, Closing(0, 5, 1, 0, bytes(32))
             )
+
+
+def test_the_command_receives_and_one_bad_batch_does_not_stop_others(
+    desk: Desk, tmp_path: Path
+) -> None:
+    key = tmp_path / "system.pem"
+    key.touch(0o600)
+    key.write_bytes(dump_private_key(desk.home.city.system, PASSPHRASE, iterations=1000))
+    # Seven rows are more than the interface allows in one answer.
+    places = [desk.fill("bad", PEOPLE), desk.fill("good", PEOPLE[:3], PEOPLE[3:])]
+    assert [type(one) for one in desk.offer()] == [Offered, Offered]
+    command = ["batch", "receive", str(tmp_path / "batches"), "--grant", desk.grant.hex()]
+    command += ["--basis", BASIS, "--scenario", SCENARIO, "--key", str(key)]
+    command += ["--receipts", str(tmp_path / "receipts"), "--passphrase", PASSPHRASE]
+    command += ["--gateway", f"http://127.0.0.1:{desk.home.port}"]
+    command += ["--deployment", str(desk.home.directory / "deployment.json")]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 1
+    lines = done.output.splitlines()
+    assert [one.split(":")[:2] for one in lines] == [
+        ["bad", " TOO_MANY_ROWS"],
+        ["good", lines[1].split(":")[1]],
+        ["BATCHES_LEFT", " batches that failed"],
+    ]
+    assert "2 parts" in lines[1]
+    for place in places:
+        for one in place.iterdir():
+            one.unlink()
+        place.rmdir()
