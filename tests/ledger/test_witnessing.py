@@ -146,7 +146,7 @@ def test_witnesses_vouch_for_our_blocks(city: City) -> None:
             block_hash=hashed,
             time=now,
             key_id=key(name).public_key.key_id,
-            signature=key(name).sign(statement),
+            signature=key(name).sign(statement).to_bytes(),
         )
 
     for arguments, code in (
