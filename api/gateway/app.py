@@ -28,6 +28,7 @@ from api.gateway.service import Answer, DataService, Gatekeeper, Incoming, Param
 from api.gateway.sources import find_client
 from api.gateway.state import StateSource, is_stale
 from api.gateway.submit import ActSubmitter
+from api.gateway.tail import UnanchoredTail, anchored_size
 from api.gateway.testing import TestService
 from api.gateway.transfers import TransferService
 from api.gateway.workers import Workers
@@ -104,6 +105,7 @@ class Gateway:
     transfers: TransferService | None = None
     envelopes: SealedStore | None = None
     workers: Workers = field(init=False)
+    tail: UnanchoredTail = field(default_factory=UnanchoredTail)
     _floor: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -180,7 +182,14 @@ class Gateway:
             except Exception:
                 # The last snapshot stays and ages, until nothing is decided any more.
                 _LOGGER.exception("the ledger's state could not be read")
+            await asyncio.to_thread(self._look_at_tail)
             await asyncio.sleep(POLL_INTERVAL_S)
+
+    def _look_at_tail(self) -> None:
+        snapshot, writer, reader = self.state.snapshot, self.writer, self.reader
+        if snapshot is not None and writer is not None and reader is not None:
+            anchored = anchored_size(snapshot, self.log_id)
+            self.tail.look(reader, size=writer.size, anchored=anchored)
 
     def _open(self) -> None:
         """Open the log once its registration is known; until then nothing is served."""
@@ -417,6 +426,8 @@ class Gateway:
             "block_number": snapshot.number if snapshot is not None else None,
             "log_size": writer.size if writer is not None else None,
         }
+        size = writer.size if writer is not None else None
+        body |= self.tail.report(snapshot, log_id=self.log_id, size=size)
         # While it starts it is as healthy as can be: the log may still have to be registered.
         is_healthy = status in {"ok", "starting"}
         return JSONResponse(body, status_code=200 if is_healthy else 503)
