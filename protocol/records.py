@@ -11,7 +11,7 @@ from protocol.checkpoint import ORIGIN_PATTERN
 from protocol.networks import parse_networks
 from protocol.not_sent import is_statement
 from protocol.observation import Observation, check_observation
-from protocol.parameters import CAUSES, PERIOD_PATTERN, is_parameter_member
+from protocol.parameters import CAUSES, PERIOD_PATTERN, is_parameter_member, is_periods
 from protocol.stream import is_stream
 
 MAX_RECORD_SIZE = 16 * 1024
@@ -164,6 +164,13 @@ EVENTS: dict[str, dict[str, Check]] = {
         **_REQUEST_PART,
         "side": _is_one_of("provider", "requester"),
         "networks": _is_networks,
+        "salt": _ID,
+    },
+    "consulted": {
+        **_REQUEST_PART,
+        "operation": _is_one_of("search", "open"),
+        "periods": is_periods,
+        "record": _or_null(_is_int),
         "salt": _ID,
     },
     "rejected": {

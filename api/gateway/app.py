@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.gateway import tiles
 from api.gateway.breaker import Breaker
+from api.gateway.consultations import ConsultationService
 from api.gateway.evidence import Build, EvidenceService
 from api.gateway.forward import Forwarder, load_providers
 from api.gateway.limits import Limits
@@ -48,6 +49,7 @@ from ledger.settings import Settings
 from protocol.checkpoint import parse_note
 from protocol.deployment import Deployment
 from protocol.httpsig import (
+    CONSULTATION_PATH,
     CONTENT_TYPE,
     DATA_PATH,
     NOT_SENT_PATH,
@@ -97,6 +99,7 @@ class Gateway:
     observations: ObservationService | None = None
     not_sent: NotSentService | None = None
     restrictions: RestrictionService | None = None
+    consultations: ConsultationService | None = None
     envelopes: SealedStore | None = None
     workers: Workers = field(init=False)
     _floor: int = 0
@@ -250,6 +253,9 @@ class Gateway:
             self.gatekeeper, self.reader, self.workers, is_example=self.deployment.example
         )
         self.not_sent = NotSentService(self.gatekeeper, self.reader)
+        self.consultations = ConsultationService(
+            self.gatekeeper, auditor_departments=self.settings.resolved_auditor_departments
+        )
         if self.build_evidence is not None:
             self.evidence = EvidenceService(
                 self.gatekeeper,
@@ -336,6 +342,12 @@ class Gateway:
         if self.not_sent is None:
             raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
         return await _serve(self.not_sent.handle, request)
+
+    async def serve_consultation(self, request: Request) -> Response:
+        """POST /v1/consultations"""
+        if self.consultations is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
+        return await _serve(self.consultations.handle, request)
 
     async def serve_restriction(self, request: Request) -> Response:
         """POST /v1/restrictions"""
@@ -469,6 +481,7 @@ def make_app(gateway: Gateway) -> ASGIApp:
     app.add_route(SEALED_PATHS["dispose"], gateway.serve_sealed_disposal, methods=["POST"])
     app.add_route(OBSERVATIONS_PATH, gateway.serve_observations, methods=["POST"])
     app.add_route(NOT_SENT_PATH, gateway.serve_not_sent, methods=["POST"])
+    app.add_route(CONSULTATION_PATH, gateway.serve_consultation, methods=["POST"])
     app.add_route(RESTRICTION_PATH, gateway.serve_restriction, methods=["POST"])
     app.add_route("/log/checkpoint", gateway.serve_checkpoint, methods=["GET"])
     app.add_route("/log/consistency", gateway.serve_consistency, methods=["GET"])

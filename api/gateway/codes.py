@@ -62,6 +62,16 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
         "仅授权双方的共享负责人或安全管理员可限定来源地址",
         "Only officers and security administrators of the grant's two sides declare its networks",
     ),
+    "CONSULTATION_NOT_ALLOWED": (
+        403,
+        "仅主管部门或指定部门的审计员可查询留存内容",
+        "Only auditors of the authority and of named departments look into what is kept",
+    ),
+    "CONSULTATION_REASON_MISSING": (
+        400,
+        "须写明人员代号及法律依据或案件编号",
+        "A consultation names the person, and a legal basis or a case",
+    ),
     # The call failed: record `outcome` with result `failed`.
     "PROVIDER_ADDRESS_FORBIDDEN": (
         502,

@@ -17,6 +17,7 @@ from ledger.audit.completeness import Completeness, Explained, Finding
 from ledger.audit.receipts import check_receipts
 from protocol.acts import Act
 from protocol.checkpoint import verify_checkpoint
+from protocol.consultation import verify_consultation
 from protocol.documents.pieces import Pieces
 from protocol.ethereum import ActEvent, AnchorEvent, PieceEvent
 from protocol.evidence.chain import apply_event
@@ -420,6 +421,7 @@ class _RecordAudit:
             "inspected": self._inspected,
             "sealed": self._sealed,
             "restricted": self._restricted,
+            "consulted": self._consulted,
             "test": self._test,
             "tested": self._tested,
             "observed": self._observed,
@@ -553,6 +555,15 @@ class _RecordAudit:
             return
         verify_restriction(store, record)
         self._restrictions.apply(record)
+
+    def _consulted(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        self._verified(record)
+        yield from self._begin(record)
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        verify_consultation(store, record)
 
     def _observed(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         store = self._state(record)

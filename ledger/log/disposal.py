@@ -71,7 +71,12 @@ def find_disposed(reader: LogReader) -> Mapping[str, int]:
 
 
 def search_parameter(
-    reader: LogReader, keys: ParameterKeys, pointers: Sequence[str], value: object
+    reader: LogReader,
+    keys: ParameterKeys,
+    pointers: Sequence[str],
+    value: object,
+    *,
+    periods: Sequence[str] | None = None,
 ) -> tuple[list[int], list[str]]:
     """Find the requests that asked about a parameter's value.
 
@@ -80,6 +85,7 @@ def search_parameter(
         keys: the keys of its gateway.
         pointers: where in the parameters the value may have stood.
         value: the JSON value, exactly as it was sent.
+        periods: months to search, all without them.
 
     Returns:
         Indices of intents and denials, in order; and the periods that cannot be searched, because
@@ -97,6 +103,8 @@ def search_parameter(
             if member is None:
                 continue
             period = member["period"]
+            if periods is not None and period not in periods:
+                continue
             if period not in wanted:
                 key = keys.find(period)
                 wanted[period] = (

@@ -10,6 +10,7 @@ from crypto.sm3 import sm3
 from protocol.acts import ZERO_ID, Act
 from protocol.description import Role
 from protocol.httpsig import (
+    CONSULTATION_PATH,
     DATA_PATH,
     NOT_SENT_PATH,
     RESTRICTION_PATH,
@@ -51,6 +52,8 @@ def verify_request(record: dict[str, Any]) -> SignedRequest:
         raise _refuse("REQUEST_INVALID", "the record is not about this call")
     if record["event"] == "restricted" and request.path != RESTRICTION_PATH:
         raise _refuse("REQUEST_INVALID", "the record is not about a grant's networks")
+    if record["event"] == "consulted" and request.path != CONSULTATION_PATH:
+        raise _refuse("REQUEST_INVALID", "the record is not about a consultation")
     if record["event"] == "test" and request.path != TEST_PATH:
         raise _refuse("REQUEST_INVALID", "the record is not about an interface's test")
     if record["event"] == "not_sent" and (

@@ -5,6 +5,7 @@ nothing needs to be negotiated: whatever is spelt otherwise is refused.
 """
 
 from protocol.httpsig.common import (
+    CONSULTATION_PATH,
     CONTENT_TYPE,
     DATA_PATH,
     DATA_TAG,
@@ -40,6 +41,7 @@ from protocol.httpsig.request import (
 )
 
 __all__ = [
+    "CONSULTATION_PATH",
     "CONTENT_TYPE",
     "DATA_PATH",
     "DATA_TAG",

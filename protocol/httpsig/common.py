@@ -17,6 +17,7 @@ SEALED_TAG = "sanlian-sealed"
 OBSERVATIONS_TAG = "sanlian-observations"
 NOT_SENT_TAG = "sanlian-not-sent"
 RESTRICTION_TAG = "sanlian-restriction"
+CONSULTATION_TAG = "sanlian-consultation"
 FORWARD_TAG = "sanlian-forward"
 PROVIDER_TAG = "sanlian-provider"
 DATA_PATH = "/v1/data"
@@ -24,6 +25,7 @@ TEST_PATH = "/v1/interface-tests"
 OBSERVATIONS_PATH = "/v1/observations"
 NOT_SENT_PATH = "/v1/not-sent"
 RESTRICTION_PATH = "/v1/restrictions"
+CONSULTATION_PATH = "/v1/consultations"
 #: Calls about sealed texts, by what is done (docs/protocol.md 7.5).
 SEALED_PATHS = {
     "keep": "/v1/sealed",
@@ -55,6 +57,7 @@ def tag_of(path: str) -> str:
         OBSERVATIONS_PATH: OBSERVATIONS_TAG,
         NOT_SENT_PATH: NOT_SENT_TAG,
         RESTRICTION_PATH: RESTRICTION_TAG,
+        CONSULTATION_PATH: CONSULTATION_TAG,
     }
     return tags.get(path, EVIDENCE_TAG)
 
