@@ -470,6 +470,53 @@ def dispose_parameter_key(home: Path, period: str, cause: str) -> None:
     _say(f"{period}: {'recorded and destroyed' if is_new else 'recorded before; destroyed'}")
 
 
+@main.group()
+def kept() -> None:
+    """Parameters that law demands to keep. 依法留存的参数。"""
+
+
+@kept.command("show")
+@home_option
+@click.argument("record", type=click.IntRange(0, 2**53 - 1))
+@consultant_options
+@plain_errors()
+def kept_show(
+    *,
+    home: Path,
+    record: int,
+    key: str,
+    passphrase: str,
+    gateway_port: int | None,
+    **who: str,
+) -> None:
+    """Open the envelope of RECORD; the gateway first records who looks, and why. 查看留存参数。"""
+    from ledger import consulting  # noqa: PLC0415 - the same
+
+    settings = _with_gateway(load_settings(home.absolute()), gateway_port)
+    consultant = consulting.Consultant(consulting.open_auditor_key(key, passphrase), **who)
+    index, body = consulting.show_kept_in_home(settings, consultant, record)
+    click.echo(f"the opening is record {index}", err=True)
+    click.echo(body)
+
+
+@kept.command("dispose")
+@home_option
+@click.option("--month", help="A month that is over, YYYY-MM: all its envelopes. 月份。")
+@click.option("--record", type=click.IntRange(0, 2**53 - 1), help="One record. 记录序号。")
+@click.option("--cause", type=click.Choice(CAUSES), required=True, help="Why. 事由。")
+@plain_errors()
+def kept_dispose(home: Path, month: str | None, record: int | None, cause: str) -> None:
+    """Record the disposal of envelopes, then destroy their keys; stop the gateway first. 销毁。"""
+    from ledger.log.disposing import dispose_kept_in_home  # noqa: PLC0415 - the same
+
+    if (month is None) == (record is None):
+        raise click.UsageError("name a month or a record")
+    settings = load_settings(home.absolute())
+    is_new = dispose_kept_in_home(settings, period=month, seq=record, cause=cause)
+    subject = month if month is not None else f"record {record}"
+    _say(f"{subject}: {'recorded and destroyed' if is_new else 'recorded before; destroyed'}")
+
+
 def _with_gateway(settings: Settings, port: int | None) -> Settings:
     return settings if port is None else settings.model_copy(update={"gateway_port": port})
 

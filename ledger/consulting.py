@@ -24,6 +24,8 @@ from crypto.keyfile import load_private_key
 from crypto.sm2 import Signer
 from ledger.deployment import load_deployment
 from ledger.log.disposal import search_parameter
+from ledger.log.keeping import find_kept, open_kept
+from ledger.log.kept_keys import KeptKeys
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.reader import LogReader
 from ledger.settings import Settings
@@ -184,6 +186,24 @@ def search_in_home(
         index = consult(settings, who, "search", periods=months)
         found, closed = search_parameter(reader, keys, wanted, value, periods=months)
         return Found(index, found, closed)
+    finally:
+        reader.close()
+
+
+def show_kept_in_home(settings: Settings, who: Consultant, seq: int) -> tuple[int, bytes]:
+    """Open the envelope of a record, after the gateway has recorded that.
+
+    Returns:
+        Index of the record that tells of the opening; the body, as the requester signed it.
+
+    Raises:
+        SanlianError: those of find_kept, before anything is recorded; of consult and open_kept.
+    """
+    reader = LogReader.open(settings.resolved_log_database_url)
+    try:
+        find_kept(reader, seq)
+        index = consult(settings, who, "open", record=seq)
+        return index, open_kept(reader, KeptKeys(settings.kept_keys_dir), seq)
     finally:
         reader.close()
 

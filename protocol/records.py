@@ -8,6 +8,7 @@ from typing import Any
 from crypto.canonical import fast_canonical, parse_canonical, plain_canonical
 from crypto.errors import CryptoError, ProtocolError
 from protocol.checkpoint import ORIGIN_PATTERN
+from protocol.kept import is_kept_member
 from protocol.networks import parse_networks
 from protocol.not_sent import is_statement
 from protocol.observation import Observation, check_observation
@@ -203,12 +204,17 @@ EVENTS: dict[str, dict[str, Check]] = {
         "key": _or_null(_ID),
         "cause": _is_one_of(*CAUSES),
     },
+    "kept_disposed": {
+        "period": _matches(PERIOD_PATTERN),
+        "record": _or_null(_is_int),
+        "cause": _is_one_of(*CAUSES),
+    },
     "heartbeat": {},
 }
 
 #: Members that a record may have or not; without a value they are left out, never null.
 OPTIONAL: dict[str, dict[str, Check]] = {
-    "intent": {"parameters": is_parameter_member},
+    "intent": {"parameters": is_parameter_member, "kept": is_kept_member},
     "denied": {"parameters": is_parameter_member},
 }
 

@@ -421,6 +421,12 @@ def make_records(request: SignedRequest, sign: Sign) -> list[bytes]:
             "record": None,
             "salt": "5b" * 32,
         },
+        {
+            "event": "kept_disposed",
+            "period": "2026-01",
+            "record": None,
+            "cause": "retention_over",
+        },
     ]
     records: list[bytes] = []
     for seq, event in enumerate(events):

@@ -41,6 +41,8 @@ from api.problems import (
 )
 from crypto.errors import LedgerError, RequestRefused, SanlianError
 from crypto.sm2 import Signer
+from ledger.log.keeping import Keeper
+from ledger.log.kept_keys import KeptKeys
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.reader import LogReader
 from ledger.log.writer import AnchorPoint, LogWriter
@@ -234,6 +236,12 @@ class Gateway:
             ParameterKeys(self.settings.parameter_keys_dir),
             self.settings.resolved_parameter_digests,
         )
+        keeper = Keeper(
+            KeptKeys(self.settings.kept_keys_dir),
+            self.settings.resolved_kept_interfaces,
+            writer.origin,
+        )
+        keeper.prepare(time.time_ns() // 1_000_000)
         restrictions = LiveRestrictions(self.reader.restrictions())
         self.data = DataService(
             self.gatekeeper,
@@ -241,6 +249,7 @@ class Gateway:
             providers,
             limits,
             digests=digests,
+            keeper=keeper,
             restrictions=restrictions,
         )
         self.restrictions = RestrictionService(self.gatekeeper, restrictions)

@@ -14,7 +14,7 @@ from ledger.log.writer import LogWriter
 from protocol.parameters import CAUSES, PERIOD_PATTERN, key_digest, parameter_digest, period_at
 from protocol.records import parse_record
 
-_WAIT_S = 60.0
+RECORD_WAIT_S = 60.0
 
 
 def check_disposal(period: str, cause: str) -> None:
@@ -60,7 +60,7 @@ def dispose_period(
             "key": None if key is None else key_digest(key).hex(),
             "cause": cause,
         }
-        writer.append(draft).result(_WAIT_S)
+        writer.append(draft).result(RECORD_WAIT_S)
     keys.dispose(period)
     return is_new
 
