@@ -7,15 +7,19 @@ from typing import Any
 import pytest
 from eth_account import Account
 
+from crypto.errors import LedgerError
 from crypto.sm3 import sm3
 from ledger.chain.deploy import deploy_contracts
 from ledger.chain.rpc import Rpc
 from ledger.log.disposal import dispose_period, search_parameter
+from ledger.log.keeping import dispose_kept_period, dispose_kept_record, open_kept
+from ledger.log.kept_keys import KeptKeys
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.reader import LogReader
 from protocol.evidence import Evidence, Status, verify_evidence
+from protocol.kept import Bound, seal_body
 from protocol.parameters import parameter_member
-from tests.contracts.city import AUTHORITY, CITY_HEAD, City, key
+from tests.contracts.city import AUTHORITY, CITY_HEAD, ORIGIN, City, key
 from tests.evidence.case import Case
 
 SENDER = sm3(b"evidence tests: city of disposals")
@@ -80,3 +84,38 @@ def test_evidence_before_and_after_a_period_key_is_destroyed(case: Case, tmp_pat
         assert member["digests"][0]["digest"] in facts["bytes"]
         assert NUMBER.encode() not in one + other
     require_valid(case, case.evidence(later))
+
+
+def test_evidence_before_and_after_envelopes_are_destroyed(case: Case, tmp_path: Path) -> None:
+    assert case.log is not None
+    keys = KeptKeys(tmp_path / "kept-keys")
+    intents = []
+    for _ in range(2):
+        intent = case.intent()
+        slot, secret = keys.take(PERIOD)
+        sealed, member = seal_body(secret, slot, Bound.of_record({"log": ORIGIN, **intent}), b"{}")
+        seq = case.log.append({**intent, "kept": member}, envelope=sealed).result(20).index
+        case.append(case.outcome(seq))
+        intents.append(seq)
+    case.anchor()
+    before = [case.evidence(seq) for seq in intents]
+    reader = LogReader.open(case.url)
+    try:
+        assert [open_kept(reader, keys, seq) for seq in intents] == [b"{}", b"{}"]
+        one, other = intents
+        assert dispose_kept_record(case.log, reader, keys, seq=one, cause="erasure_demanded")
+        assert open_kept(reader, keys, other) == b"{}"
+        assert dispose_kept_period(case.log, reader, keys, period=PERIOD, cause="retention_over")
+        for seq in intents:
+            with pytest.raises(LedgerError) as caught:
+                open_kept(reader, keys, seq)
+            assert caught.value.code == "KEPT_KEY_MISSING"
+    finally:
+        reader.close()
+    case.released(case.intent())
+    case.anchor()
+    for seq, early in zip(intents, before, strict=True):
+        facts = require_valid(case, early)
+        assert facts == require_valid(case, case.evidence(seq))
+        # Which envelope it was stays proven.
+        assert '"kept":{"digest":' in facts["bytes"]

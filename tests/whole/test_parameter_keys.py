@@ -34,13 +34,10 @@ def auditor_of(instance: Instance, unit: int = AUDIT, role: str = "auditor") -> 
     return (*who, "--case", "case-2026-11")
 
 
-def search(instance: Instance, value: str, *options: str) -> tuple[int, str]:
-    command = ("search-parameter", "--home", str(instance.home))
+def run(instance: Instance, *command: str, value: str = "") -> tuple[int, str]:
+    """Run a command of an auditor."""
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "ledger.cli", *command),
-            *(options or auditor_of(instance)),
-        ],
+        [sys.executable, "-m", "ledger.cli", *command, "--home", str(instance.home)],
         cwd=ROOT,
         env={
             **os.environ,
@@ -56,17 +53,28 @@ def search(instance: Instance, value: str, *options: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def search(instance: Instance, value: str, *options: str) -> tuple[int, str]:
+    return run(instance, "search-parameter", *(options or auditor_of(instance)), value=value)
+
+
 def consulted(instance: Instance) -> list[dict[str, Any]]:
     """Return the records of consultations."""
+    return records_of(instance, "consulted")
+
+
+def records_of(instance: Instance, event: str) -> list[dict[str, Any]]:
+    """Return the records of one event."""
     reader = LogReader.open(f"sqlite:///{instance.home / 'logs' / 'gateway.db'}")
     try:
-        return [parse_record(data) for _, data in reader.records_of_event("consulted")]
+        return [parse_record(data) for _, data in reader.records_of_event(event)]
     finally:
         reader.close()
 
 
 def test_search_then_disposal(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SANLIAN_PARAMETER_DIGESTS", "/parent")
+    asked = records_of(instance, "intent")
+    monkeypatch.setenv("SANLIAN_KEPT_INTERFACES", asked[0]["interface"])
     home = ("--home", str(instance.home))
     instance.start()
     instance.ask(2)
@@ -105,7 +113,32 @@ def test_search_then_disposal(instance: Instance, monkeypatch: pytest.MonkeyPatc
         assert (code, expected in text) == (1, True), text
         assert not re.findall(r"record \d", text), text
     assert len(consulted(instance)) == len(before) + 2
+
+    # What had to be kept is opened for an auditor, and that is a record too.
+    kept = [one for one in records_of(instance, "intent") if "kept" in one]
+    assert len(kept) == 2
+    assert len(kept) < len(records_of(instance, "intent")), "one was asked before the setting"
+    first, last = (str(one["seq"]) for one in kept)
+    code, text = run(instance, "kept", "show", first, *auditor_of(instance))
+    assert code == 0, text
+    assert '"parameters":{"parent":"441500"}' in text
+    assert (consulted(instance)[-1]["operation"], consulted(instance)[-1]["record"]) == (
+        "open",
+        int(first),
+    )
+    officer = auditor_of(instance, MEDICAL, "officer")
+    code, text = run(instance, "kept", "show", first, *officer)
+    assert (code, "CONSULTATION_NOT_ALLOWED" in text, "441500" in text) == (1, True, False), text
+    code, text = run(instance, "kept", "show", "0", *auditor_of(instance))
+    assert (code, "KEPT_NONE" in text) == (1, True), text
+    erase = ("kept", "dispose", "--record", first, "--cause", "erasure_demanded")
+    code, text = run(instance, *erase)
+    assert (code, "LOG_IN_USE" in text) == (1, True), text
     assert instance.interrupt() == 0
+    code, text = run(instance, *erase)
+    assert (code, "recorded and destroyed" in text) == (0, True), text
+    code, text = run(instance, "kept", "dispose", "--month", now, "--cause", "retention_over")
+    assert (code, "PERIOD_RUNNING" in text) == (1, True), text
     code, text = search(instance, '"441500"')
     assert (code, "SERVER_UNREACHABLE" in text) == (1, True), "no record, no search"
 
@@ -124,6 +157,10 @@ def test_search_then_disposal(instance: Instance, monkeypatch: pytest.MonkeyPatc
     instance.start()
     instance.ask()
     instance.verify()
+    code, text = run(instance, "kept", "show", first, *auditor_of(instance))
+    assert (code, "KEPT_KEY_MISSING" in text) == (1, True), text
+    code, text = run(instance, "kept", "show", last, *auditor_of(instance))
+    assert (code, '"parent":"441500"' in text) == (0, True), text
     # Destroyed by hand, and nothing tells of it: that is found.
     (instance.home / "parameter-keys" / f"{now}.key").unlink()
     code, text = sanlian("audit", *home, "--node", instance.node_url)
