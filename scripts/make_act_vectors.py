@@ -33,10 +33,12 @@ from protocol.checkpoint import (  # noqa: E402 - the same
     key_hash,
     note_of,
 )
+from protocol.consultation import consultation_body  # noqa: E402 - the same
 from protocol.description import ACT_TYPES, ActType, Field  # noqa: E402 - the same
 from protocol.example_keys import example_key  # noqa: E402 - the same
 from protocol.httpsig import (  # noqa: E402 - the same
     CLOSING_PATH,
+    CONSULTATION_PATH,
     DATA_PATH,
     NOT_SENT_PATH,
     OFFER_PATH,
@@ -444,6 +446,26 @@ def make_records(request: SignedRequest, sign: Sign) -> list[bytes]:
             "side": "requester",
             "networks": NETWORKS,
             "salt": "5a" * 32,
+        },
+        {
+            "event": "consulted",
+            **asked,
+            "request": make_plain_request(
+                sign,
+                CONSULTATION_PATH,
+                consultation_body("search", ["2025-12", "2026-01"], None, "5b" * 32),
+                bytes(32),
+            ).to_record(),
+            "operation": "search",
+            "periods": ["2025-12", "2026-01"],
+            "record": None,
+            "salt": "5b" * 32,
+        },
+        {
+            "event": "kept_disposed",
+            "period": "2026-01",
+            "record": None,
+            "cause": "retention_over",
         },
     ]
     records: list[bytes] = []

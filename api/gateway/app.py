@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.gateway import tiles
 from api.gateway.breaker import Breaker
+from api.gateway.consultations import ConsultationService
 from api.gateway.evidence import Build, EvidenceService
 from api.gateway.forward import Forwarder, load_providers
 from api.gateway.limits import Limits
@@ -42,6 +43,8 @@ from api.problems import (
 )
 from crypto.errors import LedgerError, RequestRefused, SanlianError
 from crypto.sm2 import Signer
+from ledger.log.keeping import Keeper
+from ledger.log.kept_keys import KeptKeys
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.reader import LogReader
 from ledger.log.writer import AnchorPoint, LogWriter
@@ -51,6 +54,7 @@ from protocol.checkpoint import parse_note
 from protocol.deployment import Deployment
 from protocol.httpsig import (
     CLOSING_PATH,
+    CONSULTATION_PATH,
     CONTENT_TYPE,
     DATA_PATH,
     NOT_SENT_PATH,
@@ -103,6 +107,7 @@ class Gateway:
     not_sent: NotSentService | None = None
     restrictions: RestrictionService | None = None
     transfers: TransferService | None = None
+    consultations: ConsultationService | None = None
     envelopes: SealedStore | None = None
     workers: Workers = field(init=False)
     tail: UnanchoredTail = field(default_factory=UnanchoredTail)
@@ -245,6 +250,12 @@ class Gateway:
             ParameterKeys(self.settings.parameter_keys_dir),
             self.settings.resolved_parameter_digests,
         )
+        keeper = Keeper(
+            KeptKeys(self.settings.kept_keys_dir),
+            self.settings.resolved_kept_interfaces,
+            writer.origin,
+        )
+        keeper.prepare(time.time_ns() // 1_000_000)
         restrictions = LiveRestrictions(self.reader.restrictions())
         self.data = DataService(
             self.gatekeeper,
@@ -252,6 +263,7 @@ class Gateway:
             providers,
             limits,
             digests=digests,
+            keeper=keeper,
             restrictions=restrictions,
         )
         self.restrictions = RestrictionService(self.gatekeeper, restrictions)
@@ -265,6 +277,9 @@ class Gateway:
         )
         self.not_sent = NotSentService(self.gatekeeper, self.reader)
         self.transfers = TransferService(self.gatekeeper, self.reader)
+        self.consultations = ConsultationService(
+            self.gatekeeper, auditor_departments=self.settings.resolved_auditor_departments
+        )
         if self.build_evidence is not None:
             self.evidence = EvidenceService(
                 self.gatekeeper,
@@ -351,6 +366,12 @@ class Gateway:
         if self.not_sent is None:
             raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
         return await _serve(self.not_sent.handle, request)
+
+    async def serve_consultation(self, request: Request) -> Response:
+        """POST /v1/consultations"""
+        if self.consultations is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
+        return await _serve(self.consultations.handle, request)
 
     async def serve_restriction(self, request: Request) -> Response:
         """POST /v1/restrictions"""
@@ -503,6 +524,7 @@ def make_app(gateway: Gateway) -> ASGIApp:
     app.add_route(SEALED_PATHS["dispose"], gateway.serve_sealed_disposal, methods=["POST"])
     app.add_route(OBSERVATIONS_PATH, gateway.serve_observations, methods=["POST"])
     app.add_route(NOT_SENT_PATH, gateway.serve_not_sent, methods=["POST"])
+    app.add_route(CONSULTATION_PATH, gateway.serve_consultation, methods=["POST"])
     app.add_route(RESTRICTION_PATH, gateway.serve_restriction, methods=["POST"])
     app.add_route(OFFER_PATH, gateway.serve_offer, methods=["POST"])
     app.add_route(OPEN_OFFERS_PATH, gateway.serve_open_offers, methods=["POST"])

@@ -62,6 +62,16 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
         "仅授权双方的共享负责人或安全管理员可限定来源地址",
         "Only officers and security administrators of the grant's two sides declare its networks",
     ),
+    "CONSULTATION_NOT_ALLOWED": (
+        403,
+        "仅主管部门或指定部门的审计员可查询留存内容",
+        "Only auditors of the authority and of named departments look into what is kept",
+    ),
+    "CONSULTATION_REASON_MISSING": (
+        400,
+        "须写明人员代号及法律依据或案件编号",
+        "A consultation names the person, and a legal basis or a case",
+    ),
     # The call failed: record `outcome` with result `failed`.
     "PROVIDER_ADDRESS_FORBIDDEN": (
         502,
@@ -173,6 +183,14 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     # Keyed digests of parameters.
     "CAUSE_INVALID": (400, "销毁事由不正确", "This is no cause of a disposal"),
     "PARAMETER_INVALID": (400, "参数值或路径不正确", "The parameter or its pointer is not valid"),
+    "KEPT_DIFFERS": (500, "留存信封与记录不符", "The envelope is not the recorded one"),
+    "KEPT_INVALID": (500, "留存信封无法打开", "The envelope does not open in this record"),
+    "KEPT_KEYS_UNREADABLE": (503, "留存密钥无法读写", "Keys of envelopes cannot be used"),
+    "KEPT_KEY_DISPOSED": (503, "留存密钥已销毁", "The envelope's key was disposed of"),
+    "KEPT_KEY_MISSING": (500, "留存密钥缺失", "The envelope's key is not there"),
+    "KEPT_MISSING": (500, "留存信封缺失", "The record's envelope is not there"),
+    "KEPT_NONE": (404, "该记录没有留存信封", "The record has no envelope"),
+    "KEPT_SLOT_REPEATED": (500, "留存密钥重复使用", "Two envelopes have the same key"),
     "PARAMETER_KEY_DIFFERS": (500, "参数密钥与记录不符", "A period's key is not the recorded one"),
     "PARAMETER_KEY_DISPOSED": (503, "该期间参数密钥已销毁", "The period's key was disposed of"),
     "PARAMETER_KEY_MISSING": (500, "参数密钥缺失且无销毁记录", "A period's key is missing"),

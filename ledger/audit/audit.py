@@ -14,10 +14,12 @@ from crypto.merkle import Frontier, leaf_hash, verify_inclusion
 from crypto.sm2 import PublicKey
 from ledger.audit.chain import BlockData, ChainReader, LocatedEvent
 from ledger.audit.completeness import Completeness, Explained, Finding
+from ledger.audit.keys import LogKeys
 from ledger.audit.receipts import check_receipts
 from ledger.audit.transfers import Transfers
 from protocol.acts import Act
 from protocol.checkpoint import verify_checkpoint
+from protocol.consultation import verify_consultation
 from protocol.documents.pieces import Pieces
 from protocol.ethereum import ActEvent, AnchorEvent, PieceEvent
 from protocol.evidence.chain import apply_event
@@ -35,7 +37,6 @@ from protocol.evidence.decision import (
 from protocol.evidence.observed import verify_observed
 from protocol.httpsig import SignedRequest
 from protocol.model import Log, MemoryStore
-from protocol.parameters import period_at
 from protocol.records import parse_record
 from protocol.restriction import Restrictions, verify_restriction
 
@@ -123,9 +124,8 @@ class Audit:
         self._acts: dict[bytes, tuple[int, bytes]] = {}
         self._hashes: dict[int, str] = {}
         self._anchors: list[AnchorEvent] = []
-        #: Digests of the keys that records name, by period; and the periods disposed of.
-        self.parameter_keys: dict[str, set[str]] = {}
-        self.disposed_periods: set[str] = set()
+        #: What the records of each log say about keys, by its origin.
+        self.keys: dict[str, LogKeys] = {}
         self._documents = Pieces()
         self._replayed, self._replayed_to, self._position = MemoryStore(), 0, 0
         self.findings = 0
@@ -398,6 +398,7 @@ class _RecordAudit:
         self._transfers = Transfers()
         self._uses: dict[str, int] = {}
         self._restrictions = Restrictions()
+        self._keys = audit.keys.setdefault(log.origin, LogKeys())
         self._last_ms = 0
 
     def check(self, seq: int, data: bytes) -> Iterator[Finding]:
@@ -413,7 +414,7 @@ class _RecordAudit:
         if record["time_ms"] + 1000 * MAX_SKEW_S < self._last_ms:
             yield Finding(place, "it is much older than one before", "TIME_REVERSED")
         self._last_ms = max(self._last_ms, record["time_ms"])
-        yield from self._parameters(record)
+        yield from self._keys.add(record)
         check = {
             "opened": self._opened,
             "intent": self._intent,
@@ -423,6 +424,7 @@ class _RecordAudit:
             "inspected": self._inspected,
             "sealed": self._sealed,
             "restricted": self._restricted,
+            "consulted": self._consulted,
             "test": self._test,
             "tested": self._tested,
             "observed": self._observed,
@@ -439,28 +441,6 @@ class _RecordAudit:
                 yield Finding(place, message, code)
         except SanlianError as error:
             yield Finding(place, error.message, error.code)
-
-    def _parameters(self, record: dict[str, Any]) -> Iterator[Finding]:
-        """Take note of the keys of parameters' digests; a digest is of its record's own month."""
-        place = f"record {record['seq']}"
-        if record["event"] == "disposed":
-            self._audit.disposed_periods.add(record["period"])
-            if record["period"] >= period_at(record["time_ms"]):
-                yield Finding(place, "the period was not over", "PERIOD_RUNNING")
-            named = self._audit.parameter_keys.get(record["period"], set())
-            if record["key"] is not None and named and record["key"] not in named:
-                yield Finding(place, "another key was disposed of", "PARAMETER_KEY_DIFFERS")
-        member = record.get("parameters")
-        if member is None:
-            return
-        keys = self._audit.parameter_keys.setdefault(member["period"], set())
-        keys.add(member["key"])
-        if member["period"] != period_at(record["time_ms"]):
-            yield Finding(place, "its digests are of another period", "PERIOD_MISMATCH")
-        if member["period"] in self._audit.disposed_periods:
-            yield Finding(place, "its period was disposed of before", "PARAMETER_KEY_DISPOSED")
-        if len(keys) > 1:
-            yield Finding(place, "its period has two keys", "PARAMETER_KEY_DIFFERS")
 
     def finish(self, log: AuditedLog) -> Iterator[Finding]:
         """Yield the intents that have no end, not even behind the records that are audited."""
@@ -576,6 +556,15 @@ class _RecordAudit:
             return
         verify_restriction(store, record)
         self._restrictions.apply(record)
+
+    def _consulted(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        self._verified(record)
+        yield from self._begin(record)
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        verify_consultation(store, record)
 
     def _observed(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         store = self._state(record)

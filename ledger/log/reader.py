@@ -97,6 +97,13 @@ class LogReader:
                 yield seq, bytes(data)
             after = page[-1][0]
 
+    def find_envelope(self, seq: int) -> bytes | None:
+        """Return the envelope that goes with a record, None where there is none."""
+        table = store.kept
+        with self._engine.connect() as connection:
+            found = connection.scalar(select(table.c.bytes).where(table.c.seq == seq))
+        return None if found is None else bytes(found)
+
     def find_end(self, intent_seq: int) -> int | None:
         """Return the index of the outcome or interruption of an intent, or None."""
         table = store.records

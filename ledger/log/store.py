@@ -146,6 +146,15 @@ open_intents = Table(
 )
 
 
+#: Envelopes of parameters that must be kept, by their intent; the keys are elsewhere.
+kept = Table(
+    "kept",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("bytes", LargeBinary, nullable=False),
+)
+
+
 def _connect_arguments(url: URL) -> dict[str, Any]:
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         raise LedgerError(

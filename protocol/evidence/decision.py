@@ -11,6 +11,7 @@ from protocol.acts import ZERO_ID, Act
 from protocol.description import Role
 from protocol.httpsig import (
     CLOSING_PATH,
+    CONSULTATION_PATH,
     DATA_PATH,
     NOT_SENT_PATH,
     OFFER_PATH,
@@ -64,6 +65,8 @@ def verify_request(record: dict[str, Any]) -> SignedRequest:
         raise _refuse("REQUEST_INVALID", "the record is not about this call")
     if record["event"] == "restricted" and request.path != RESTRICTION_PATH:
         raise _refuse("REQUEST_INVALID", "the record is not about a grant's networks")
+    if record["event"] == "consulted" and request.path != CONSULTATION_PATH:
+        raise _refuse("REQUEST_INVALID", "the record is not about a consultation")
     if record["event"] == "test" and request.path != TEST_PATH:
         raise _refuse("REQUEST_INVALID", "the record is not about an interface's test")
     if record["event"] in _STATED and (

@@ -6,6 +6,7 @@ nothing needs to be negotiated: whatever is spelt otherwise is refused.
 
 from protocol.httpsig.common import (
     CLOSING_PATH,
+    CONSULTATION_PATH,
     CONTENT_TYPE,
     DATA_PATH,
     DATA_TAG,
@@ -44,6 +45,7 @@ from protocol.httpsig.request import (
 
 __all__ = [
     "CLOSING_PATH",
+    "CONSULTATION_PATH",
     "CONTENT_TYPE",
     "DATA_PATH",
     "DATA_TAG",

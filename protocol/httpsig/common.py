@@ -20,6 +20,7 @@ RESTRICTION_TAG = "sanlian-restriction"
 OFFER_TAG = "sanlian-offer"
 OPEN_OFFERS_TAG = "sanlian-open-offers"
 CLOSING_TAG = "sanlian-closing"
+CONSULTATION_TAG = "sanlian-consultation"
 FORWARD_TAG = "sanlian-forward"
 PROVIDER_TAG = "sanlian-provider"
 DATA_PATH = "/v1/data"
@@ -30,6 +31,7 @@ RESTRICTION_PATH = "/v1/restrictions"
 OFFER_PATH = "/v1/offers"
 OPEN_OFFERS_PATH = "/v1/open-offers"
 CLOSING_PATH = "/v1/closings"
+CONSULTATION_PATH = "/v1/consultations"
 #: Calls about sealed texts, by what is done (docs/protocol.md 7.5).
 SEALED_PATHS = {
     "keep": "/v1/sealed",
@@ -64,6 +66,7 @@ def tag_of(path: str) -> str:
         OFFER_PATH: OFFER_TAG,
         OPEN_OFFERS_PATH: OPEN_OFFERS_TAG,
         CLOSING_PATH: CLOSING_TAG,
+        CONSULTATION_PATH: CONSULTATION_TAG,
     }
     return tags.get(path, EVIDENCE_TAG)
 

@@ -23,6 +23,7 @@ OTHERS = {
     "ACT_ID",  # a placeholder of a command's help
     "ACT_TOPICS",  # exported names
     "ANCHOR_TOPIC",
+    "CONSULTATION_PATH",
     "CONTENT_TYPE",
     "DATA_PATH",
     "DATA_TAG",

@@ -1,15 +1,12 @@
 """A key that was disposed of is disposed of; one that is missing without a record is a finding."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from ledger.audit.audit import Audit, _RecordAudit, audit_ledger
-from ledger.audit.chain import ChainReader
-from ledger.audit.run import compare_parameter_keys
+from ledger.audit.keys import LogKeys
 from ledger.log.parameter_keys import ParameterKeys
-from protocol.model import Log
 from protocol.parameters import key_digest, parameter_member
 
 PERIOD = "2020-01"
@@ -21,15 +18,13 @@ def keys(tmp_path: Path) -> ParameterKeys:
     return ParameterKeys(tmp_path / "keys")
 
 
-def audit_of(*records: dict[str, Any]) -> tuple[Audit, list[str]]:
-    """Return an audit that took note of these records, and the codes of what it found."""
-    chain = cast("ChainReader", None)  # this part of the audit reads none
-    audit = audit_ledger(chain, chain_id=1, contracts={}, log=None, origin="x")
-    reader = _RecordAudit(audit, Log(bytes(32), bytes(32), "x", 1, 1))
-    return audit, [
+def audit_of(*records: dict[str, Any]) -> tuple[LogKeys, list[str]]:
+    """Return what was noted of these records, and the codes of what was found."""
+    named = LogKeys()
+    return named, [
         found.code
         for seq, record in enumerate(records)
-        for found in reader._parameters({"seq": seq, **record})
+        for found in named.add({"seq": seq, **record})
     ]
 
 
@@ -43,8 +38,8 @@ def disposed(key: bytes, time_ms: int = 2 * AT_MS) -> dict[str, Any]:
     return {"event": "disposed", "time_ms": time_ms, "period": PERIOD, "key": digest}
 
 
-def codes(audit: Audit, keys: ParameterKeys) -> list[str]:
-    return [found.code for found in compare_parameter_keys(audit, keys)]
+def codes(named: LogKeys, keys: ParameterKeys) -> list[str]:
+    return [found.code for found in named.compare_parameters(keys)]
 
 
 def test_key_that_is_there_and_key_that_is_not(keys: ParameterKeys, tmp_path: Path) -> None:

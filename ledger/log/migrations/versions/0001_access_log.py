@@ -1,4 +1,5 @@
-"""Access log: records, tree, checkpoints, nonces, quotas, observations, numbers, open intents.
+"""Access log: records, tree, checkpoints, nonces, quotas, observations, numbers, open intents,
+kept envelopes.
 
 Revision ID: 0001
 Revises: -
@@ -92,4 +93,9 @@ def upgrade() -> None:
         "open_intents",
         sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("leaf", sa.LargeBinary(32), nullable=False),
+    )
+    op.create_table(
+        "kept",
+        sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("bytes", sa.LargeBinary(), nullable=False),
     )
