@@ -415,7 +415,8 @@ def search_parameter_command(home: Path, pointer: tuple[str, ...]) -> None:
         value = parse_json(sys.stdin.buffer.read(65537), max_bytes=65536)
     except CryptoError as error:
         raise click.ClickException("PARAMETER_INVALID: standard input is not JSON") from error
-    reader = LogReader.open(settings.resolved_log_database_url)
+    origin = load_deployment(settings.home / "deployment.json").origin
+    reader = LogReader.open(settings.resolved_log_database_url, origin)
     try:
         pointers = pointer or settings.resolved_parameter_digests
         keys = ParameterKeys(settings.parameter_keys_dir)

@@ -39,7 +39,7 @@ def dispose_in_home(settings: Settings, *, period: str, cause: str) -> bool:
     anchor = state.find_anchor(log.id)
     url = settings.resolved_log_database_url
     # First for reading: a disposal never makes a log.
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, log.origin)
     try:
         writer = LogWriter(
             url,
