@@ -156,11 +156,6 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
         "日志数据库当前不可用",
         "The log's database cannot be used now",
     ),
-    "LOG_DATABASE_UNSAFE": (
-        500,
-        "日志数据库服务器未启用持久写入",
-        "The log's database server can lose what it has committed",
-    ),
     "LOG_DATABASE_UNSUPPORTED": (500, "日志数据库不受支持", "The log's database is not supported"),
     "LOG_ENTRIES_CLOSED": (403, "日志记录不公开", "The log's records are not public"),
     "LOG_IN_USE": (500, "日志正被另一进程写入", "Another process writes the access log"),

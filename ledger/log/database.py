@@ -67,7 +67,7 @@ def open_writer_database(url: str, origin: str) -> Iterator[LogDatabase]:
 
     Raises:
         LedgerError: LOG_IN_USE, LOG_DATABASE_UNSUPPORTED, DATABASE_SCHEMA; of PostgreSQL
-            LOG_DATABASE_UNREACHABLE, LOG_DATABASE_UNSAFE.
+            LOG_DATABASE_UNREACHABLE, DATABASE_UNSAFE.
     """
     if is_postgres(url):
         with postgres.open_writer(parse_url(url), origin) as log:

@@ -10,7 +10,6 @@ nobody else changes. More than MAX_LOCKS of them are taken as one lock over all,
 flush shares.
 """
 
-import hashlib
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -27,6 +26,14 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from crypto.errors import LedgerError
 from ledger.db.migrate import upgrade
+from ledger.db.postgres import (
+    CONNECT,
+    SERVER_KEEPALIVE,
+    is_supported,
+    lock_number,
+    require_durable,
+    set_config,
+)
 from protocol.checkpoint import ORIGIN_PATTERN
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -40,23 +47,6 @@ FLUSH_LOCK_TIMEOUT_S = 30
 IDLE_TIMEOUT_S = 20
 
 _PREFIX = "log:"
-#: libpq's parameters; a host that is gone is noticed by both sides within half a minute.
-_CONNECT = {
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-    "application_name": "sanlian-log",
-}
-_SERVER_KEEPALIVE = {
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "20000",
-}
-#: What a commit must have reached, at least, before it is answered.
-_DURABLE = frozenset({"on", "remote_apply"})
 
 
 def schema_of(origin: str) -> str:
@@ -78,7 +68,7 @@ def require_driver(url: URL) -> None:
     Raises:
         LedgerError: LOG_DATABASE_UNSUPPORTED.
     """
-    if url.get_driver_name() != "psycopg" or not url.database:
+    if not is_supported(url):
         raise LedgerError(
             "LOG_DATABASE_UNSUPPORTED",
             "an access log's PostgreSQL database has a URL like postgresql+psycopg://host/name",
@@ -99,7 +89,7 @@ class PostgresLog:
         self.log: str | None = origin
         self._schema = schema_of(origin)
         self.engine = create_engine(
-            url, connect_args=_CONNECT, poolclass=StaticPool, isolation_level="READ COMMITTED"
+            url, connect_args=CONNECT, poolclass=StaticPool, isolation_level="READ COMMITTED"
         )
         event.listen(self.engine, "connect", self._prepare)
 
@@ -113,9 +103,11 @@ class PostgresLog:
         # Ids are digests: their first bytes are as good as any number made of them.
         numbers = sorted({int.from_bytes(one[:8], "big", signed=True) for one in owners})
         if len(numbers) > MAX_LOCKS:
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_number("all"),))
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (lock_number("all"),))
         elif numbers:
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock_shared(%s)", (_number("all"),))
+            connection.exec_driver_sql(
+                "SELECT pg_advisory_xact_lock_shared(%s)", (lock_number("all"),)
+            )
             connection.exec_driver_sql(
                 "SELECT pg_advisory_xact_lock(n) FROM unnest(%s::bigint[]) AS n", (numbers,)
             )
@@ -124,14 +116,14 @@ class PostgresLog:
         """Make a new connection the writer's; a lost one is replaced by another that asks again."""
         try:
             connection.adapters.register_dumper(int, Int8BinaryDumper)
-            _set(connection, search_path=_path(connection, self._schema, SHARED_SCHEMA))
-            _set(
+            set_config(connection, search_path=_path(connection, self._schema, SHARED_SCHEMA))
+            set_config(
                 connection,
                 lock_timeout=f"{FLUSH_LOCK_TIMEOUT_S}s",
                 idle_in_transaction_session_timeout=f"{IDLE_TIMEOUT_S}s",
-                **_SERVER_KEEPALIVE,
+                **SERVER_KEEPALIVE,
             )
-            _require_durable(connection)
+            require_durable(connection)
             connection.commit()
             self._take_lock(connection)
         except BaseException:
@@ -142,7 +134,7 @@ class PostgresLog:
         deadline = time.monotonic() + LOCK_WAIT_S
         while True:
             row = connection.execute(
-                "SELECT pg_try_advisory_lock(%s)", (_number(self._schema),)
+                "SELECT pg_try_advisory_lock(%s)", (lock_number(self._schema),)
             ).fetchone()
             connection.commit()
             if row is not None and row[0]:
@@ -158,7 +150,7 @@ def open_writer(url: URL, origin: str) -> Iterator[PostgresLog]:
 
     Raises:
         LedgerError: LOG_IN_USE, LOG_DATABASE_UNSUPPORTED, LOG_DATABASE_UNREACHABLE,
-            LOG_DATABASE_UNSAFE, DATABASE_SCHEMA.
+            DATABASE_UNSAFE, DATABASE_SCHEMA.
     """
     require_driver(url)
     log = PostgresLog(url, origin)
@@ -181,16 +173,16 @@ def open_reader_engine(url: URL, origin: str) -> Engine:
     require_driver(url)
     schema = schema_of(origin)
     engine = create_engine(
-        url, connect_args=_CONNECT, pool_size=4, max_overflow=12, pool_pre_ping=True
+        url, connect_args=CONNECT, pool_size=4, max_overflow=12, pool_pre_ping=True
     )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: psycopg.Connection[Any], _record: object) -> None:
-        _set(
+        set_config(
             connection,
             search_path=_path(connection, schema, SHARED_SCHEMA),
             default_transaction_read_only="on",
-            **_SERVER_KEEPALIVE,
+            **SERVER_KEEPALIVE,
         )
         connection.commit()
 
@@ -212,7 +204,7 @@ def find_origins(url: URL) -> list[str]:
         LedgerError: LOG_DATABASE_UNSUPPORTED, LOG_DATABASE_UNREACHABLE.
     """
     require_driver(url)
-    engine = create_engine(url, connect_args=_CONNECT, poolclass=NullPool)
+    engine = create_engine(url, connect_args=CONNECT, poolclass=NullPool)
     with _reachable(), engine.connect() as connection:
         names = connection.exec_driver_sql("SELECT nspname FROM pg_namespace").scalars()
         found = [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
@@ -237,18 +229,18 @@ def _reachable() -> Iterator[None]:
 def _migrate(url: URL, schema: str) -> None:
     """Bring a log's schema and the shared one to this program's tables, one process at a time."""
     for name, part in ((SHARED_SCHEMA, "shared"), (schema, "log")):
-        engine = create_engine(url, connect_args=_CONNECT, poolclass=StaticPool)
+        engine = create_engine(url, connect_args=CONNECT, poolclass=StaticPool)
 
         @event.listens_for(engine, "connect")
         def _prepare(
             connection: psycopg.Connection[Any], _record: object, name: str = name
         ) -> None:
-            connection.execute("SELECT pg_advisory_lock(%s)", (_number("migrate"),))
+            connection.execute("SELECT pg_advisory_lock(%s)", (lock_number("migrate"),))
             connection.execute(
                 sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(name))
             )
             # Alone: what is visible in another schema would be taken for this one's.
-            _set(connection, search_path=_path(connection, name))
+            set_config(connection, search_path=_path(connection, name))
             connection.commit()
 
         try:
@@ -262,33 +254,5 @@ def _migrate(url: URL, schema: str) -> None:
             engine.dispose()
 
 
-def _require_durable(connection: psycopg.Connection[Any]) -> None:
-    """Let commits wait for the disk, and refuse a server that does not.
-
-    Raises:
-        LedgerError: LOG_DATABASE_UNSAFE.
-    """
-    for name in ("fsync", "full_page_writes"):
-        row = connection.execute("SELECT current_setting(%s)", (name,)).fetchone()
-        if row is None or row[0] != "on":
-            raise LedgerError(
-                "LOG_DATABASE_UNSAFE", "the server can lose what it has committed", setting=name
-            )
-    row = connection.execute("SELECT current_setting('synchronous_commit')").fetchone()
-    if row is None or row[0] not in _DURABLE:
-        _set(connection, synchronous_commit="on")
-
-
-def _set(connection: psycopg.Connection[Any], **settings: str) -> None:
-    for name, value in settings.items():
-        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-
-
 def _path(connection: psycopg.Connection[Any], *schemas: str) -> str:
     return ", ".join(sql.Identifier(one).as_string(connection) for one in schemas)
-
-
-def _number(name: str) -> int:
-    """Return the number of a lock that is not of a key or grant."""
-    digest = hashlib.sha256(f"sanlian log lock {name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)

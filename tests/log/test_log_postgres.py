@@ -282,7 +282,7 @@ def test_a_server_that_may_lose_commits_is_refused(postgres: Server) -> None:
     server = Server(postgres.binaries, "-c", "fsync=off")
     try:
         gateways = Gateways(server)
-        with pytest.raises(LedgerError, match="LOG_DATABASE_UNSAFE"):
+        with pytest.raises(LedgerError, match="DATABASE_UNSAFE"):
             gateways.open(ORIGINS[0])
     finally:
         server.close()
