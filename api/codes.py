@@ -245,6 +245,12 @@ LEDGER_CODES: Final[dict[str, Row]] = {
     "ALREADY_DEPLOYED": (409, "此处已部署", "Contracts are deployed here already"),
     "CONTRACT_UNKNOWN": (404, "没有该名称的合约", "There is no contract of this name"),
     "DATABASE_IN_USE": (409, "另一进程正在使用数据库", "Another process uses the database"),
+    "DATABASE_UNSAFE": (
+        500,
+        "数据库服务器未启用持久写入",
+        "The database server can lose what it has committed",
+    ),
+    "DATABASE_UNSUPPORTED": (500, "数据库不受支持", "The database is not supported"),
     "DATABASE_SCHEMA": (500, "数据库版本不符或已损坏", "The database's schema does not fit"),
     "DEPLOYMENT_MALFORMED": (500, "部署文件已损坏", "The deployment file is damaged"),
     "DEPLOYMENT_MISSING": (500, "尚未部署", "Nothing is deployed"),

@@ -176,7 +176,8 @@ def search_in_home(
         ProtocolError: PARAMETER_INVALID, before anything is recorded.
         SanlianError: those of consult and search_parameter.
     """
-    reader = LogReader.open(settings.resolved_log_database_url)
+    origin = load_deployment(settings.home / "deployment.json").origin
+    reader = LogReader.open(settings.resolved_log_database_url, origin)
     try:
         wanted = tuple(pointers) or settings.resolved_parameter_digests
         keys = ParameterKeys(settings.parameter_keys_dir)
@@ -199,7 +200,8 @@ def show_kept_in_home(settings: Settings, who: Consultant, seq: int) -> tuple[in
     Raises:
         SanlianError: those of find_kept, before anything is recorded; of consult and open_kept.
     """
-    reader = LogReader.open(settings.resolved_log_database_url)
+    origin = load_deployment(settings.home / "deployment.json").origin
+    reader = LogReader.open(settings.resolved_log_database_url, origin)
     try:
         find_kept(reader, seq)
         index = consult(settings, who, "open", record=seq)

@@ -49,8 +49,12 @@ class Settings(BaseSettings):
     gateway_authority: str = Field(
         "", description="host:port that requesters sign; empty: host and port of the gateway"
     )
-    database_url: str = Field("", description="SQLAlchemy URL; empty: ledger.db in the home")
-    log_database_url: str = Field("", description="SQLAlchemy URL; empty: logs/gateway.db")
+    database_url: str = Field(
+        "", repr=False, description="SQLAlchemy URL; empty: ledger.db in the home"
+    )
+    log_database_url: str = Field(
+        "", repr=False, description="SQLAlchemy URL; empty: logs/gateway.db"
+    )
     key_passphrase: str = Field(
         "", repr=False, description="passphrase of keys/*.pem; better in the environment"
     )

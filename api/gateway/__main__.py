@@ -43,10 +43,11 @@ def main(home: Path) -> None:
         settings = load_settings(home)
         deployment = load_deployment(home / "deployment.json")
         key = open_gateway_key(settings, deployment)
+        engine = make_engine(settings.resolved_database_url, read_only=True)
     except SanlianError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
-    ledger = LedgerState(make_engine(settings.resolved_database_url, read_only=True))
+    ledger = LedgerState(engine)
     gateway = Gateway(settings, deployment, key, ledger, _lazy_builder(settings, deployment))
     server = uvicorn.Server(gateway_config(make_app(gateway), settings))
 

@@ -214,7 +214,7 @@ class Gateway:
             anchor=AnchorPoint(anchor.size, anchor.root) if anchor is not None else None,
             heartbeat_interval_s=self.settings.heartbeat_interval_s,
         )
-        self.reader = LogReader.open(url)
+        self.reader = LogReader.open(url, log.origin)
         self._floor = self.reader.find_last_block() or 0
         self.log_id = log.id
         self.writer = writer

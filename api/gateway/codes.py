@@ -173,6 +173,11 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "LOG_CHECKPOINT_UNKNOWN": (404, "没有该长度的检查点", "No checkpoint of this size was signed"),
     "LOG_CLOSED": (503, "日志已关闭", "The access log is closed"),
     "LOG_DAMAGED": (500, "日志已损坏", "The access log is damaged"),
+    "LOG_DATABASE_UNREACHABLE": (
+        503,
+        "日志数据库当前不可用",
+        "The log's database cannot be used now",
+    ),
     "LOG_DATABASE_UNSUPPORTED": (500, "日志数据库不受支持", "The log's database is not supported"),
     "LOG_ENTRIES_CLOSED": (403, "日志记录不公开", "The log's records are not public"),
     "LOG_IN_USE": (500, "日志正被另一进程写入", "Another process writes the access log"),

@@ -142,12 +142,13 @@ class TransferService:
         value = check_closing(parse_body(body, members))
         self._require_plain(admitted)
         digest = _digest(value)
-        named = digest.hex() if value["offer"] is None else str(value["offer"])
-        kind = "closing" if value["offer"] is None else "closing of"
-        return (
-            admitted.draft("closed", statement=value),
-            Once(_ANY_KEY, f"{kind} {named}", digest),
-        )
+        offer = value["offer"]
+        named = f"closing {digest.hex()}" if offer is None else self._closing_of(offer)
+        return admitted.draft("closed", statement=value), Once(_ANY_KEY, named, digest)
+
+    def _closing_of(self, offer: int) -> str:
+        """Name the one closing of an offer; several logs may share what is written once."""
+        return f"closing of {offer} {sm3(self._gatekeeper.log.origin.encode()).hex()}"
 
     def _compare(self, admitted: Admitted, value: dict[str, Any]) -> None:
         """Compare a closing with the log.
@@ -189,7 +190,7 @@ class TransferService:
             grant = store.find_request(bytes.fromhex(record["request"]["grant"]))
             if grant is None or grant.requester != department:
                 continue
-            if self._reader.has_observation(_ANY_KEY, f"closing of {seq}"):
+            if self._reader.has_observation(_ANY_KEY, self._closing_of(seq)):
                 continue
             (receipt,) = self._reader.first_receipts([seq])
             offers.append({"receipt": receipt.to_header(), "seq": seq})

@@ -411,7 +411,7 @@ def make_evidence_builder(settings: Settings, deployment: Deployment) -> Callabl
 
     def build(seq: int) -> bytes:
         log_id = find_log_id(chain, deployment)
-        reader = LogReader.open(settings.resolved_log_database_url)
+        reader = LogReader.open(settings.resolved_log_database_url, deployment.origin)
         try:
             return build_evidence(
                 seq,

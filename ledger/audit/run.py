@@ -93,7 +93,9 @@ def run_audit(
         raise LedgerError("WRONG_NETWORK", "the node serves another chain than the deployment's")
     findings: list[Finding] = []
     try:
-        reader: LogReader | None = LogReader.open(settings.resolved_log_database_url)
+        reader: LogReader | None = LogReader.open(
+            settings.resolved_log_database_url, deployment.origin
+        )
     except SanlianError as error:
         reader = None
         findings.append(Finding("log", error.message, error.code))

@@ -15,13 +15,16 @@ from crypto.errors import LedgerError
 LEDGER_MIGRATIONS = Path(str(files("ledger.db") / "migrations"))
 
 
-def upgrade(engine: Engine, script_location: Path | str = LEDGER_MIGRATIONS) -> None:
+def upgrade(
+    engine: Engine, script_location: Path | str = LEDGER_MIGRATIONS, *, part: str = ""
+) -> None:
     """Create or upgrade the schema.
 
     Args:
         engine: engine of the database; only one process may upgrade at a time.
         script_location: folder with ``env.py`` and ``versions/``; its ``env.py`` takes the open
             connection from ``config.attributes["connection"]``.
+        part: ``config.attributes["part"]``, where the tables are in several schemas.
 
     Raises:
         LedgerError: DATABASE_SCHEMA when the database is newer than this program or damaged.
@@ -30,7 +33,7 @@ def upgrade(engine: Engine, script_location: Path | str = LEDGER_MIGRATIONS) -> 
     config.set_main_option("script_location", str(script_location).replace("%", "%%"))
     try:
         with engine.connect() as connection:
-            config.attributes["connection"] = connection
+            config.attributes.update(connection=connection, part=part)
             command.upgrade(config, "head")
     except (CommandError, SQLAlchemyError) as error:
         raise LedgerError(

@@ -82,7 +82,7 @@ def home_log(settings: Settings) -> Iterator[tuple[LogWriter, LogReader]]:
     anchor = state.find_anchor(log.id)
     url = settings.resolved_log_database_url
     # First for reading: a disposal never makes a log.
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, log.origin)
     try:
         writer = LogWriter(
             url,

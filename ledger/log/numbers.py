@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from crypto.errors import RequestRefused
 from crypto.sm2 import PublicKey
+from ledger.log.statements import run
 from protocol.not_sent import Range
 from protocol.stream import Stream
 
@@ -44,11 +45,11 @@ class Numbers:
         if request is None:
             return None
         if draft.get("event") == "not_sent":
-            return self._statement_problem(_key_id(request), draft["statement"])
+            return self._statement_problem(key_id_of(request), draft["statement"])
         if not is_taken or request["stream"] is None:
             return None
         number = Stream.parse(request["stream"])
-        key_id = _key_id(request)
+        key_id = key_id_of(request)
         if self._find(key_id, number) is not None:
             return RequestRefused("SEQUENCE_REPEATED", "this key has used the number before")
         stated = self._covering(key_id, number.id, number.sequence)
@@ -64,27 +65,27 @@ class Numbers:
         if request is None:
             return
         if draft["event"] == "not_sent":
-            statement, key_id = draft["statement"], _key_id(request)
+            statement, key_id = draft["statement"], key_id_of(request)
             for first, last in statement["sequences"]:
                 for begin, end in self._uncovered(key_id, statement["stream"], first, last):
                     row = (key_id, statement["stream"], begin, end, seq)
-                    self._connection.exec_driver_sql(_STATE, row)
+                    run(self._connection, _STATE, row)
         elif request["stream"] is not None:
-            number, key_id = Stream.parse(request["stream"]), _key_id(request)
+            number, key_id = Stream.parse(request["stream"]), key_id_of(request)
             if self._find(key_id, number) is None:
                 added = (key_id, number.id, number.sequence, seq)
-                self._connection.exec_driver_sql(_ADD, added)
+                run(self._connection, _ADD, added)
 
     def _find(self, key_id: bytes, number: Stream) -> int | None:
         place = (key_id, number.id, number.sequence)
-        return self._connection.exec_driver_sql(_FIND, place).scalar()
+        return run(self._connection, _FIND, place).scalar()
 
     def _statement_problem(
         self, key_id: bytes, statement: Mapping[str, Any]
     ) -> RequestRefused | None:
         for first, last in statement["sequences"]:
             place = (key_id, statement["stream"], first, last)
-            found = self._connection.exec_driver_sql(_WITHIN, place).scalar()
+            found = run(self._connection, _WITHIN, place).scalar()
             if found is not None:
                 return RequestRefused(
                     "SEQUENCE_RECORDED", "the log holds a record of the number", sequence=found
@@ -93,7 +94,7 @@ class Numbers:
 
     def _covering(self, key_id: bytes, stream: str, sequence: int) -> Range | None:
         """Return the stated range that ends first at or behind a number; ranges are apart."""
-        found = self._connection.exec_driver_sql(_COVERING, (key_id, stream, sequence)).first()
+        found = run(self._connection, _COVERING, (key_id, stream, sequence)).first()
         return None if found is None else (found[0], found[1])
 
     def _uncovered(self, key_id: bytes, stream: str, first: int, last: int) -> Iterable[Range]:
@@ -110,5 +111,6 @@ class Numbers:
         return parts
 
 
-def _key_id(request: Mapping[str, Any]) -> bytes:
+def key_id_of(request: Mapping[str, Any]) -> bytes:
+    """Return the id of the key that signed a record's request."""
     return PublicKey.from_bytes(bytes.fromhex(request["public_key"])).key_id

@@ -1,4 +1,4 @@
-"""Reading an access log: records, proofs and checkpoints, from the file alone."""
+"""Reading an access log: records, proofs and checkpoints, from its database alone."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, literal_column, select
 from crypto.errors import LedgerError
 from crypto.merkle import Frontier, consistency_path, inclusion_path
 from ledger.log import store
+from ledger.log.database import open_reader_engine
 from ledger.log.recovery import read_node
 from ledger.log.tiles import read_tile
 from protocol.receipt import Receipt
@@ -20,7 +21,7 @@ _PAGE = 1000
 
 
 class LogReader:
-    """Reads one log's file; it takes no lock that a writer would wait for. Safe across threads.
+    """Reads one log; it takes no lock that a writer would wait for. Safe across threads.
 
     Args:
         engine: engine from open_reader_engine.
@@ -30,19 +31,20 @@ class LogReader:
         self._engine = engine
 
     @classmethod
-    def open(cls, url: str) -> "LogReader":
-        """Open a log's file for reading.
+    def open(cls, url: str, origin: str = "") -> "LogReader":
+        """Open a log for reading.
 
         Args:
-            url: SQLAlchemy URL of the file.
+            url: SQLAlchemy URL of the log's SQLite file, or of the PostgreSQL database it is in.
+            origin: origin of the log; needed in PostgreSQL alone.
 
         Raises:
-            LedgerError: LOG_MISSING, LOG_DATABASE_UNSUPPORTED.
+            LedgerError: LOG_MISSING, LOG_DATABASE_UNSUPPORTED, LOG_DATABASE_UNREACHABLE.
         """
-        return cls(store.open_reader_engine(url))
+        return cls(open_reader_engine(url, origin))
 
     def close(self) -> None:
-        """Release the file."""
+        """Release the database."""
         self._engine.dispose()
 
     def size(self) -> int:

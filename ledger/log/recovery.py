@@ -10,6 +10,7 @@ from crypto.errors import LedgerError, ProtocolError, VerificationError
 from crypto.merkle import Frontier, leaf_hash
 from crypto.sm2 import PublicKey
 from ledger.log import store
+from ledger.log.statements import run
 from protocol.checkpoint import parse_note, verify_checkpoint
 from protocol.records import parse_record
 
@@ -62,7 +63,7 @@ def read_node(connection: Connection, level: int, index: int) -> bytes:
     Raises:
         LedgerError: LOG_DAMAGED when it is missing.
     """
-    found = connection.exec_driver_sql(_NODE, (level, index)).scalar()
+    found = run(connection, _NODE, (level, index)).scalar()
     if found is None:
         raise _damaged("a tree node is missing")
     return bytes(found)
@@ -95,6 +96,22 @@ def load_tail(connection: Connection) -> Tail:
     if Frontier.from_nodes(size, get_node).root() != root:
         raise _damaged("the tree does not have the root of the last checkpoint")
     return Tail(size, edge)
+
+
+def require_continued(connection: Connection, tail: Tail, known: Tail) -> None:
+    """Check that the log still holds what was durable before its connection was lost.
+
+    A database that was replaced by a copy of it may lack the newest records: to go on from there
+    would sign another log of the same name.
+
+    Raises:
+        LedgerError: LOG_DAMAGED.
+    """
+    if tail.size < known.size:
+        raise _damaged("records that were durable are missing")
+    stored = Frontier.from_nodes(known.size, lambda *place: read_node(connection, *place))
+    if stored.root() != Frontier.from_nodes(known.size, lambda *place: known.edge[place]).root():
+        raise _damaged("records that were durable are others")
 
 
 def verify_tail(

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, CursorResult, Table
 
 from ledger.log import store
 
@@ -28,7 +28,8 @@ _MAX_ROWS = 256
 # MARKS stands for the question marks of the rows.
 _FIND_NONCES = "SELECT key_id, nonce FROM nonces WHERE (key_id, nonce) IN (VALUES MARKS)"
 _FIND_OBSERVATIONS = (
-    "SELECT key_id, record, digest, seq FROM observations WHERE (key_id, record) IN (VALUES MARKS)"
+    "SELECT key_id, record, digest, seq, log FROM observations"
+    " WHERE (key_id, record) IN (VALUES MARKS)"
 )
 _FIND_QUOTAS = "SELECT grant_id, used FROM quotas WHERE grant_id IN MARKS"
 _FIND_INTENTS = "SELECT seq, leaf FROM open_intents WHERE seq IN MARKS"
@@ -39,11 +40,23 @@ _SET_QUOTAS = (
 )
 
 
+def run(connection: Connection, text: str, values: Sequence[Any]) -> CursorResult[*tuple[Any, ...]]:
+    """Execute one of our statements, whose places of values are question marks."""
+    if connection.dialect.name != "sqlite":
+        text = _with_percent(text)
+    return connection.exec_driver_sql(text, tuple(values))
+
+
+@cache
+def _with_percent(text: str) -> str:
+    return text.replace("?", "%s")
+
+
 def insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Add rows whose values stand in the order of the table's columns."""
     for part in _parts(rows):
         values = tuple(value for row in part for value in row)
-        connection.exec_driver_sql(_insert_text(table, len(part)), values)
+        run(connection, _insert_text(table, len(part)), values)
 
 
 def find_nonces(
@@ -54,19 +67,19 @@ def find_nonces(
     for part in _parts(pairs):
         text = _text(_FIND_NONCES, _marks(2, len(part)))
         values = tuple(value for pair in part for value in pair)
-        found.update((a, b) for a, b in connection.exec_driver_sql(text, values))
+        found.update((a, b) for a, b in run(connection, text, values))
     return found
 
 
 def find_observations(
     connection: Connection, pairs: Sequence[tuple[bytes, str]]
-) -> dict[tuple[bytes, str], tuple[bytes, int]]:
-    """Return digest and index of those of these (key id, platform's record id) that are kept."""
-    found: dict[tuple[bytes, str], tuple[bytes, int]] = {}
+) -> dict[tuple[bytes, str], tuple[bytes, int, str | None]]:
+    """Return digest, index and log of those (key id, platform's record id) that are kept."""
+    found: dict[tuple[bytes, str], tuple[bytes, int, str | None]] = {}
     for part in _parts(pairs):
         text = _text(_FIND_OBSERVATIONS, _marks(2, len(part)))
         values = tuple(value for pair in part for value in pair)
-        found.update(((a, b), (c, d)) for a, b, c, d in connection.exec_driver_sql(text, values))
+        found.update(((a, b), (c, d, e)) for a, b, c, d, e in run(connection, text, values))
     return found
 
 
@@ -75,7 +88,7 @@ def find_quotas(connection: Connection, grants: Collection[bytes]) -> dict[bytes
     found: dict[bytes, int] = {}
     for part in _parts(list(grants)):
         text = _text(_FIND_QUOTAS, _marks(len(part)))
-        found.update((a, b) for a, b in connection.exec_driver_sql(text, tuple(part)))
+        found.update((a, b) for a, b in run(connection, text, part))
     return found
 
 
@@ -84,7 +97,7 @@ def find_open_intents(connection: Connection, seqs: Collection[Any]) -> dict[int
     found: dict[int, bytes] = {}
     for part in _parts([seq for seq in seqs if type(seq) is int]):
         text = _text(_FIND_INTENTS, _marks(len(part)))
-        found.update((a, b) for a, b in connection.exec_driver_sql(text, tuple(part)))
+        found.update((a, b) for a, b in run(connection, text, part))
     return found
 
 
@@ -92,14 +105,14 @@ def end_intents(connection: Connection, seqs: Sequence[int]) -> None:
     """Take intents off those that are open."""
     for part in _parts(seqs):
         text = _text(_END_INTENTS, _marks(len(part)))
-        connection.exec_driver_sql(text, tuple(part))
+        run(connection, text, part)
 
 
 def set_quotas(connection: Connection, used: Mapping[bytes, int]) -> None:
     """Write how many uses of grants are reserved."""
     for part in _parts(list(used.items())):
         text = _text(_SET_QUOTAS, _marks(2, len(part)))
-        connection.exec_driver_sql(text, tuple(value for pair in part for value in pair))
+        run(connection, text, tuple(value for pair in part for value in pair))
 
 
 def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -1,6 +1,6 @@
-"""Tables and connections of the access log's database file.
+"""Tables of access logs, and connections to a log in a SQLite file.
 
-One SQLite file per log, in WAL mode with synchronous=FULL, written by one process. The tree is
+One file per log, in WAL mode with synchronous=FULL, written by one process. The tree is
 kept as its complete subtrees, which never change, so that every table but the quotas only grows.
 """
 
@@ -66,8 +66,18 @@ records = Table(
 )
 Index("ix_records_grant_id", records.c.grant_id)
 Index("ix_records_key_id", records.c.key_id)
-Index("ix_records_restricted", records.c.seq, sqlite_where=records.c.event == "restricted")
-Index("ix_records_offered", records.c.seq, sqlite_where=records.c.event == "offered")
+Index(
+    "ix_records_restricted",
+    records.c.seq,
+    sqlite_where=records.c.event == "restricted",
+    postgresql_where=records.c.event == "restricted",
+)
+Index(
+    "ix_records_offered",
+    records.c.seq,
+    sqlite_where=records.c.event == "offered",
+    postgresql_where=records.c.event == "offered",
+)
 
 nodes = Table(
     "nodes",
@@ -112,6 +122,8 @@ observations = Table(
     Column("record", String(128), primary_key=True),
     Column("digest", LargeBinary(32), nullable=False),
     Column("seq", BigInteger, nullable=False),
+    # Origin of the log that has it, where logs share the table.
+    Column("log", String(30)),
     sqlite_with_rowid=False,
 )
 
@@ -158,7 +170,7 @@ kept = Table(
 def _connect_arguments(url: URL) -> dict[str, Any]:
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         raise LedgerError(
-            "LOG_DATABASE_UNSUPPORTED", "an access log is one SQLite file per gateway"
+            "LOG_DATABASE_UNSUPPORTED", "an access log is in a SQLite file or a PostgreSQL database"
         )
     return {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
 

@@ -5,8 +5,8 @@ its index and time, signs the checkpoint of the grown tree, and commits records,
 quotas and checkpoint in one synced transaction. Only then do callers get their receipts.
 
 A commit that fails may yet have persisted. Nothing is concluded from memory then: the state is read
-again from the file, callers get LOG_WRITE_FAILED, and an intent that did persist is closed with an
-`interrupted` record.
+again from the database, callers get LOG_WRITE_FAILED, and an intent that did persist is closed with
+an `interrupted` record.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -27,8 +27,16 @@ from crypto.errors import CryptoError, LedgerError, ProtocolError, RequestRefuse
 from crypto.merkle import Frontier, inclusion_path, leaf_hash
 from crypto.sm2 import PublicKey, Signer
 from ledger.log import statements, store
-from ledger.log.numbers import Numbers
-from ledger.log.recovery import AnchorPoint, Tail, load_tail, verify_anchor, verify_tail
+from ledger.log.database import open_writer_database
+from ledger.log.numbers import Numbers, key_id_of
+from ledger.log.recovery import (
+    AnchorPoint,
+    Tail,
+    load_tail,
+    require_continued,
+    verify_anchor,
+    verify_tail,
+)
 from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.receipt import Receipt
 from protocol.records import Prepared, encode_record
@@ -77,9 +85,15 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The same was written before, in the record with this index."""
+    """The same was written before.
+
+    Attributes:
+        index: of the record.
+        log: origin of its log where that is another one.
+    """
 
     index: int
+    log: str | None = None
 
 
 #: What came of one draft of many.
@@ -141,7 +155,8 @@ class LogWriter:
     """Appends records to one log; safe to call from any thread.
 
     Args:
-        url: SQLAlchemy URL of the log's SQLite file; made and migrated when missing.
+        url: SQLAlchemy URL of the log's SQLite file, or of a PostgreSQL database that gateways
+            share; made and migrated when missing.
         origin: origin of the log.
         log_id: 32-byte id of the log's registration on chain.
         key: the gateway's key; it signs every checkpoint.
@@ -151,7 +166,8 @@ class LogWriter:
 
     Raises:
         LedgerError: LOG_IN_USE, LOG_DATABASE_UNSUPPORTED, LOG_DAMAGED, LOG_OTHER_IDENTITY,
-            LOG_BEHIND_ANCHOR, LOG_ANCHOR_DIFFERS, LOG_WRITE_FAILED.
+            LOG_BEHIND_ANCHOR, LOG_ANCHOR_DIFFERS, LOG_WRITE_FAILED; of PostgreSQL
+            LOG_DATABASE_UNREACHABLE, DATABASE_UNSAFE.
     """
 
     def __init__(
@@ -180,10 +196,9 @@ class LogWriter:
         self._tail: Tail | None = None
         self._size = 0
         with ExitStack() as stack:
-            stack.enter_context(store.writer_lock(url))
             try:
-                self._engine = store.open_writer_engine(url)
-                stack.callback(self._engine.dispose)
+                self._database = stack.enter_context(open_writer_database(url, origin))
+                self._engine = self._database.engine
                 with self._engine.begin() as connection:
                     tail = verify_tail(
                         connection, origin=origin, log_id=log_id, public_key=key.public_key
@@ -192,9 +207,10 @@ class LogWriter:
             except (SQLAlchemyError, TypeError, ValueError) as error:
                 # SQLite lets any type stand in a column, so a changed row may have another.
                 raise LedgerError(
-                    "LOG_DAMAGED", "the access log's file does not hold what a writer wrote"
+                    "LOG_DAMAGED", "the access log's database does not hold what a writer wrote"
                 ) from error
             self._tail = tail
+            self._durable = tail
             self._size = tail.size
             first = []
             if tail.size == 0:
@@ -206,8 +222,7 @@ class LogWriter:
                 first.append(_Item(opened))
             self._flush(first)
             if self._tail is None:
-                raise LedgerError("LOG_WRITE_FAILED", "the access log's file cannot be written")
-            stack.callback(store.Checkpointer(url).close)
+                raise LedgerError("LOG_WRITE_FAILED", "the access log's database cannot be written")
             self._resources = stack.pop_all()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
@@ -407,7 +422,7 @@ class LogWriter:
         flush: _Flush | None = None
         try:
             with self._engine.begin() as connection:
-                tail = self._tail if self._tail is not None else load_tail(connection)
+                tail = self._tail if self._tail is not None else self._load(connection)
                 flush = self._write(connection, tail, batch)
                 if not flush.written:
                     connection.rollback()
@@ -416,7 +431,7 @@ class LogWriter:
             self._recover()
             self._fail(batch)
             return
-        self._tail = flush.tail
+        self._tail = self._durable = flush.tail
         self._size = flush.tail.size
         self._sweep_due = False
         for item, receipt in flush.written:
@@ -448,13 +463,22 @@ class LogWriter:
         try:
             self._engine.dispose()
             with self._engine.begin() as connection:
-                self._tail = load_tail(connection)
-            self._size = self._tail.size
-        except (SQLAlchemyError, LedgerError, OSError):
-            _LOGGER.error("the access log cannot be read either; the next flush tries again")
+                tail = self._load(connection)
+            self._tail = self._durable = tail
+            self._size = tail.size
+        except (SQLAlchemyError, LedgerError, OSError) as error:
+            _LOGGER.error("the access log cannot be read either: %s", type(error).__name__)
+
+    def _load(self, connection: Connection) -> Tail:
+        """Read where the log ends; what callers were told is durable must still be in it."""
+        tail = load_tail(connection)
+        require_continued(connection, tail, self._durable)
+        return tail
 
     def _write(self, connection: Connection, tail: Tail, batch: Sequence[_Item]) -> _Flush:
         """Write the batch inside the open transaction; nothing counts before the commit."""
+        if self._database.is_shared:
+            self._database.lock(connection, set(_owners(batch)))
         stored = connection.exec_driver_sql(statements.LAST_SIZE).scalar() or 0
         if stored != tail.size:
             raise LedgerError("LOG_DAMAGED", "the file changed under its only writer")
@@ -485,7 +509,7 @@ class LogWriter:
         for item in items:
             problem = (
                 _problem(item, known_nonces, used, open_leaves)
-                or _known(item, observed)
+                or _known(item, observed, self._database.log)
                 or numbers.problem(item.draft, is_taken=item.nonce is not None)
             )
             if problem is not None:
@@ -515,9 +539,10 @@ class LogWriter:
                 known_nonces.add(pair)
                 rows[store.nonces].append((*pair, seq))
             if item.once is not None:
-                observed[item.once.key_id, item.once.record] = item.once.digest, seq
+                log = self._database.log
+                observed[item.once.key_id, item.once.record] = item.once.digest, seq, log
                 rows[store.observations].append(
-                    (item.once.key_id, item.once.record, item.once.digest, seq)
+                    (item.once.key_id, item.once.record, item.once.digest, seq, log)
                 )
             if item.envelope is not None:
                 rows[store.kept].append((seq, item.envelope))
@@ -599,6 +624,20 @@ def _settle(settled: "list[_Settled]") -> None:
             waiter.set_exception(result)
 
 
+def _owners(batch: Sequence[_Item]) -> Iterator[bytes]:
+    """Yield the keys and grants whose nonces, quotas and numbers a batch reads or changes."""
+    for item in batch:
+        if item.quota is not None:
+            yield item.quota.grant
+        if item.nonce is not None:
+            yield item.nonce.key_id
+        if item.once is not None:
+            yield item.once.key_id
+        request = item.draft.get("request")
+        if request is not None:
+            yield key_id_of(request)
+
+
 def _problem(
     item: _Item,
     known_nonces: set[tuple[bytes, bytes]],
@@ -617,17 +656,19 @@ def _problem(
 
 
 def _known(
-    item: _Item, observed: Mapping[tuple[bytes, str], tuple[bytes, int]]
+    item: _Item,
+    observed: Mapping[tuple[bytes, str], tuple[bytes, int, str | None]],
+    own: str | None,
 ) -> Known | SanlianError | None:
     found = observed.get((item.once.key_id, item.once.record)) if item.once is not None else None
     if item.once is None or found is None:
         return None
-    digest, seq = found
+    digest, seq, log = found
     if digest != item.once.digest:
         return RequestRefused(
             "OBSERVATION_DIFFERS", "another record of the same key and id was handed in before"
         )
-    return Known(seq)
+    return Known(seq, None if log == own else log)
 
 
 def _index_columns(item: _Item) -> tuple[bytes | None, bytes | None, bytes | None, int | None]:

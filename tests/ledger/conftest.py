@@ -1,5 +1,6 @@
 """Fixtures: a chain with contracts for each test that asks for it."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,10 @@ from ledger_city import City, Node, deploy, key
 
 from ledger.chain.rpc import Rpc
 from protocol.deployment import Deployment
+from tests.postgres import Server
+
+#: Kind of database of tests that choose none.
+DATABASE = os.environ.get("SANLIAN_TEST_DATABASE", "sqlite")
 
 
 @pytest.fixture(scope="session")
@@ -26,15 +31,21 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Deployment]
 
 
 @pytest.fixture
-def city(tmp_path: Path, founded: tuple[Path, Deployment]) -> Iterator[City]:
+def city(
+    request: pytest.FixtureRequest, tmp_path: Path, founded: tuple[Path, Deployment]
+) -> Iterator[City]:
     """A chain with contracts, and an empty database that has followed genesis."""
+    make_url = None
+    if getattr(request, "param", DATABASE) == "postgresql":
+        server: Server = request.getfixturevalue("postgres")
+        make_url = lambda: server.url(server.make_database())  # noqa: E731 - as short as it gets
     directory, deployment = founded
     shutil.copytree(directory, tmp_path / "node")
     node = Node(tmp_path / "node")
     node.start()
     try:
         rpc = Rpc(node.url)
-        city = City(node, rpc, deployment, tmp_path, key("platform"))
+        city = City(node, rpc, deployment, tmp_path, key("platform"), make_url)
         city.open()
         city.catch_up()
         yield city

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine
 
 from crypto.canonical import canonical_json
@@ -95,6 +96,10 @@ class Node:
             self._process = None
 
 
+#: A test that runs on a database of each kind.
+on_both = pytest.mark.parametrize("city", ["sqlite", "postgresql"], indirect=True)
+
+
 @dataclass
 class City:
     """A deployment with its keys, and the ledger's parts on one database file."""
@@ -104,8 +109,11 @@ class City:
     deployment: Deployment
     directory: Path
     platform_key: PrivateKey
+    #: Makes a database and returns its URL; a file in the directory without one.
+    make_url: Callable[[], str] | None = None
     engine: Engine = field(init=False)
     database: Path = field(init=False)
+    url: str = field(init=False)
     outbox: Outbox = field(init=False)
     sender: Sender = field(init=False)
     relay: Relay = field(init=False)
@@ -114,7 +122,9 @@ class City:
     def open(self, name: str = "ledger.db") -> None:
         """Open the database file, as a process does when it starts."""
         self.database = self.directory / name
-        self.engine = make_engine(f"sqlite:///{self.database}")
+        made = self.make_url() if self.make_url is not None else None
+        self.url = made or f"sqlite:///{self.database}"
+        self.engine = make_engine(self.url)
         upgrade(self.engine)
         self.outbox = Outbox(self.engine, self.deployment, self.platform_key)
         self.reopen_chain()

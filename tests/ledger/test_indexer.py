@@ -15,6 +15,7 @@ from ledger_city import (
     entry_values,
     interface_document,
     key,
+    on_both,
     wait_until,
 )
 from sqlalchemy import text
@@ -78,10 +79,10 @@ def test_state_equals_the_contracts(city: City) -> None:
             assert nonce == store.nonce(contract, key_id)
 
 
+@on_both
 def test_changes_bring_a_copy_up_to_date(city: City) -> None:
     copy = MemoryStore()
-    url = f"sqlite:///{city.database}"
-    reader = make_engine(url, read_only=True)
+    reader = make_engine(city.url, read_only=True)
     with read_transaction(reader) as connection:
         head = load_state(connection, copy)
     assert head is not None
@@ -144,6 +145,7 @@ HOSTILE = (
 )
 
 
+@on_both
 def test_documents_that_are_anything_stop_nobody(city: City) -> None:
     """Whoever sends straight to the chain may name and put any bytes as a document."""
     city.register("civil")

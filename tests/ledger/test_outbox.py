@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ledger_city import City, department_values, entry_document, entry_values, key
+from ledger_city import City, department_values, entry_document, entry_values, key, on_both
 from sqlalchemy import text
 
 from crypto.errors import ProtocolError, RequestRefused, SanlianError
@@ -65,6 +65,7 @@ def test_an_act_recorded_by_another_way_is_not_sent(city: City) -> None:
     assert not city.relay.step()
 
 
+@on_both
 def test_acts_that_wait_count_for_nonce_and_rules(city: City) -> None:
     department = city.register("civil")
     head = key("civil head")
@@ -152,6 +153,7 @@ def test_documents_say_what_the_act_says(city: City) -> None:
     city.accept(city.sign("EntrySubmitted", signers, entry_values(document)))
 
 
+@on_both
 def test_queue_has_limits(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "MAX_QUEUED_PER_KEY", 2)
     monkeypatch.setattr(service, "MAX_QUEUED", 3)

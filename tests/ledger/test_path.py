@@ -10,6 +10,7 @@ from ledger_city import (
     entry_values,
     interface_document,
     key,
+    on_both,
 )
 
 from crypto.sm3 import sm3
@@ -20,6 +21,7 @@ from protocol.acknowledgement import verify_acknowledgement
 from protocol.description import Role
 
 
+@on_both
 def test_everything_from_department_to_grant(city: City) -> None:
     provider, requester = city.register("civil"), city.register("tax")
     document, description = entry_document("长" * 200), interface_document()

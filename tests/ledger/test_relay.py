@@ -4,7 +4,16 @@ import signal
 import time
 
 import pytest
-from ledger_city import AUTHORITY, RELAY_KEY, City, entry_document, entry_values, key, wait_until
+from ledger_city import (
+    AUTHORITY,
+    RELAY_KEY,
+    City,
+    entry_document,
+    entry_values,
+    key,
+    on_both,
+    wait_until,
+)
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -39,6 +48,7 @@ def test_a_node_that_is_away_delays_and_loses_nothing(city: City) -> None:
     assert events(city) == 4
 
 
+@on_both
 def test_killed_between_store_and_send(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     accepted = [city.enrol(f"p{n}", Role.AUDITOR, "authority head") for n in range(2)]
 

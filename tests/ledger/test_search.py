@@ -18,6 +18,7 @@ from ledger.reads.entries import get_differences, list_entries
 from ledger.reads.search import EntryFilter, count_entries, find_entries
 from ledger.search import MAX_GRAMS, index_document, normalise, reindex
 from protocol.documents import make_entry_document
+from tests.postgres import Server
 
 CIVIL, MARKET = sm3(b"civil"), sm3(b"market")
 WORDS = {"sharing_class": 1, "library": 1, "update_cycle": 5, "openness": 0, "mode": 1}
@@ -30,9 +31,13 @@ def document(name: str, code: str = "1010010001/1", **members: Any) -> bytes:
     )
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    made = make_engine(f"sqlite:///{tmp_path_factory.mktemp('search') / 'a.db'}")
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    url = f"sqlite:///{tmp_path_factory.mktemp('search') / 'a.db'}"
+    if request.param == "postgresql":
+        server: Server = request.getfixturevalue("postgres")
+        url = server.url(server.make_database())
+    made = make_engine(url)
     upgrade(made)
     with write_transaction(made) as connection:
         for one, name in ((CIVIL, "市民政局"), (MARKET, "市市监局")):

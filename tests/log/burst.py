@@ -15,9 +15,15 @@ from tests.log.conftest import LOG_ID, ORIGIN, Drafts
 
 
 def main() -> None:
-    url, secret = sys.argv[1:]
-    writer = LogWriter(url, origin=ORIGIN, log_id=LOG_ID, key=PrivateKey.from_int(int(secret, 16)))
+    url, secret, *named = sys.argv[1:]
+    origin, log_id = (named[0], bytes.fromhex(named[1])) if named else (ORIGIN, LOG_ID)
+    key = PrivateKey.from_int(int(secret, 16))
+    writer = LogWriter(url, origin=origin, log_id=log_id, key=key)
     drafts = Drafts()
+
+    # Nobody ends this one.
+    left, nonce = drafts.intent()
+    writer.append(left, nonce=nonce).result()
 
     def report(receipt: Receipt) -> None:
         os.write(1, receipt.to_header().encode() + b"\n")

@@ -77,9 +77,17 @@ def drafts() -> Drafts:
     return Drafts()
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'logs' / 'gateway.db'}"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database for a log, of each kind; sqlite_only and postgres_only choose one."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'logs' / 'gateway.db'}"
+    server = request.getfixturevalue("postgres")
+    return str(server.url(server.make_database()))
+
+
+sqlite_only = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+postgres_only = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 
 
 @pytest.fixture(scope="session")

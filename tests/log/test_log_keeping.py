@@ -70,7 +70,7 @@ def test_art_29_records_outlive_three_years_and_nothing_takes_them_away(
     assert taken == set()
     assert any("DELETE FROM open_intents" in one for one in seen), "the check sees statements"
     record, _ = verify_receipt(first, origin=ORIGIN, public_key=key.public_key)
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     assert reader.get_record(first.index) == first.record
     newest = max(parse_record(data)["time_ms"] for _, data in reader.records())
     assert newest - record["time_ms"] > FOUR_YEARS_S * 1000 - 60_000

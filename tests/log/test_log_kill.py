@@ -45,7 +45,7 @@ def test_nothing_acknowledged_is_lost(
         assert len(got) >= 150
         receipts += got
     open_log()
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     records = [data for _, data in reader.records()]
     for receipt in receipts:
         verify_receipt(receipt, origin=ORIGIN, public_key=key.public_key)

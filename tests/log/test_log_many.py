@@ -1,6 +1,5 @@
 """Records that are handed in together: in one flush, in order, each once."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,11 +47,6 @@ def draft(record: str, person: str = "p-1") -> tuple[dict[str, Any], Once]:
     return value, Once(KEY.public_key.key_id, record, signed.digest)
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'log.db'}"
-
-
 def open_log(url: str) -> LogWriter:
     return LogWriter(url, origin=ORIGIN, log_id=LOG_ID, key=KEY)
 
@@ -93,7 +87,7 @@ def test_each_is_written_once_also_after_a_restart(url: str) -> None:
     log.append_many([draft("b")], time_ms=8).result(20)
     assert log.size == size + 1
     log.close()
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     assert reader.first_receipts([first.index]) == [first]
     with pytest.raises(LedgerError, match="LOG_RECORD_UNKNOWN"):
         reader.first_receipts([99])

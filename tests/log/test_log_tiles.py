@@ -8,6 +8,7 @@ from crypto.errors import LedgerError
 from ledger.log.reader import LogReader
 from ledger.log.writer import LogWriter
 from protocol.tiles import Tile, TileTree
+from tests.log.conftest import ORIGIN
 
 Open = Callable[..., LogWriter]
 
@@ -20,7 +21,7 @@ def test_tiles_are_those_of_the_signed_tree(open_log: Open, url: str) -> None:
     for number in range(300):
         last = writer.append({**REJECTED, "minute": number})
     last.result(20)
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     size = reader.size()
     assert size >= 300
     tree = TileTree(reader.tile, size)

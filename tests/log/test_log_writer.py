@@ -24,7 +24,7 @@ from ledger.log.writer import AnchorPoint, LogWriter, Nonce, Quota
 from protocol.checkpoint import verify_checkpoint
 from protocol.receipt import Receipt, verify_receipt
 from protocol.records import parse_record
-from tests.log.conftest import LOG_ID, ORIGIN, Drafts, wait_until
+from tests.log.conftest import LOG_ID, ORIGIN, Drafts, sqlite_only, wait_until
 
 Open = Callable[..., LogWriter]
 
@@ -48,7 +48,7 @@ def test_every_receipt_verifies_and_checkpoints_are_consistent(
 ) -> None:
     writer = open_log()
     receipts = [f.result(20) for f in [writer.append(rejected(i)) for i in range(2500)]]
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     points = []
     for receipt in receipts:
         record, checkpoint = verify_receipt(receipt, origin=ORIGIN, public_key=key.public_key)
@@ -68,7 +68,7 @@ def test_every_receipt_verifies_and_checkpoints_are_consistent(
 
 def test_first_record_names_log_and_key(open_log: Open, url: str, key: PrivateKey) -> None:
     open_log()
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     record = parse_record(reader.get_record(0))
     assert record["event"] == "opened"
     assert record["log_id"] == LOG_ID.hex()
@@ -76,12 +76,14 @@ def test_first_record_names_log_and_key(open_log: Open, url: str, key: PrivateKe
     reader.close()
 
 
+@sqlite_only
 def test_migration_makes_the_tables_of_the_model(open_log: Open) -> None:
     writer = open_log()
     with writer._engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), store.metadata) == []
 
 
+@sqlite_only
 def test_connection_syncs_every_commit(open_log: Open) -> None:
     writer = open_log()
     with writer._engine.connect() as connection:
@@ -109,7 +111,7 @@ def test_a_receipt_never_precedes_its_commit(
     future = writer.append(rejected(1))
     future.add_done_callback(lambda _future: order.append(bool(committed)))
     assert reached.wait(20)
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     assert not future.done()
     assert reader.size() == 1
     go_on.set()
@@ -159,7 +161,7 @@ def test_quota_holds_under_concurrency_and_after_a_restart(
     with pytest.raises(RequestRefused, match="QUOTA_EXCEEDED"):
         again.append(draft, nonce=nonce, quota=quota).result(20)
     again.append(draft, nonce=nonce, quota=Quota(drafts.grant, 6)).result(20)
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     assert reader.quota_used(drafts.grant) == 6
     reader.close()
 
@@ -198,7 +200,7 @@ def test_restart_ends_intents_without_outcome(open_log: Open, url: str, drafts: 
     writer.close()
     open_log().close()
     open_log()
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     assert events(reader) == ["opened", "intent", "intent", "outcome", "interrupted"]
     last = parse_record(reader.get_record(4))
     assert (last["intent"], last["intent_leaf"]) == (lost.index, leaf_hash(lost.record).hex())
@@ -226,7 +228,7 @@ def test_failed_commit_leaves_memory_and_file_consistent(
             faults.pop()
             if persists:
                 real(connection)
-            raise sqlite3.OperationalError("disk I/O error")
+            raise writer._engine.dialect.loaded_dbapi.OperationalError("disk I/O error")
         real(connection)
 
     monkeypatch.setattr(writer._engine.dialect, "do_commit", fail)
@@ -242,7 +244,7 @@ def test_failed_commit_leaves_memory_and_file_consistent(
         retry.result(20)
     receipt = writer.append(rejected(3)).result(20)
     verify_receipt(receipt, origin=ORIGIN, public_key=key.public_key)
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     # A persisted intent that nobody was told of is ended by the next flush.
     expected = ["opened", "intent", "interrupted", "rejected"]
     assert events(reader) == (expected if persists else ["opened", "intent", "rejected"])
@@ -261,18 +263,19 @@ def test_outcome_that_cannot_be_written_ends_as_interrupted(
     with monkeypatch.context() as patch:
 
         def fail(_connection: Any) -> None:
-            raise sqlite3.OperationalError("database or disk is full")
+            raise writer._engine.dialect.loaded_dbapi.OperationalError("database or disk is full")
 
         patch.setattr(writer._engine.dialect, "do_commit", fail)
         outcome = drafts.outcome(intent.index, leaf_hash(intent.record))
         with pytest.raises(LedgerError, match="LOG_WRITE_FAILED"):
             writer.append(outcome).result(20)
     writer.append(rejected(1)).result(20)
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     assert events(reader) == ["opened", "intent", "interrupted", "rejected"]
     reader.close()
 
 
+@sqlite_only
 def test_locked_file_refuses_and_recovers(
     open_log: Open, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -318,7 +321,7 @@ def test_full_queue_is_busy_but_takes_outcomes(
 
 def test_heartbeat_when_nothing_else_comes(open_log: Open, url: str) -> None:
     open_log(heartbeat_interval_s=0.05)
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     wait_until(lambda: reader.size() >= 3)
     assert events(reader)[1:3] == ["heartbeat", "heartbeat"]
     reader.close()
@@ -331,7 +334,7 @@ def test_close_writes_what_waits_and_refuses_more(open_log: Open, url: str) -> N
     assert all(future.done() and future.exception() is None for future in futures)
     with pytest.raises(LedgerError, match="LOG_CLOSED"):
         writer.append(rejected(1))
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     assert reader.size() == 501
     reader.close()
 
@@ -352,8 +355,8 @@ def test_one_writer_only(open_log: Open) -> None:
         open_log()
 
 
-def test_only_a_sqlite_file_is_a_log(key: PrivateKey) -> None:
-    for bad in ("sqlite://", "postgresql://localhost/x"):
+def test_only_a_file_or_a_postgresql_database_holds_logs(key: PrivateKey) -> None:
+    for bad in ("sqlite://", "postgresql+pg8000://localhost/x", "mysql://localhost/x", "nothing"):
         with pytest.raises(LedgerError, match="LOG_DATABASE_UNSUPPORTED"):
             LogWriter(bad, origin=ORIGIN, log_id=LOG_ID, key=key)
 
@@ -384,6 +387,7 @@ TAMPERING = {
 }
 
 
+@sqlite_only
 @pytest.mark.parametrize("statement", TAMPERING.values(), ids=TAMPERING.keys())
 def test_damage_is_refused_at_start(open_log: Open, url: str, statement: str) -> None:
     _fill(open_log)
@@ -394,6 +398,7 @@ def test_damage_is_refused_at_start(open_log: Open, url: str, statement: str) ->
         open_log()
 
 
+@sqlite_only
 def test_a_file_that_is_no_database_is_refused(open_log: Open, url: str) -> None:
     _fill(open_log)
     with open(url.removeprefix("sqlite:///"), "r+b") as file:
@@ -402,6 +407,7 @@ def test_a_file_that_is_no_database_is_refused(open_log: Open, url: str) -> None
         open_log()
 
 
+@sqlite_only
 def test_other_identity_is_refused(open_log: Open) -> None:
     _fill(open_log)
     for other in (
@@ -415,7 +421,7 @@ def test_other_identity_is_refused(open_log: Open) -> None:
 
 def test_anchor_on_chain_decides_whether_the_log_may_go_on(open_log: Open, url: str) -> None:
     _fill(open_log)
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     root = reader.root(10)
     reader.close()
     open_log(anchor=AnchorPoint(10, root)).close()
@@ -425,6 +431,7 @@ def test_anchor_on_chain_decides_whether_the_log_may_go_on(open_log: Open, url: 
         open_log(anchor=AnchorPoint(22, root))
 
 
+@sqlite_only
 def test_transactions_take_the_write_lock_when_they_begin(open_log: Open) -> None:
     writer = open_log()
     statements: list[str] = []
@@ -439,7 +446,7 @@ def test_transactions_take_the_write_lock_when_they_begin(open_log: Open) -> Non
 
 def test_reader_says_what_it_does_not_have(open_log: Open, url: str, tmp_path: Any) -> None:
     open_log()
-    reader = LogReader.open(url)
+    reader = LogReader.open(url, ORIGIN)
     for call, code in (
         (lambda: reader.get_record(5), "LOG_RECORD_UNKNOWN"),
         (lambda: reader.inclusion(0, 9), "LOG_SIZE_UNKNOWN"),
@@ -457,6 +464,7 @@ def test_reader_says_what_it_does_not_have(open_log: Open, url: str, tmp_path: A
         LogReader.open(f"sqlite:///{tmp_path / 'none.db'}")
 
 
+@sqlite_only
 def test_the_write_ahead_file_is_worked_off_beside_the_writer(
     open_log: Open, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ Revises: -
 """
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 
 revision = "0001"
 down_revision = None
@@ -15,7 +15,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Create the tables; in PostgreSQL those that logs share are in a schema of their own."""
+    part = context.config.attributes.get("part")
+    if part != "shared":
+        _create_log()
+    if part != "log":
+        _create_shared()
+
+
+def _create_log() -> None:
     op.create_table(
         "records",
         sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
@@ -32,10 +40,18 @@ def upgrade() -> None:
     op.create_index("ix_records_grant_id", "records", ["grant_id"])
     op.create_index("ix_records_key_id", "records", ["key_id"])
     op.create_index(
-        "ix_records_restricted", "records", ["seq"], sqlite_where=sa.text("event = 'restricted'")
+        "ix_records_restricted",
+        "records",
+        ["seq"],
+        sqlite_where=sa.text("event = 'restricted'"),
+        postgresql_where=sa.text("event = 'restricted'"),
     )
     op.create_index(
-        "ix_records_offered", "records", ["seq"], sqlite_where=sa.text("event = 'offered'")
+        "ix_records_offered",
+        "records",
+        ["seq"],
+        sqlite_where=sa.text("event = 'offered'"),
+        postgresql_where=sa.text("event = 'offered'"),
     )
     op.create_table(
         "nodes",
@@ -50,6 +66,19 @@ def upgrade() -> None:
         sa.Column("root", sa.LargeBinary(32), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
     )
+    op.create_table(
+        "open_intents",
+        sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("leaf", sa.LargeBinary(32), nullable=False),
+    )
+    op.create_table(
+        "kept",
+        sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("bytes", sa.LargeBinary(), nullable=False),
+    )
+
+
+def _create_shared() -> None:
     op.create_table(
         "nonces",
         sa.Column("key_id", sa.LargeBinary(32), primary_key=True),
@@ -70,6 +99,7 @@ def upgrade() -> None:
         sa.Column("record", sa.String(128), primary_key=True),
         sa.Column("digest", sa.LargeBinary(32), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("log", sa.String(30)),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -88,14 +118,4 @@ def upgrade() -> None:
         sa.Column("first", sa.BigInteger(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "open_intents",
-        sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("leaf", sa.LargeBinary(32), nullable=False),
-    )
-    op.create_table(
-        "kept",
-        sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
-        sa.Column("bytes", sa.LargeBinary(), nullable=False),
     )
