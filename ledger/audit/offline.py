@@ -12,6 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from crypto.errors import LedgerError, SanlianError
 from crypto.merkle import Frontier, leaf_hash
 from ledger.audit.completeness import Completeness, Explained, Finding
+from ledger.log.database import parse_url
+from ledger.log.postgres import find_origins
 from ledger.log.reader import LogReader
 from protocol.evidence.decision import verify_request
 from protocol.records import parse_record
@@ -60,13 +62,27 @@ def open_log(path: Path, stack: ExitStack) -> tuple[str, LogReader]:
     return str(record["log"]), reader
 
 
-def check_logs(paths: Sequence[Path]) -> OfflineReport:
+def open_database_logs(url: str, stack: ExitStack) -> dict[str, LogReader]:
+    """Open all logs of a PostgreSQL database for reading, by origin; the stack closes them.
+
+    Raises:
+        LedgerError: LOG_DATABASE_UNSUPPORTED, LOG_DATABASE_UNREACHABLE, LOG_MISSING.
+    """
+    found: dict[str, LogReader] = {}
+    for origin in find_origins(parse_url(url)):
+        found[origin] = LogReader.open(url, origin)
+        stack.callback(found[origin].close)
+    return found
+
+
+def check_logs(paths: Sequence[Path], *, database: str = "") -> OfflineReport:
     """Check the logs of a city's gateways by themselves and against each other.
 
     Whether keys and decisions were right needs the chain: see run_audit.
 
     Args:
         paths: the logs' files, one to a gateway.
+        database: SQLAlchemy URL of a PostgreSQL database, all of whose logs are checked too.
 
     Raises:
         SanlianError: a file is no access log; LOG_GIVEN_TWICE.
@@ -77,12 +93,13 @@ def check_logs(paths: Sequence[Path]) -> OfflineReport:
     total = 0
     with ExitStack() as stack:
         stack.callback(completeness.close)
-        seen: set[str] = set()
+        opened = open_database_logs(database, stack) if database else {}
         for path in paths:
             origin, reader = open_log(path, stack)
-            if origin in seen:
+            if origin in opened:
                 raise LedgerError("LOG_GIVEN_TWICE", "a log of this origin was given before")
-            seen.add(origin)
+            opened[origin] = reader
+        for origin, reader in opened.items():
             try:
                 total += _check_log(origin, reader, completeness, findings)
             except SQLAlchemyError as error:

@@ -1,0 +1,380 @@
+"""Two gateways as processes on one PostgreSQL, as behind a balancer; one of them is killed."""
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy.orm import Session
+
+from crypto.canonical import canonical_json
+from crypto.keyfile import dump_private_key
+from crypto.sm2 import PrivateKey
+from crypto.sm3 import sm3
+from ledger.audit.offline import check_logs
+from ledger.db import models as table
+from ledger.db.engine import make_engine, write_transaction
+from ledger.db.migrate import upgrade
+from ledger.db.store import SqlStore
+from ledger.log.reader import LogReader
+from protocol.deployment import Deployment
+from protocol.description import Role
+from protocol.httpsig import sign_request
+from protocol.receipt import Receipt, verify_receipt
+from protocol.records import parse_record
+from sanlian_client.middleware import SanlianProvider
+from tests.gateway.city import ADDRESSES, BASIS, CHAIN_ID, NODE, ORIGIN, SCENARIO, City
+from tests.gateway.conftest import free_port, serve_asgi, wait_until
+from tests.postgres import Server
+
+ROOT = Path(__file__).parents[2]
+PASSPHRASE = "a passphrase of this test"
+AUTHORITY = "gateway.city.example"
+ORIGINS = (ORIGIN, "city.example/gateway-2")
+
+
+class Slow:
+    """A department's service that takes its time, and notes whom it served."""
+
+    def __init__(self) -> None:
+        self.delay_s = 0.0
+        self.served: list[str] = []
+
+    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
+        self.served.append(scope["query_string"].decode())
+        await asyncio.sleep(self.delay_s)
+        body = b'{"records":[{"name":"n"}]}'
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+
+class Gateways:
+    """Two homes under one authority: ledger and logs in one database, each with its own key."""
+
+    def __init__(self, directory: Path, server: Server, provider_port: int) -> None:
+        self.url = server.url(server.make_database())
+        self.engine = make_engine(self.url)
+        upgrade(self.engine)
+        with write_transaction(self.engine) as connection, Session(connection) as session:
+            self.city = City(SqlStore(session))
+            second = self.city.enrol(self.city.head, Role.GATEWAY)
+            self.city.act(
+                "LogRegistered",
+                [self.city.authority[0], second],
+                {"gateway_key": second.public_key.key_id, "origin": ORIGINS[1]},
+            )
+            self.interface = self.city.interface()
+            self.grant = self.city.grant(self.interface)
+            self._publish(session)
+        self.keys = dict(zip(ORIGINS, (self.city.gateway, second), strict=True))
+        self.ports = {origin: free_port() for origin in ORIGINS}
+        self.homes = {origin: directory / origin.rsplit("/", maxsplit=1)[1] for origin in ORIGINS}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.http = httpx.Client(timeout=60)
+        self.twofold = ""
+        for origin, home in self.homes.items():
+            self._make_home(origin, home, provider_port)
+
+    def _make_home(self, origin: str, home: Path, provider_port: int) -> None:
+        (home / "keys").mkdir(parents=True)
+        pem = dump_private_key(self.keys[origin], PASSPHRASE, iterations=1000)
+        (home / "keys" / "gateway.pem").write_bytes(pem)
+        (home / "providers.json").write_text(
+            json.dumps({NODE: f"http://127.0.0.1:{provider_port}"})
+        )
+        settings = {
+            "gateway_port": self.ports[origin],
+            "gateway_authority": AUTHORITY,
+            "database_url": self.url,
+            "log_database_url": self.url,
+            "providers_file": str(home / "providers.json"),
+            "allow_loopback_providers": True,
+            "head_max_age_s": 86400,
+        }
+        lines = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items()]
+        (home / "settings.toml").write_text("".join(lines))
+        deployment = Deployment(
+            chain_id=CHAIN_ID,
+            contracts=ADDRESSES,
+            block=1,
+            example=False,
+            platform_key=self.city.gateway.public_key,
+            gateway_key=self.keys[origin].public_key,
+            origin=origin,
+        )
+        (home / "deployment.json").write_bytes(deployment.to_bytes())
+
+    def _publish(self, session: Session) -> None:
+        number = self.city.block
+        values = {"number": number, "hash": sm3(number.to_bytes(8, "big")), "time": 1}
+        session.add(table.Block(**values, parent_hash=bytes(32)))
+        head = session.get(table.Head, 1)
+        if head is None:
+            head = table.Head(id=1, outbox_epoch=0, finding_code="", finding="")
+            session.add(head)
+        for name, value in {**values, "polled_at": int(time.time())}.items():
+            setattr(head, name, value)
+        for digest, data in self.city.documents.items():
+            if session.get(table.Document, digest) is None:
+                row = {"digest": digest, "kind": "interface", "title": "x", "data": data}
+                session.add(table.Document(**row, block_number=number))
+        session.flush()
+
+    def make_grant(self, quota: int) -> bytes:
+        """Make a grant with a quota, in new blocks that both gateways come to see."""
+        with write_transaction(self.engine) as connection, Session(connection) as session:
+            self.city.store = SqlStore(session)
+            grant = self.city.grant(self.interface, quota=quota)
+            self._publish(session)
+        wait_until(lambda: all(self.health(o)["block_number"] == self.city.block for o in ORIGINS))
+        return grant
+
+    def health(self, origin: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.http.get(self.address(origin) + "/health").json()
+        return found
+
+    def address(self, origin: str) -> str:
+        return f"http://127.0.0.1:{self.ports[origin]}"
+
+    def start(self, origin: str) -> None:
+        home = self.homes[origin]
+        self.processes[origin] = subprocess.Popen(
+            [sys.executable, "-m", "api.gateway", "--home", str(home)],
+            cwd=ROOT,
+            env={**os.environ, "SANLIAN_KEY_PASSPHRASE": PASSPHRASE},
+            stderr=(home / "gateway.err").open("ab"),
+        )
+
+    def wait(self, origin: str) -> None:
+        def is_ready() -> bool:
+            assert self.processes[origin].poll() is None, (
+                self.homes[origin] / "gateway.err"
+            ).read_text()
+            try:
+                return self.health(origin)["status"] == "ok"
+            except httpx.TransportError:
+                return False
+
+        wait_until(is_ready, 90)
+
+    def stop(self, origin: str, number: int) -> int:
+        process = self.processes.pop(origin)
+        process.send_signal(number)
+        return process.wait(30)
+
+    def sign(
+        self, grant: bytes, *, key: PrivateKey | None = None, **changes: Any
+    ) -> tuple[bytes, dict[str, str]]:
+        salt = secrets.token_hex(32)
+        body = canonical_json({"parameters": {"number": secrets.token_hex(8)}, "salt": salt})
+        options = {
+            "authority": AUTHORITY,
+            "path": "/v1/data",
+            "created": int(time.time()),
+            "nonce": secrets.token_hex(16),
+            "grant": grant,
+            "basis": BASIS,
+            "scenario": SCENARIO,
+            **changes,
+        }
+        _, headers = sign_request(key or self.city.system, body, **options)
+        return body, {**headers, "host": AUTHORITY}
+
+    def post(
+        self, origin: str, body: bytes, headers: dict[str, str], path: str = "/v1/data"
+    ) -> httpx.Response:
+        return self.http.post(self.address(origin) + path, content=body, headers=headers)
+
+    def ask(self, origin: str, grant: bytes, **changes: Any) -> httpx.Response:
+        return self.post(origin, *self.sign(grant, **changes))
+
+    def check(self, origin: str, answer: httpx.Response) -> dict[str, Any]:
+        """Check that an answer's receipt is this gateway's and that its log has the record."""
+        receipt = Receipt.from_header(answer.headers["sanlian-receipt"])
+        key = self.keys[origin].public_key
+        record, _ = verify_receipt(receipt, origin=origin, public_key=key)
+        reader = LogReader.open(self.url, origin)
+        assert reader.get_record(receipt.index) == receipt.record
+        reader.close()
+        return record
+
+    def events(self, origin: str) -> list[dict[str, Any]]:
+        reader = LogReader.open(self.url, origin)
+        records = [parse_record(data) for _, data in reader.records()]
+        reader.close()
+        return records
+
+
+@pytest.fixture(scope="module")
+def slow() -> Slow:
+    return Slow()
+
+
+@pytest.fixture(scope="module")
+def gateways(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Server, slow: Slow
+) -> Iterator[Gateways]:
+    directory, provider_port = tmp_path_factory.mktemp("several"), free_port()
+    found = Gateways(directory, postgres, provider_port)
+    provider = SanlianProvider(
+        slow,
+        gateway_keys={origin: key.public_key for origin, key in found.keys.items()},
+        department_id=found.city.provider,
+        provider_key=found.city.provider_key,
+        authority=f"127.0.0.1:{provider_port}",
+        store_path=directory / "provider.db",
+    )
+    with serve_asgi(provider, provider_port):
+        try:
+            for origin in ORIGINS:
+                found.start(origin)
+            for origin in ORIGINS:
+                found.wait(origin)
+            yield found
+        finally:
+            for process in found.processes.values():
+                process.kill()
+                process.wait(20)
+            found.http.close()
+            found.engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def _both_run(gateways: Gateways, slow: Slow) -> Iterator[None]:
+    yield
+    slow.delay_s = 0.0
+    # Whatever a test did: both logs hold together, by themselves and with each other.
+    report = check_logs([], database=gateways.url)
+    # But for the number that a caller gave to two requests.
+    found = [(one.code, gateways.twofold in one.place) for one in report.findings]
+    assert found == ([("SEQUENCE_CONTRADICTED", True)] if gateways.twofold else [])
+
+
+def test_a_quota_is_exact_over_both(gateways: Gateways, slow: Slow) -> None:
+    grant = gateways.make_grant(quota=40)
+    slow.served.clear()
+
+    def ask(number: int) -> tuple[str, httpx.Response]:
+        origin = ORIGINS[number % 2]
+        return origin, gateways.ask(origin, grant)
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(ask, range(72)))
+    assert [a.status_code for _, a in answers].count(200) == 40
+    assert len(slow.served) == 40
+    refused = [answer.json()["code"] for _, answer in answers if answer.status_code != 200]
+    assert refused == ["QUOTA_EXCEEDED"] * 32
+    served = {o: sum(a.status_code == 200 for p, a in answers if p == o) for o in ORIGINS}
+    assert all(served.values()), "both served"
+    for origin, answer in answers:
+        gateways.check(origin, answer)
+
+
+def test_a_nonce_used_at_one_is_refused_at_the_other(gateways: Gateways, slow: Slow) -> None:
+    body, headers = gateways.sign(gateways.grant)
+    assert gateways.post(ORIGINS[0], body, headers).status_code == 200
+    again = gateways.post(ORIGINS[1], body, headers)
+    assert again.json()["code"] == "NONCE_REPLAYED"
+    assert gateways.check(ORIGINS[1], again)["event"] == "denied"
+    slow.served.clear()
+    for _ in range(10):
+        body, headers = gateways.sign(gateways.grant)
+        with ThreadPoolExecutor(4) as pool:
+            tasks = [pool.submit(gateways.post, o, body, headers) for o in ORIGINS * 2]
+        codes = sorted(t.result().status_code for t in tasks)
+        assert codes.count(200) == 1
+    assert len(slow.served) == 10
+
+
+def test_a_callers_number_counts_once_over_both(gateways: Gateways) -> None:
+    stream = f"s-{secrets.token_hex(4)}"
+    first = gateways.ask(ORIGINS[0], gateways.grant, stream=f"{stream};1")
+    assert first.status_code == 200, first.text
+    again = gateways.ask(ORIGINS[1], gateways.grant, stream=f"{stream};1")
+    gateways.twofold = stream  # which the logs together show
+    assert again.json()["code"] == "SEQUENCE_REPEATED"
+    assert gateways.ask(ORIGINS[1], gateways.grant, stream=f"{stream};2").status_code == 200
+
+
+def test_one_is_killed_and_the_other_keeps_serving(gateways: Gateways, slow: Slow) -> None:
+    """SIGKILL with calls in work; what it had answered is in its log, and it goes on from there."""
+    dead, alive = ORIGINS
+    grant = gateways.make_grant(quota=100_000)
+    slow.delay_s = 0.05
+    ended = threading.Event()
+    answers: list[tuple[str, httpx.Response]] = []
+    failed: list[str] = []
+
+    def load(origin: str) -> None:
+        while not ended.is_set():
+            try:
+                answer = gateways.ask(origin, grant)
+                if answer.status_code == 200:
+                    answers.append((origin, answer))
+                else:  # it listens before its log is open
+                    failed.append(origin)
+                    assert answer.json()["code"] == "GATEWAY_NOT_READY", answer.text
+            except httpx.TransportError:
+                failed.append(origin)
+                time.sleep(0.02)
+
+    def count(origin: str) -> int:
+        return sum(one == origin for one, _ in answers)
+
+    with ThreadPoolExecutor(8) as pool:
+        tasks = [pool.submit(load, origin) for origin in ORIGINS for _ in range(4)]
+        try:
+            wait_until(lambda: all(count(one) >= 30 for one in ORIGINS), 60)
+            assert gateways.stop(dead, signal.SIGKILL) == -signal.SIGKILL
+            before = count(alive)
+            wait_until(lambda: count(alive) >= before + 40, 60)
+            gateways.start(dead)
+            gateways.wait(dead)
+            before = count(dead)
+            wait_until(lambda: count(dead) >= before + 20, 60)
+        finally:
+            ended.set()
+        for task in tasks:
+            task.result(60)
+    assert alive not in failed
+    for origin, answer in answers:
+        gateways.check(origin, answer)
+    events = gateways.events(dead)
+    intents = {r["seq"] for r in events if r["event"] == "intent"}
+    assert {r["intent"] for r in events if r["event"] in {"outcome", "interrupted"}} == intents
+    interrupted = [r for r in events if r["event"] == "interrupted"]
+    assert 1 <= len(interrupted) <= 4, "the calls that were in work, no others"
+    # Each call of the provider has its intent, and no use of the grant was lost or counted twice.
+    uses = [r for o in ORIGINS for r in gateways.events(o) if r["event"] == "intent"]
+    reader = LogReader.open(gateways.url, alive)
+    assert reader.quota_used(grant) == sum(r["request"]["grant"] == grant.hex() for r in uses)
+    reader.close()
+
+
+def test_a_second_process_of_one_home_does_not_write(gateways: Gateways) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "api.gateway", "--home", str(gateways.homes[ORIGINS[0]])],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "SANLIAN_KEY_PASSPHRASE": PASSPHRASE,
+            "SANLIAN_GATEWAY_PORT": str(free_port()),
+        },
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert b"LOG_IN_USE" in process.stderr
+    assert gateways.ask(ORIGINS[0], gateways.grant).status_code == 200
