@@ -430,6 +430,7 @@ CLIENT_CODES: Final[dict[str, Row]] = {
     "PROVIDER_ERROR": (500, "服务内部错误", "The service failed"),
     "PROVIDER_REFUSED": (502, "服务拒绝该调用", "The service refused the call"),
     "QUERY_MALFORMED": (400, "查询参数格式不正确", "The query is malformed"),
+    "QUERY_WORDS_INVALID": (422, "检索词不合规则", "The words of the search are not valid"),
     "RECEIPT_MISSING": (403, "缺少收据", "The receipt is missing"),
     "REQUESTER_SIGNATURE_INVALID": (
         401,

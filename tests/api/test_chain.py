@@ -760,7 +760,7 @@ def test_search_and_counts(story: Story) -> None:
     assert story.get("/v1/entries", category=3, library=2, update_cycle=5)["items"]
     for text in ("x" * 65, ""):
         assert story.get("/v1/entries", 400, q=text)["code"] == "REQUEST_MALFORMED"
-    assert story.get("/v1/entries", 400, q=" ")["code"] == "QUERY_MALFORMED"
+    assert story.get("/v1/entries", 422, q=" ")["code"] == "QUERY_WORDS_INVALID"
     assert story.get("/v1/entries", 400, text="低保")["code"] == "REQUEST_MALFORMED"
     counts = story.get("/v1/entry-facets", q="低保")
     assert counts["total"] == 1
