@@ -437,6 +437,7 @@ CLIENT_CODES: Final[dict[str, Row]] = {
     "PROVIDER_ERROR": (500, "服务内部错误", "The service failed"),
     "PROVIDER_REFUSED": (502, "服务拒绝该调用", "The service refused the call"),
     "QUERY_MALFORMED": (400, "查询参数格式不正确", "The query is malformed"),
+    "QUERY_WORDS_INVALID": (422, "检索词不合规则", "The words of the search are not valid"),
     "RECEIPT_MISSING": (403, "缺少收据", "The receipt is missing"),
     "REQUESTER_SIGNATURE_INVALID": (
         401,
@@ -461,6 +462,7 @@ API_CODES: Final[dict[str, Row]] = {
     "BLOCK_BEFORE_GENESIS": (422, "区块早于账本起点", "The ledger begins at a later block"),
     "BLOCK_UNKNOWN": (404, "没有该区块", "The block is not known"),
     "CURSOR_INVALID": (400, "翻页游标无效", "The cursor is not valid"),
+    "CURSOR_OF_OTHER_LIST": (422, "翻页游标属于另一列表", "The cursor is of another list"),
     "DATABASE_UNAVAILABLE": (503, "数据库不可用", "The database cannot be used"),
     "HEADERS_TOO_LARGE": (431, "请求头过大", "The request headers are too large"),
     "HEAD_UNKNOWN": (503, "尚未读到链", "The chain was not read yet"),

@@ -19,7 +19,7 @@ def _whole(value: object) -> object:
 
 
 #: Whole numbers that every JSON reader holds exactly.
-Natural = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=2**53 - 1)]
+Natural = Annotated[int, Field(ge=0, le=2**53 - 1), BeforeValidator(_whole)]
 
 
 class Strict(BaseModel):

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.gateway import tiles
+from api.gateway import description, tiles
 from api.gateway.breaker import Breaker
 from api.gateway.consultations import ConsultationService
 from api.gateway.evidence import Build, EvidenceService
@@ -501,6 +501,11 @@ def _problem_of(answer: Answer, request: Request) -> Response:
     return problem_response(problem, headers=answer.headers)
 
 
+async def _serve_description(_request: Request) -> Response:
+    """GET /openapi.json"""
+    return JSONResponse(description.describe())
+
+
 async def _never(_request: Request) -> Response:
     """Stand for the path of data requests, so that other methods learn which one it takes."""
     raise AssertionError
@@ -534,6 +539,7 @@ def make_app(gateway: Gateway) -> ASGIApp:
     app.add_route("/log/inclusion", gateway.serve_inclusion, methods=["GET"])
     app.add_route(tiles.ROUTE, gateway.serve_tile, methods=["GET"])
     app.add_route("/health", gateway.serve_health, methods=["GET"])
+    app.add_route(description.PATH, _serve_description, methods=["GET"])
 
     proxies = gateway.settings.resolved_trusted_proxies
 
