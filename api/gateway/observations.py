@@ -175,7 +175,7 @@ class ObservationService:
         Raises:
             LedgerError: LOG_WRITE_FAILED when earlier receipts cannot be read.
         """
-        known = [one.index for one in results if isinstance(one, Known)]
+        known = [one.index for one in results if isinstance(one, Known) and one.log is None]
         try:
             first = dict(zip(known, self._reader.first_receipts(known), strict=True))
         except (SQLAlchemyError, OSError) as error:
@@ -185,6 +185,10 @@ class ObservationService:
         places: dict[str, int] = {}
         told: list[dict[str, Any]] = []
         for result in results:
+            if isinstance(result, Known) and result.log is not None:
+                # Its receipt came from the gateway whose log holds it.
+                told.append({"code": "KEPT_ELSEWHERE"})
+                continue
             receipt = first[result.index] if isinstance(result, Known) else result
             if isinstance(receipt, SanlianError | Refused):
                 told.append({"code": receipt.code})

@@ -43,6 +43,11 @@ async def keep_once(
     if isinstance(written, SanlianError):
         raise written
     if isinstance(written, Known):
+        if written.log is not None:
+            told = RequestRefused(
+                "KEPT_ELSEWHERE", "another gateway's log holds it already", log=written.log
+            )
+            return await gatekeeper.deny(admitted, told)
         try:
             (receipt,) = await asyncio.to_thread(reader.first_receipts, [written.index])
         except (SQLAlchemyError, OSError) as error:

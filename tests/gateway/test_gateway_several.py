@@ -378,3 +378,26 @@ def test_a_second_process_of_one_home_does_not_write(gateways: Gateways) -> None
     assert process.returncode == 1
     assert b"LOG_IN_USE" in process.stderr
     assert gateways.ask(ORIGINS[0], gateways.grant).status_code == 200
+
+
+def test_a_statement_that_another_gateway_keeps(gateways: Gateways) -> None:
+    path = "/v1/not-sent"
+    statement = {"reason": "not_sent", "sequences": [[1, 4]], "stream": secrets.token_hex(8)}
+
+    def state(origin: str) -> httpx.Response:
+        body = canonical_json({**statement, "salt": secrets.token_hex(32)})
+        _, headers = sign_request(
+            gateways.city.system,
+            body,
+            authority=AUTHORITY,
+            path=path,
+            created=int(time.time()),
+            nonce=secrets.token_hex(16),
+            grant=bytes(32),
+        )
+        return gateways.post(origin, body, {**headers, "host": AUTHORITY}, path)
+
+    assert state(ORIGINS[0]).status_code == 200
+    answer = state(ORIGINS[1])
+    assert (answer.status_code, answer.json()["code"]) == (409, "KEPT_ELSEWHERE")
+    assert gateways.check(ORIGINS[1], answer)["event"] == "denied"
