@@ -21,6 +21,7 @@ from api.gateway.limits import Limits
 from api.gateway.live_restrictions import LiveRestrictions
 from api.gateway.not_sent import NotSentService
 from api.gateway.observations import ObservationService
+from api.gateway.other_logs import OtherLogs
 from api.gateway.outbound import OutboundPolicy
 from api.gateway.restrictions import RestrictionService
 from api.gateway.sealed import SealedService
@@ -98,6 +99,8 @@ class Gateway:
     not_sent: NotSentService | None = None
     restrictions: RestrictionService | None = None
     envelopes: SealedStore | None = None
+    others: OtherLogs | None = None
+    live: LiveRestrictions | None = None
     workers: Workers = field(init=False)
     _floor: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -145,6 +148,8 @@ class Gateway:
             self._write_rejected(before_minute=None)
         if self.writer is not None:
             self.writer.close()
+        if self.others is not None:
+            self.others.close()
         if self.reader is not None:
             self.reader.close()
         if self.envelopes is not None:
@@ -162,7 +167,13 @@ class Gateway:
                 await asyncio.to_thread(self.state.refresh)
                 if self.writer is None:
                     await asyncio.to_thread(self._open)
-                if self.writer is not None and self.data is None and self._is_caught_up():
+                is_whole = (
+                    self.others is not None
+                    and self.live is not None
+                    and await asyncio.to_thread(self.others.follow, self.live)
+                )
+                is_whole = is_whole and self._is_caught_up()
+                if self.writer is not None and self.data is None and is_whole:
                     self._assemble(self.writer, forwarder, submitter, providers)
                     opened.set()
             except (SQLAlchemyError, OSError):
@@ -196,6 +207,8 @@ class Gateway:
             heartbeat_interval_s=self.settings.heartbeat_interval_s,
         )
         self.reader = LogReader.open(url, log.origin)
+        self.live = LiveRestrictions(self.reader.restrictions())
+        self.others = OtherLogs(url, log.origin, self.reader)
         self._floor = self.reader.find_last_block() or 0
         self.log_id = log.id
         self.writer = writer
@@ -212,7 +225,7 @@ class Gateway:
         submitter: ActSubmitter,
         providers: dict[str, str],
     ) -> None:
-        if self.reader is None:
+        if self.reader is None or self.others is None or self.live is None:
             raise AssertionError
         self.gatekeeper = Gatekeeper(
             writer,
@@ -231,25 +244,24 @@ class Gateway:
             ParameterKeys(self.settings.parameter_keys_dir),
             self.settings.resolved_parameter_digests,
         )
-        restrictions = LiveRestrictions(self.reader.restrictions())
         self.data = DataService(
             self.gatekeeper,
             forwarder,
             providers,
             limits,
             digests=digests,
-            restrictions=restrictions,
+            restrictions=self.live,
         )
-        self.restrictions = RestrictionService(self.gatekeeper, restrictions)
+        self.restrictions = RestrictionService(self.gatekeeper, self.live)
         self.tests = TestService(
             self.gatekeeper, forwarder, submitter, providers, log_id=self.log_id
         )
         self.envelopes = SealedStore(self.settings.home / "sealed.db")
         self.sealed = SealedService(self.gatekeeper, self.envelopes)
         self.observations = ObservationService(
-            self.gatekeeper, self.reader, self.workers, is_example=self.deployment.example
+            self.gatekeeper, self.others, self.workers, is_example=self.deployment.example
         )
-        self.not_sent = NotSentService(self.gatekeeper, self.reader)
+        self.not_sent = NotSentService(self.gatekeeper, self.others)
         if self.build_evidence is not None:
             self.evidence = EvidenceService(
                 self.gatekeeper,

@@ -5,11 +5,11 @@ import asyncio
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.gateway.counting import RateLimiter
+from api.gateway.other_logs import OtherLogs
 from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, parse_body
 from crypto.canonical import fast_canonical
 from crypto.errors import LedgerError, RequestRefused, SanlianError
 from crypto.sm3 import sm3
-from ledger.log.reader import LogReader
 from ledger.log.writer import Known, Once
 from protocol.acts import ZERO_ID
 from protocol.evidence.decision import not_sent_problem
@@ -25,12 +25,12 @@ class NotSentService:
 
     Args:
         gatekeeper: checks and records.
-        reader: reads the log.
+        logs: give the receipts of what was written before.
     """
 
-    def __init__(self, gatekeeper: Gatekeeper, reader: LogReader) -> None:
+    def __init__(self, gatekeeper: Gatekeeper, logs: OtherLogs) -> None:
         self._gatekeeper = gatekeeper
-        self._reader = reader
+        self._logs = logs
         self._rates = RateLimiter()
 
     async def handle(self, incoming: Incoming) -> Answer:
@@ -52,7 +52,7 @@ class NotSentService:
             raise written
         if isinstance(written, Known):
             try:
-                (receipt,) = await asyncio.to_thread(self._reader.first_receipts, [written.index])
+                (receipt,) = await asyncio.to_thread(self._logs.first_receipts, [written])
             except (SQLAlchemyError, OSError) as error:
                 raise LedgerError(
                     "LOG_WRITE_FAILED", "the receipt of the earlier statement cannot be read"

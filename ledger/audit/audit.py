@@ -91,7 +91,8 @@ class Audit:
         contracts: 20-byte address of each contract by name.
         log: the access log; None audits the chain alone.
         origin: origin of that log.
-        others: the other gateways' logs by their origins; numbers are joined over all of them.
+        others: the other gateways' logs by their origins; numbers, nonces and quotas are joined
+            over all of them.
         receipts: folder of receipts that requesters and providers hold.
     """
 
@@ -109,6 +110,7 @@ class Audit:
         self._chain = chain
         self._chain_id = chain_id
         self._contracts = contracts
+        self.others = frozenset(others or ())
         self._logs = dict(others or {})
         if log is not None:
             self._logs = {origin: log, **self._logs}
@@ -124,6 +126,10 @@ class Audit:
         #: Digests of the keys that records name, by period; and the periods disposed of.
         self.parameter_keys: dict[str, set[str]] = {}
         self.disposed_periods: set[str] = set()
+        # Over all logs: nonces and ids of observed records with their places, uses of grants.
+        self.nonces: dict[tuple[str, str], tuple[str, int]] = {}
+        self.observations: dict[tuple[bytes, str], tuple[str, int]] = {}
+        self.uses: dict[str, int] = {}
         self._documents = Pieces()
         self._replayed, self._replayed_to, self._position = MemoryStore(), 0, 0
         self.findings = 0
@@ -391,9 +397,13 @@ class _RecordAudit:
         self._log = log
         self._intents: dict[int, tuple[dict[str, Any], bytes]] = {}
         self._tests: dict[int, str] = {}
-        self._nonces: dict[tuple[str, str], int] = {}
-        self._observations: dict[tuple[bytes, str], int] = {}
-        self._uses: dict[str, int] = {}
+        self._nonces = audit.nonces
+        self._observations = audit.observations
+        self._uses = audit.uses
+        # Each gateway has keys of its own; those of the audited home are compared with its files.
+        is_own = log.origin not in audit.others
+        self._keys = audit.parameter_keys if is_own else {}
+        self._disposed = audit.disposed_periods if is_own else set()
         self._restrictions = Restrictions()
         self._last_ms = 0
 
@@ -439,20 +449,20 @@ class _RecordAudit:
         """Take note of the keys of parameters' digests; a digest is of its record's own month."""
         place = f"record {record['seq']}"
         if record["event"] == "disposed":
-            self._audit.disposed_periods.add(record["period"])
+            self._disposed.add(record["period"])
             if record["period"] >= period_at(record["time_ms"]):
                 yield Finding(place, "the period was not over", "PERIOD_RUNNING")
-            named = self._audit.parameter_keys.get(record["period"], set())
+            named = self._keys.get(record["period"], set())
             if record["key"] is not None and named and record["key"] not in named:
                 yield Finding(place, "another key was disposed of", "PARAMETER_KEY_DIFFERS")
         member = record.get("parameters")
         if member is None:
             return
-        keys = self._audit.parameter_keys.setdefault(member["period"], set())
+        keys = self._keys.setdefault(member["period"], set())
         keys.add(member["key"])
         if member["period"] != period_at(record["time_ms"]):
             yield Finding(place, "its digests are of another period", "PERIOD_MISMATCH")
-        if member["period"] in self._audit.disposed_periods:
+        if member["period"] in self._disposed:
             yield Finding(place, "its period was disposed of before", "PARAMETER_KEY_DISPOSED")
         if len(keys) > 1:
             yield Finding(place, "its period has two keys", "PARAMETER_KEY_DIFFERS")
@@ -490,9 +500,14 @@ class _RecordAudit:
             return
         request = record["request"]
         nonce = (request["public_key"], request["nonce"])
-        before = self._nonces.setdefault(nonce, record["seq"])
-        if before != record["seq"]:
-            yield f"record {before} has the same key and nonce", "NONCE_REPLAYED"
+        here = self._log.origin, record["seq"]
+        before = self._nonces.setdefault(nonce, here)
+        if before != here:
+            yield f"{self._place(before)} has the same key and nonce", "NONCE_REPLAYED"
+
+    def _place(self, where: tuple[str, int]) -> str:
+        origin, seq = where
+        return f"record {seq}" + ("" if origin == self._log.origin else f" of {origin}")
 
     def _intent(self, record: dict[str, Any], data: bytes) -> Iterator[tuple[str, str]]:
         self._intents[record["seq"]] = (record, data)
@@ -561,9 +576,10 @@ class _RecordAudit:
             return
         observation = verify_observed(store, record)
         pair = (observation.key_id, observation.record)
-        before = self._observations.setdefault(pair, record["seq"])
-        if before != record["seq"]:
-            yield f"record {before} has the same key and id", "OBSERVATION_REPEATED"
+        here = self._log.origin, record["seq"]
+        before = self._observations.setdefault(pair, here)
+        if before != here:
+            yield f"{self._place(before)} has the same key and id", "OBSERVATION_REPEATED"
 
     def _test(self, record: dict[str, Any], data: bytes) -> Iterator[tuple[str, str]]:
         request = self._verified(record)
