@@ -22,6 +22,7 @@ from api.gateway.limits import Limits
 from api.gateway.live_restrictions import LiveRestrictions
 from api.gateway.not_sent import NotSentService
 from api.gateway.observations import ObservationService
+from api.gateway.other_logs import OtherLogs
 from api.gateway.outbound import OutboundPolicy
 from api.gateway.restrictions import RestrictionService
 from api.gateway.sealed import SealedService
@@ -109,6 +110,8 @@ class Gateway:
     transfers: TransferService | None = None
     consultations: ConsultationService | None = None
     envelopes: SealedStore | None = None
+    others: OtherLogs | None = None
+    live: LiveRestrictions | None = None
     workers: Workers = field(init=False)
     tail: UnanchoredTail = field(default_factory=UnanchoredTail)
     _floor: int = 0
@@ -157,6 +160,8 @@ class Gateway:
             self._write_rejected(before_minute=None)
         if self.writer is not None:
             self.writer.close()
+        if self.others is not None:
+            self.others.close()
         if self.reader is not None:
             self.reader.close()
         if self.envelopes is not None:
@@ -174,7 +179,13 @@ class Gateway:
                 await asyncio.to_thread(self.state.refresh)
                 if self.writer is None:
                     await asyncio.to_thread(self._open)
-                if self.writer is not None and self.data is None and self._is_caught_up():
+                is_whole = (
+                    self.others is not None
+                    and self.live is not None
+                    and await asyncio.to_thread(self.others.follow, self.live)
+                )
+                is_whole = is_whole and self._is_caught_up()
+                if self.writer is not None and self.data is None and is_whole:
                     self._assemble(self.writer, forwarder, submitter, providers)
                     opened.set()
             except (SQLAlchemyError, OSError):
@@ -215,6 +226,8 @@ class Gateway:
             heartbeat_interval_s=self.settings.heartbeat_interval_s,
         )
         self.reader = LogReader.open(url, log.origin)
+        self.live = LiveRestrictions(self.reader.restrictions())
+        self.others = OtherLogs(url, log.origin, self.reader)
         self._floor = self.reader.find_last_block() or 0
         self.log_id = log.id
         self.writer = writer
@@ -231,7 +244,7 @@ class Gateway:
         submitter: ActSubmitter,
         providers: dict[str, str],
     ) -> None:
-        if self.reader is None:
+        if self.reader is None or self.others is None or self.live is None:
             raise AssertionError
         self.gatekeeper = Gatekeeper(
             writer,
@@ -256,7 +269,6 @@ class Gateway:
             writer.origin,
         )
         keeper.prepare(time.time_ns() // 1_000_000)
-        restrictions = LiveRestrictions(self.reader.restrictions())
         self.data = DataService(
             self.gatekeeper,
             forwarder,
@@ -264,19 +276,19 @@ class Gateway:
             limits,
             digests=digests,
             keeper=keeper,
-            restrictions=restrictions,
+            restrictions=self.live,
         )
-        self.restrictions = RestrictionService(self.gatekeeper, restrictions)
+        self.restrictions = RestrictionService(self.gatekeeper, self.live)
         self.tests = TestService(
             self.gatekeeper, forwarder, submitter, providers, log_id=self.log_id
         )
         self.envelopes = SealedStore(self.settings.home / "sealed.db")
         self.sealed = SealedService(self.gatekeeper, self.envelopes)
         self.observations = ObservationService(
-            self.gatekeeper, self.reader, self.workers, is_example=self.deployment.example
+            self.gatekeeper, self.others, self.workers, is_example=self.deployment.example
         )
-        self.not_sent = NotSentService(self.gatekeeper, self.reader)
-        self.transfers = TransferService(self.gatekeeper, self.reader)
+        self.not_sent = NotSentService(self.gatekeeper, self.others)
+        self.transfers = TransferService(self.gatekeeper, self.reader, self.others)
         self.consultations = ConsultationService(
             self.gatekeeper, auditor_departments=self.settings.resolved_auditor_departments
         )

@@ -148,7 +148,6 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
         "访问记录签名不成立",
         "The access record's signature does not hold",
     ),
-    "KEPT_ELSEWHERE": (409, "已记入另一网关的日志", "Another gateway's log holds it already"),
     # Statements of numbers that were not sent.
     "NOT_SENT_MALFORMED": (400, "未发送声明格式不正确", "The statement is malformed"),
     "SEQUENCE_RECORDED": (409, "该序号已有记录", "The log holds a record of this number"),

@@ -1,4 +1,4 @@
-"""The networks of grants as this gateway holds them in memory.
+"""The networks of grants as this gateway holds them in memory, from all logs of its database.
 
 A declaration that is being written counts beside the one before it: whatever the log comes to say,
 no request is let through that one of them excludes.
@@ -15,13 +15,14 @@ class LiveRestrictions:
     """Networks of grants, kept and being written.
 
     Args:
-        records: the records `restricted` of the log, in order.
+        records: the records `restricted` of the own log, in order.
     """
 
     def __init__(self, records: Iterable[dict[str, Any]]) -> None:
         self._kept = Restrictions()
+        self._times: dict[tuple[str, str], int] = {}
         for record in records:
-            self._kept.apply(record)
+            self.take(record)
         self._pending: list[Restrictions] = []
 
     def check(self, grant: bytes, source: str) -> None:
@@ -36,6 +37,16 @@ class LiveRestrictions:
                 "SOURCE_NOT_ALLOWED", "the grant may not be used from this address"
             )
 
+    def take(self, record: dict[str, Any]) -> None:
+        """Let a record of a log count, unless a newer one of its side does, from whichever log."""
+        self._apply(record, record["time_ms"])
+
+    def _apply(self, draft: dict[str, Any], time_ms: int) -> None:
+        place = (draft["request"]["grant"], draft["side"])
+        if time_ms >= self._times.get(place, 0):
+            self._times[place] = time_ms
+            self._kept.apply(draft)
+
     @property
     def unsettled(self) -> int:
         """Number of declarations that are being written, or of which nobody knows."""
@@ -48,11 +59,13 @@ class LiveRestrictions:
         self._pending.append(pending)
         return pending
 
-    def settle(self, pending: Restrictions, draft: dict[str, Any] | None) -> None:
-        """End what began: the draft is in the log, or without one, certainly is not.
+    def settle(
+        self, pending: Restrictions, draft: dict[str, Any] | None, *, time_ms: int = 0
+    ) -> None:
+        """End what began: the draft is in the log with this time, or without one, certainly is not.
 
         A declaration of which nobody knows is never settled, and counts until the next start.
         """
         if draft is not None:
-            self._kept.apply(draft)
+            self._apply(draft, time_ms)
         self._pending.remove(pending)

@@ -2,11 +2,11 @@
 
 from api.gateway.counting import RateLimiter
 from api.gateway.once import keep_once
+from api.gateway.other_logs import OtherLogs
 from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, parse_body
 from crypto.canonical import fast_canonical
 from crypto.errors import RequestRefused, SanlianError
 from crypto.sm3 import sm3
-from ledger.log.reader import LogReader
 from ledger.log.writer import Once
 from protocol.acts import ZERO_ID
 from protocol.evidence.decision import not_sent_problem
@@ -21,12 +21,12 @@ class NotSentService:
 
     Args:
         gatekeeper: checks and records.
-        reader: reads the log.
+        logs: give the receipts of what was written before.
     """
 
-    def __init__(self, gatekeeper: Gatekeeper, reader: LogReader) -> None:
+    def __init__(self, gatekeeper: Gatekeeper, logs: OtherLogs) -> None:
         self._gatekeeper = gatekeeper
-        self._reader = reader
+        self._logs = logs
         self._rates = RateLimiter()
 
     async def handle(self, incoming: Incoming) -> Answer:
@@ -40,7 +40,7 @@ class NotSentService:
             draft, once = self._read(admitted, incoming.body)
         except SanlianError as error:
             return await self._gatekeeper.deny(admitted, error)
-        return await keep_once((self._gatekeeper, self._reader), admitted, draft, once)
+        return await keep_once((self._gatekeeper, self._logs), admitted, draft, once)
 
     def _read(self, admitted: Admitted, body: bytes) -> tuple[dict[str, object], Once]:
         """Return the record's draft, and what makes it the same statement.

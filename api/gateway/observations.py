@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.gateway.observed_pieces import Checked, Observer, Piece, Refused, check_piece
+from api.gateway.other_logs import OtherLogs
 from api.gateway.service import (
     Admitted,
     Answer,
@@ -25,7 +26,6 @@ from api.gateway.service import (
 from api.gateway.workers import Workers
 from crypto.canonical import fast_canonical, parse_unchanged
 from crypto.errors import LedgerError, ProtocolError, RequestRefused, SanlianError
-from ledger.log.reader import LogReader
 from ledger.log.writer import Known, Written
 from protocol.acts import ZERO_ID
 from protocol.evidence.observed import observer_problem
@@ -46,16 +46,16 @@ class ObservationService:
 
     Args:
         gatekeeper: checks and records.
-        reader: reads the log.
+        logs: give the receipts of what was written before.
         workers: processes that verify the records' signatures.
         is_example: whether the deployment lets the example's public keys act.
     """
 
     def __init__(
-        self, gatekeeper: Gatekeeper, reader: LogReader, workers: Workers, *, is_example: bool
+        self, gatekeeper: Gatekeeper, logs: OtherLogs, workers: Workers, *, is_example: bool
     ) -> None:
         self._gatekeeper = gatekeeper
-        self._reader = reader
+        self._logs = logs
         self._workers = workers
         self._is_example = is_example
         self._in_work = 0
@@ -175,9 +175,9 @@ class ObservationService:
         Raises:
             LedgerError: LOG_WRITE_FAILED when earlier receipts cannot be read.
         """
-        known = [one.index for one in results if isinstance(one, Known) and one.log is None]
+        known = [one for one in results if isinstance(one, Known)]
         try:
-            first = dict(zip(known, self._reader.first_receipts(known), strict=True))
+            first = dict(zip(known, self._logs.first_receipts(known), strict=True))
         except (SQLAlchemyError, OSError) as error:
             raise LedgerError(
                 "LOG_WRITE_FAILED", "the receipts of earlier records cannot be read"
@@ -185,11 +185,7 @@ class ObservationService:
         places: dict[str, int] = {}
         told: list[dict[str, Any]] = []
         for result in results:
-            if isinstance(result, Known) and result.log is not None:
-                # Its receipt came from the gateway whose log holds it.
-                told.append({"code": "KEPT_ELSEWHERE"})
-                continue
-            receipt = first[result.index] if isinstance(result, Known) else result
+            receipt = first[result] if isinstance(result, Known) else result
             if isinstance(receipt, SanlianError | Refused):
                 told.append({"code": receipt.code})
                 continue

@@ -5,16 +5,16 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.gateway.other_logs import OtherLogs
 from api.gateway.service import Admitted, Answer, Gatekeeper
 from crypto.canonical import fast_canonical
 from crypto.errors import LedgerError, RequestRefused, SanlianError
-from ledger.log.reader import LogReader
 from ledger.log.writer import Known, Once
 from protocol.httpsig import content_digest
 
 
 async def keep_once(
-    parts: tuple[Gatekeeper, LogReader],
+    parts: tuple[Gatekeeper, OtherLogs],
     admitted: Admitted,
     draft: dict[str, Any],
     once: Once,
@@ -24,7 +24,7 @@ async def keep_once(
     """Record a statement, or find the record of the same one, and answer with its receipt.
 
     Args:
-        parts: what records, and what reads the log.
+        parts: what records, and what reads this log and the others.
         admitted: the call.
         draft: draft of the record.
         once: what makes it the same statement.
@@ -33,7 +33,7 @@ async def keep_once(
     Raises:
         SanlianError: the code to answer with, where there is no receipt.
     """
-    gatekeeper, reader = parts
+    gatekeeper, logs = parts
     waiting = gatekeeper.log.append_many([(draft, once)], time_ms=admitted.time_ms)
     (written,) = await asyncio.wrap_future(waiting)
     if isinstance(written, RequestRefused):
@@ -43,13 +43,8 @@ async def keep_once(
     if isinstance(written, SanlianError):
         raise written
     if isinstance(written, Known):
-        if written.log is not None:
-            told = RequestRefused(
-                "KEPT_ELSEWHERE", "another gateway's log holds it already", log=written.log
-            )
-            return await gatekeeper.deny(admitted, told)
         try:
-            (receipt,) = await asyncio.to_thread(reader.first_receipts, [written.index])
+            (receipt,) = await asyncio.to_thread(logs.first_receipts, [written])
         except (SQLAlchemyError, OSError) as error:
             raise LedgerError(
                 "LOG_WRITE_FAILED", "the receipt of the earlier statement cannot be read"

@@ -57,7 +57,7 @@ class RestrictionService:
                 if error.code != "LOG_WRITE_FAILED":  # whether it is in the log is known: it is not
                     self._restrictions.settle(pending, None)
                 raise
-            self._restrictions.settle(pending, draft)
+            self._restrictions.settle(pending, draft, time_ms=admitted.time_ms)
         body = canonical_json({"networks": networks, "side": side})
         headers = {
             "sanlian-receipt": receipt.to_header(),

@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.gateway.counting import RateLimiter
 from api.gateway.once import keep_once
+from api.gateway.other_logs import OtherLogs
 from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, parse_body
 from crypto.canonical import fast_canonical
 from crypto.errors import LedgerError, RequestRefused, SanlianError
@@ -34,11 +35,13 @@ class TransferService:
     Args:
         gatekeeper: checks and records.
         reader: reads the log.
+        others: reads the other gateways' logs too.
     """
 
-    def __init__(self, gatekeeper: Gatekeeper, reader: LogReader) -> None:
+    def __init__(self, gatekeeper: Gatekeeper, reader: LogReader, others: OtherLogs) -> None:
         self._gatekeeper = gatekeeper
         self._reader = reader
+        self._others = others
         self._rates = RateLimiter()
 
     async def offer(self, incoming: Incoming) -> Answer:
@@ -53,7 +56,7 @@ class TransferService:
         except SanlianError as error:
             return await self._gatekeeper.deny(admitted, error)
         differs = RequestRefused("OFFER_DIFFERS", "another batch of this name was offered before")
-        parts = self._gatekeeper, self._reader
+        parts = self._gatekeeper, self._others
         return await keep_once(parts, admitted, draft, once, differs=differs)
 
     async def close(self, incoming: Incoming) -> Answer:
@@ -69,7 +72,7 @@ class TransferService:
         except SanlianError as error:
             return await self._gatekeeper.deny(admitted, error)
         differs = RequestRefused("CLOSING_DIFFERS", "the offer was closed otherwise before")
-        parts = self._gatekeeper, self._reader
+        parts = self._gatekeeper, self._others
         return await keep_once(parts, admitted, draft, once, differs=differs)
 
     async def list_open(self, incoming: Incoming) -> Answer:

@@ -94,7 +94,8 @@ class Audit:
         contracts: 20-byte address of each contract by name.
         log: the access log; None audits the chain alone.
         origin: origin of that log.
-        others: the other gateways' logs by their origins; numbers are joined over all of them.
+        others: the other gateways' logs by their origins; numbers, nonces and quotas are joined
+            over all of them.
         receipts: folder of receipts that requesters and providers hold.
     """
 
@@ -112,6 +113,7 @@ class Audit:
         self._chain = chain
         self._chain_id = chain_id
         self._contracts = contracts
+        self.others = frozenset(others or ())
         self._logs = dict(others or {})
         if log is not None:
             self._logs = {origin: log, **self._logs}
@@ -126,6 +128,10 @@ class Audit:
         self._anchors: list[AnchorEvent] = []
         #: What the records of each log say about keys, by its origin.
         self.keys: dict[str, LogKeys] = {}
+        # Over all logs: nonces and ids of observed records with their places, uses of grants.
+        self.nonces: dict[tuple[str, str], tuple[str, int]] = {}
+        self.observations: dict[tuple[bytes, str], tuple[str, int]] = {}
+        self.uses: dict[str, int] = {}
         self._documents = Pieces()
         self._replayed, self._replayed_to, self._position = MemoryStore(), 0, 0
         self.findings = 0
@@ -393,10 +399,10 @@ class _RecordAudit:
         self._log = log
         self._intents: dict[int, tuple[dict[str, Any], bytes]] = {}
         self._tests: dict[int, str] = {}
-        self._nonces: dict[tuple[str, str], int] = {}
-        self._observations: dict[tuple[bytes, str], int] = {}
+        self._nonces = audit.nonces
+        self._observations = audit.observations
+        self._uses = audit.uses
         self._transfers = Transfers()
-        self._uses: dict[str, int] = {}
         self._restrictions = Restrictions()
         self._keys = audit.keys.setdefault(log.origin, LogKeys())
         self._last_ms = 0
@@ -475,9 +481,14 @@ class _RecordAudit:
             return
         request = record["request"]
         nonce = (request["public_key"], request["nonce"])
-        before = self._nonces.setdefault(nonce, record["seq"])
-        if before != record["seq"]:
-            yield f"record {before} has the same key and nonce", "NONCE_REPLAYED"
+        here = self._log.origin, record["seq"]
+        before = self._nonces.setdefault(nonce, here)
+        if before != here:
+            yield f"{self._place(before)} has the same key and nonce", "NONCE_REPLAYED"
+
+    def _place(self, where: tuple[str, int]) -> str:
+        origin, seq = where
+        return f"record {seq}" + ("" if origin == self._log.origin else f" of {origin}")
 
     def _intent(self, record: dict[str, Any], data: bytes) -> Iterator[tuple[str, str]]:
         self._intents[record["seq"]] = (record, data)
@@ -573,9 +584,10 @@ class _RecordAudit:
             return
         observation = verify_observed(store, record)
         pair = (observation.key_id, observation.record)
-        before = self._observations.setdefault(pair, record["seq"])
-        if before != record["seq"]:
-            yield f"record {before} has the same key and id", "OBSERVATION_REPEATED"
+        here = self._log.origin, record["seq"]
+        before = self._observations.setdefault(pair, here)
+        if before != here:
+            yield f"{self._place(before)} has the same key and id", "OBSERVATION_REPEATED"
 
     def _test(self, record: dict[str, Any], data: bytes) -> Iterator[tuple[str, str]]:
         request = self._verified(record)

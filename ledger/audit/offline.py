@@ -62,14 +62,21 @@ def open_log(path: Path, stack: ExitStack) -> tuple[str, LogReader]:
     return str(record["log"]), reader
 
 
-def open_database_logs(url: str, stack: ExitStack) -> dict[str, LogReader]:
-    """Open all logs of a PostgreSQL database for reading, by origin; the stack closes them.
+def open_database_logs(url: str, stack: ExitStack, *, leave_out: str = "") -> dict[str, LogReader]:
+    """Open the logs of a PostgreSQL database for reading, by origin; the stack closes them.
+
+    Args:
+        url: SQLAlchemy URL of the database.
+        stack: closes them.
+        leave_out: origin of a log that is not opened.
 
     Raises:
         LedgerError: LOG_DATABASE_UNSUPPORTED, LOG_DATABASE_UNREACHABLE, LOG_MISSING.
     """
     found: dict[str, LogReader] = {}
     for origin in find_origins(parse_url(url)):
+        if origin == leave_out:
+            continue
         found[origin] = LogReader.open(url, origin)
         stack.callback(found[origin].close)
     return found

@@ -11,13 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from crypto.errors import LedgerError, SanlianError
 from ledger.audit.audit import Audit, Explained, Finding, Progress
 from ledger.audit.chain import ChainReader
-from ledger.audit.offline import open_log
+from ledger.audit.offline import open_database_logs, open_log
 from ledger.chain.deploy import does_supplement_stop_clock, verify_deployed
 from ledger.chain.recompile import recompile
 from ledger.chain.rpc import Rpc
 from ledger.db.engine import make_engine, read_transaction
 from ledger.db.state import Head, load_state
 from ledger.deployment import load_deployment
+from ledger.log.database import is_postgres
 from ledger.log.kept_keys import KeptKeys
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.reader import LogReader
@@ -81,7 +82,8 @@ def run_audit(
         settings: its settings; a node answers at their URL.
         say: receives lines about the progress.
         source: source tree whose contracts are compiled and compared with the code on chain.
-        logs: files of the other gateways' access logs.
+        logs: files of the other gateways' access logs; those in the home's own PostgreSQL
+            database are audited without being named.
         receipts: folder of receipts that requesters and providers hold.
 
     Raises:
@@ -103,6 +105,10 @@ def run_audit(
     if reader is not None:
         stack.callback(reader.close)
     others: dict[str, LogReader] = {}
+    if reader is not None and is_postgres(settings.resolved_log_database_url):
+        others = open_database_logs(
+            settings.resolved_log_database_url, stack, leave_out=deployment.origin
+        )
     for path in logs:
         try:
             origin, found = open_log(path, stack)

@@ -206,9 +206,13 @@ def find_origins(url: URL) -> list[str]:
     require_driver(url)
     engine = create_engine(url, connect_args=CONNECT, poolclass=NullPool)
     with _reachable(), engine.connect() as connection:
-        names = connection.exec_driver_sql("SELECT nspname FROM pg_namespace").scalars()
-        found = [name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX)]
-    return sorted(found)
+        return list_origins(connection)
+
+
+def list_origins(connection: Connection) -> list[str]:
+    """Return the origins of the logs in a database that one is connected to, in order."""
+    names = connection.exec_driver_sql("SELECT nspname FROM pg_namespace").scalars()
+    return sorted(name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from crypto.errors import LedgerError
 from crypto.merkle import Frontier, consistency_path, inclusion_path
 from ledger.log import store
 from ledger.log.database import open_reader_engine
+from ledger.log.postgres import list_origins
 from ledger.log.recovery import read_node
 from ledger.log.tiles import read_tile
 from protocol.receipt import Receipt
@@ -46,6 +47,11 @@ class LogReader:
     def close(self) -> None:
         """Release the database."""
         self._engine.dispose()
+
+    def origins(self) -> list[str]:
+        """Return the origins of the logs in the same PostgreSQL database, this one's among them."""
+        with self._engine.connect() as connection:
+            return list_origins(connection)
 
     def size(self) -> int:
         """Return the number of records."""
@@ -177,10 +183,12 @@ class LogReader:
         with self._engine.connect() as connection:
             return connection.scalar(query) is not None
 
-    def restrictions(self) -> Iterator[dict[str, Any]]:
-        """Yield the records `restricted`, in order."""
+    def restrictions(self, after: int = -1) -> Iterator[dict[str, Any]]:
+        """Yield the records `restricted` behind this index, in order."""
         table = store.records
-        query = select(table.c.bytes).where(table.c.event == literal_column("'restricted'"))
+        query = select(table.c.bytes).where(
+            table.c.event == literal_column("'restricted'"), table.c.seq > after
+        )
         with self._engine.connect() as connection:
             for data in connection.scalars(query.order_by(table.c.seq)):
                 yield parse_record(bytes(data))

@@ -30,12 +30,15 @@ from ledger.db.store import SqlStore
 from ledger.log.reader import LogReader
 from protocol.deployment import Deployment
 from protocol.description import Role
-from protocol.httpsig import sign_request
+from protocol.httpsig import OBSERVATIONS_PATH, RESTRICTION_PATH, sign_request
+from protocol.observation import encode_batch, sign_observation
 from protocol.receipt import Receipt, verify_receipt
 from protocol.records import parse_record
+from protocol.restriction import restriction_body
 from sanlian_client.middleware import SanlianProvider
 from tests.gateway.city import ADDRESSES, BASIS, CHAIN_ID, NODE, ORIGIN, SCENARIO, City
 from tests.gateway.conftest import free_port, serve_asgi, wait_until
+from tests.gateway.test_gateway_observed import members
 from tests.postgres import Server
 
 ROOT = Path(__file__).parents[2]
@@ -307,6 +310,68 @@ def test_a_callers_number_counts_once_over_both(gateways: Gateways) -> None:
     assert gateways.ask(ORIGINS[1], gateways.grant, stream=f"{stream};2").status_code == 200
 
 
+def test_a_batch_handed_in_at_both_is_kept_once_with_the_first_receipts(
+    gateways: Gateways,
+) -> None:
+    key = gateways.city.provider_key
+    body = encode_batch([sign_observation(key, members()) for _ in range(20)], "ab" * 32)
+
+    def hand_in(origin: str) -> httpx.Response:
+        _, headers = sign_request(
+            key,
+            body,
+            authority=AUTHORITY,
+            path=OBSERVATIONS_PATH,
+            created=int(time.time()),
+            nonce=secrets.token_hex(16),
+            grant=bytes(32),
+        )
+        return gateways.post(origin, body, {**headers, "host": AUTHORITY}, OBSERVATIONS_PATH)
+
+    first = hand_in(ORIGINS[1])
+    assert (first.status_code, first.text.count('"index":')) == (200, 20), first.text
+    assert hand_in(ORIGINS[0]).content == first.content
+    assert all(r["event"] != "observed" for r in gateways.events(ORIGINS[0]))
+
+
+def test_networks_declared_at_one_count_at_the_other(gateways: Gateways) -> None:
+    grant = gateways.make_grant(quota=1000)
+
+    def declare(origin: str, networks: list[str]) -> None:
+        body = restriction_body(networks, secrets.token_hex(32))
+        _, headers = sign_request(
+            gateways.city.officer,
+            body,
+            authority=AUTHORITY,
+            path=RESTRICTION_PATH,
+            created=int(time.time()),
+            nonce=secrets.token_hex(16),
+            grant=grant,
+        )
+        answer = gateways.post(origin, body, {**headers, "host": AUTHORITY}, RESTRICTION_PATH)
+        assert answer.status_code == 200, answer.text
+
+    def code_at(origin: str) -> str:
+        answer = gateways.ask(origin, grant)
+        return "" if answer.status_code == 200 else answer.json()["code"]
+
+    assert code_at(ORIGINS[1]) == ""
+    declare(ORIGINS[0], ["10.1.0.0/16"])
+    assert code_at(ORIGINS[0]) == "SOURCE_NOT_ALLOWED"
+    wait_until(lambda: code_at(ORIGINS[1]) == "SOURCE_NOT_ALLOWED", 10)
+    # The newest of a side counts, in whichever log it is.
+    declare(ORIGINS[1], ["127.0.0.0/8"])
+    assert code_at(ORIGINS[1]) == ""
+    wait_until(lambda: code_at(ORIGINS[0]) == "", 10)
+    declare(ORIGINS[0], [])
+    declare(ORIGINS[1], ["10.1.0.0/16"])
+    # Also at a gateway that starts only now.
+    gateways.stop(ORIGINS[0], signal.SIGTERM)
+    gateways.start(ORIGINS[0])
+    gateways.wait(ORIGINS[0])
+    assert code_at(ORIGINS[0]) == "SOURCE_NOT_ALLOWED"
+
+
 def test_one_is_killed_and_the_other_keeps_serving(gateways: Gateways, slow: Slow) -> None:
     """SIGKILL with calls in work; what it had answered is in its log, and it goes on from there."""
     dead, alive = ORIGINS
@@ -378,26 +443,3 @@ def test_a_second_process_of_one_home_does_not_write(gateways: Gateways) -> None
     assert process.returncode == 1
     assert b"LOG_IN_USE" in process.stderr
     assert gateways.ask(ORIGINS[0], gateways.grant).status_code == 200
-
-
-def test_a_statement_that_another_gateway_keeps(gateways: Gateways) -> None:
-    path = "/v1/not-sent"
-    statement = {"reason": "not_sent", "sequences": [[1, 4]], "stream": secrets.token_hex(8)}
-
-    def state(origin: str) -> httpx.Response:
-        body = canonical_json({**statement, "salt": secrets.token_hex(32)})
-        _, headers = sign_request(
-            gateways.city.system,
-            body,
-            authority=AUTHORITY,
-            path=path,
-            created=int(time.time()),
-            nonce=secrets.token_hex(16),
-            grant=bytes(32),
-        )
-        return gateways.post(origin, body, {**headers, "host": AUTHORITY}, path)
-
-    assert state(ORIGINS[0]).status_code == 200
-    answer = state(ORIGINS[1])
-    assert (answer.status_code, answer.json()["code"]) == (409, "KEPT_ELSEWHERE")
-    assert gateways.check(ORIGINS[1], answer)["event"] == "denied"
