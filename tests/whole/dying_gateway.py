@@ -11,6 +11,7 @@ The gateway is the real one. The faults are put around it here, from outside: th
 switch for them, so that none can be on by accident, and none costs anything.
 """
 
+import asyncio
 import errno
 import os
 import signal
@@ -20,13 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from sqlalchemy import Engine
 from starlette.types import Message, Receive, Scope, Send
 
 from api.gateway.__main__ import main
 from api.gateway.app import Gateway
 from api.gateway.forward import Forwarder
+from api.gateway.provider_http import _Connection
 from api.gateway.service import Gatekeeper
 from api.guard import Guard
 from ledger.log import store
@@ -162,24 +163,20 @@ def _around_commits(faults: Faults) -> None:
 
 
 def _around_calls(faults: Faults) -> None:
-    call, begin = Forwarder.call, aiohttp.ClientSession.__init__
+    call, exchange = Forwarder.call, _Connection.exchange
 
     async def called(self: Forwarder, *arguments: Any) -> Any:
         result = await call(self, *arguments)
         faults.reach("provider answered")
         return result
 
-    async def written(*_arguments: Any) -> None:
-        faults.reach("call sent")
-
-    def begun(self: aiohttp.ClientSession, *arguments: Any, **options: Any) -> None:
-        trace = aiohttp.TraceConfig()
-        # A GET has no body: with its headers it is on its way.
-        trace.on_request_headers_sent.append(written)
-        begin(self, *arguments, trace_configs=[trace], **options)
+    async def exchanged(self: _Connection, *arguments: Any) -> Any:
+        # The loop writes what waits before it comes to this.
+        asyncio.get_running_loop().call_soon(faults.reach, "call sent")
+        return await exchange(self, *arguments)
 
     Forwarder.call = called  # type: ignore[method-assign]
-    aiohttp.ClientSession.__init__ = begun  # type: ignore[method-assign]
+    _Connection.exchange = exchanged  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
