@@ -345,17 +345,26 @@ def audit(
 
 
 @main.command()
-@click.argument("logs", type=LOG_FILE, nargs=-1, required=True)
+@click.argument("logs", type=LOG_FILE, nargs=-1)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=None,
+    help="Also all logs in the PostgreSQL database of this home's settings. 主目录。",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON. 输出 JSON。")
 @plain_errors(CANNOT_DECIDE)
-def completeness(logs: tuple[Path, ...], *, as_json: bool) -> None:
+def completeness(logs: tuple[Path, ...], *, home: Path | None, as_json: bool) -> None:
     """Look for missing and twofold numbers in files of access logs. 离线检查日志完整性。
 
-    Needs no node and no network: LOGS are the logs of all gateways. Exit status as of audit.
+    Needs no node: LOGS are the logs of all gateways. Exit status as of audit.
     """
     from ledger.audit.offline import check_logs  # noqa: PLC0415 - the same
 
-    report = check_logs(logs)
+    database = "" if home is None else load_settings(home.absolute()).log_database_url
+    if not logs and not database:
+        raise click.UsageError("name LOGS, or a --home whose log_database_url is set")
+    report = check_logs(logs, database=database)
     if as_json:
         click.echo(json.dumps(report.to_value(), ensure_ascii=False))
     else:

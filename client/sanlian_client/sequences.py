@@ -22,7 +22,7 @@ from crypto.sm2 import Signer
 from protocol.acts import ZERO_ID
 from protocol.httpsig import NOT_SENT_PATH, sign_request
 from protocol.not_sent import MAX_RANGES, Range, encode_statement, ranges_of
-from protocol.receipt import Receipt, verify_receipt
+from protocol.receipt import Receipt
 from protocol.stream import MAX_SEQUENCE, STREAM_ID, Stream
 from sanlian_client.data import Gateway
 from sanlian_client.files import read_limited, replace_file
@@ -228,7 +228,7 @@ def state_not_sent(
     if text is None:
         raise VerificationError("RECEIPT_MISSING", "the statement came without a receipt")
     receipt = Receipt.from_header(text)
-    record, _ = verify_receipt(receipt, origin=gateway.origin, public_key=gateway.public_key)
+    record = gateway.verify(receipt)
     told = record.get("statement", {})
     wanted = (reason, stream, [list(one) for one in ranges], key.public_key.to_bytes().hex())
     if record["event"] != "not_sent" or wanted != (

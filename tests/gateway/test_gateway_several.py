@@ -512,3 +512,24 @@ def test_a_home_runs_its_gateway_alone(gateways: Gateways) -> None:
     assert gateways.stop(ORIGINS[1], signal.SIGTERM) == 0
     gateways.start(ORIGINS[1])
     gateways.wait(ORIGINS[1])
+
+
+def test_all_logs_of_a_database_are_checked_by_command(gateways: Gateways) -> None:
+    def check(*arguments: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "ledger.cli", "completeness", *arguments],
+            cwd=ROOT,
+            env=dict(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    home = str(gateways.homes[ORIGINS[0]])
+    status, text = check("--home", home, "--json")
+    report = json.loads(text)
+    assert status == bool(report["findings"])
+    assert report["records"] >= sum(len(gateways.events(origin)) for origin in ORIGINS) - 2
+    assert check()[0] == 2
