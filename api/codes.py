@@ -245,6 +245,11 @@ LEDGER_CODES: Final[dict[str, Row]] = {
     "ALREADY_DEPLOYED": (409, "此处已部署", "Contracts are deployed here already"),
     "CONTRACT_UNKNOWN": (404, "没有该名称的合约", "There is no contract of this name"),
     "DATABASE_IN_USE": (409, "另一进程正在使用数据库", "Another process uses the database"),
+    "GATEWAY_KEY_TAKEN": (
+        409,
+        "该密钥已是另一网关的密钥",
+        "Another gateway has this key",
+    ),
     "DATABASE_UNSAFE": (
         500,
         "数据库服务器未启用持久写入",

@@ -53,15 +53,19 @@ def run(settings: Settings) -> None:
             engine, rpc, chain_id=deployment.chain_id, private_key=load_relay_key(settings)
         )
         relay = Relay(engine, deployment, rpc, sender)
-        anchorer = Anchorer(
-            engine,
-            deployment,
-            sender,
-            f"http://{settings.host}:{settings.gateway_port}",
-            anchor_interval_s=settings.anchor_interval_s,
-            anchor_records=settings.anchor_records,
-        )
-        workers: Sequence[Worker] = (Indexer(engine, deployment, rpc), relay, anchorer)
+        anchorers = [
+            Anchorer(
+                engine,
+                deployment,
+                sender,
+                url,
+                anchor_interval_s=settings.anchor_interval_s,
+                anchor_records=settings.anchor_records,
+                further=number,
+            )
+            for number, url in enumerate(settings.resolved_gateway_urls)
+        ]
+        workers: Sequence[Worker] = (Indexer(engine, deployment, rpc), relay, *anchorers)
         services = Services(
             engine=engine,
             deployment=deployment,

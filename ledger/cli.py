@@ -25,7 +25,7 @@ from ledger.chain.deploy import DEFAULT_REPLACEMENT_DELAY_S
 from ledger.deployment import load_deployment
 from ledger.processes import node_running, platform_processes
 from ledger.settings import Settings, load_settings
-from ledger.setup import Founders, initialise
+from ledger.setup import Founders, add_gateway, initialise
 from ledger.supervisor import Supervisor
 from protocol.calendar import day_of
 from protocol.evidence import Status, verify_evidence
@@ -165,21 +165,48 @@ def init(
     _say(f"done: {settings.home / 'deployment.json'}, {settings.home / 'trust.json'}")
 
 
+@main.command("init-gateway")
+@home_option
+@click.option(
+    "--deployment", type=FILE, required=True, help="deployment.json of the first home. 部署文件。"
+)
+@click.option("--trust", type=FILE, required=True, help="trust.json of the first home. 信任根。")
+@click.option("--origin", required=True, help="Origin of the new gateway's log, a-z 0-9 . / -")
+@plain_errors()
+def init_gateway(home: Path, deployment: Path, trust: Path, origin: str) -> None:
+    """Make the home of a further gateway, with a key of its own. 新增网关的主目录。"""
+    settings = load_settings(home.absolute())
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    add_gateway(settings, load_deployment(deployment), _read(trust, 65536), origin=origin)
+    _say(f"done: {settings.home / 'deployment.json'}; register its key and its log on chain")
+
+
 @main.command()
 @home_option
+@click.option(
+    "--gateway-only",
+    is_flag=True,
+    help="Run this home's gateway alone. 只运行本主目录的网关。",
+)
 @plain_errors()
-def run(home: Path) -> None:
+def run(home: Path, *, gateway_only: bool) -> None:
     """Run node, api and gateway until Ctrl-C. 运行账本，按 Ctrl-C 停止。"""
     settings = load_settings(home.absolute())
     load_deployment(settings.home / "deployment.json")
+    processes = platform_processes(settings)
+    if gateway_only:
+        processes = {"gateway": processes["gateway"]}
     supervisor = Supervisor(settings.home / "processes", say=_say)
     signal.signal(signal.SIGINT, supervisor.ask_stop)
     signal.signal(signal.SIGTERM, supervisor.ask_stop)
     try:
-        for name, process in platform_processes(settings).items():
+        for name, process in processes.items():
             _say(f"starting {name}")
             supervisor.start(process)
-        _say(f"api http://{settings.host}:{settings.api_port}/")
+        name, port = (
+            ("gateway", settings.gateway_port) if gateway_only else ("api", settings.api_port)
+        )
+        _say(f"{name} http://{settings.host}:{port}/")
         supervisor.watch()
     finally:
         supervisor.stop()
@@ -319,17 +346,26 @@ def audit(
 
 
 @main.command()
-@click.argument("logs", type=LOG_FILE, nargs=-1, required=True)
+@click.argument("logs", type=LOG_FILE, nargs=-1)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=None,
+    help="Also all logs in the PostgreSQL database of this home's settings. 主目录。",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON. 输出 JSON。")
 @plain_errors(CANNOT_DECIDE)
-def completeness(logs: tuple[Path, ...], *, as_json: bool) -> None:
+def completeness(logs: tuple[Path, ...], *, home: Path | None, as_json: bool) -> None:
     """Look for missing and twofold numbers in files of access logs. 离线检查日志完整性。
 
-    Needs no node and no network: LOGS are the logs of all gateways. Exit status as of audit.
+    Needs no node: LOGS are the logs of all gateways. Exit status as of audit.
     """
     from ledger.audit.offline import check_logs  # noqa: PLC0415 - the same
 
-    report = check_logs(logs)
+    database = "" if home is None else load_settings(home.absolute()).log_database_url
+    if not logs and not database:
+        raise click.UsageError("name LOGS, or a --home whose log_database_url is set")
+    report = check_logs(logs, database=database)
     if as_json:
         click.echo(json.dumps(report.to_value(), ensure_ascii=False))
     else:

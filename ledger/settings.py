@@ -121,6 +121,11 @@ class Settings(BaseSettings):
         description="ids of interfaces, with commas, whose requests' parameters law demands to "
         "keep; empty: none",
     )
+    further_gateways: str = Field(
+        "",
+        pattern=r"^(https?://[A-Za-z0-9.:\[\]-]{1,128}(,https?://[A-Za-z0-9.:\[\]-]{1,128}){0,15})?$",
+        description="base URLs, with commas, of further gateways whose logs the api anchors too",
+    )
     anchor_interval_s: float = Field(
         5.0, ge=0.1, le=3600, description="time between two anchors while there are new records"
     )
@@ -199,6 +204,12 @@ class Settings(BaseSettings):
     def resolved_parameter_digests(self) -> tuple[str, ...]:
         """JSON pointers of the parameters whose keyed digests are recorded, each once."""
         return tuple(dict.fromkeys(one for one in self.parameter_digests.split(",") if one))
+
+    @property
+    def resolved_gateway_urls(self) -> tuple[str, ...]:
+        """Base URLs of the gateways whose logs are anchored: this home's, and the further ones."""
+        further = tuple(one for one in self.further_gateways.split(",") if one)
+        return (f"http://{self.host}:{self.gateway_port}", *further)
 
     @property
     def parameter_keys_dir(self) -> Path:

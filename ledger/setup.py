@@ -8,16 +8,17 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crypto.errors import CryptoError, LedgerError
+from crypto.errors import CryptoError, LedgerError, ProtocolError
 from crypto.keyfile import dump_private_key, load_private_key
 from crypto.sm2 import PrivateKey, PublicKey, Signer
 from ledger.chain.deploy import DEFAULT_REPLACEMENT_DELAY_S, deploy_contracts
 from ledger.chain.rpc import Rpc
 from ledger.settings import Settings
 from ledger.token_keys import open_token_key, token_uri
+from protocol.checkpoint import ORIGIN_PATTERN
 from protocol.deployment import Deployment
 from protocol.example_keys import refuse_example_key
 from protocol.trust import TrustRoot
@@ -202,6 +203,47 @@ def initialise(
     )
     write_file(path, deployment.to_bytes())
     return deployment
+
+
+def add_gateway(settings: Settings, deployment: Deployment, trust: bytes, *, origin: str) -> None:
+    """Write the home of a further gateway of a deployment: a key and an origin of its own.
+
+    Its log must then be registered on chain, as the first one's was.
+
+    Args:
+        settings: the new home's settings, with the passphrase.
+        deployment: the deployment as its first home has it.
+        trust: bytes of its trust root.
+        origin: origin line of the new gateway's log.
+
+    Raises:
+        LedgerError: ALREADY_DEPLOYED, ORIGIN_TAKEN, PASSPHRASE_MISSING, KEY_FILE_UNREADABLE,
+            GATEWAY_KEY_TAKEN.
+        TokenError: see load_key.
+        ProtocolError: ORIGIN_MALFORMED, TRUST_MALFORMED.
+    """
+    path = settings.home / "deployment.json"
+    if path.exists():
+        raise LedgerError("ALREADY_DEPLOYED", f"{path} exists; nothing was changed")
+    if origin == deployment.origin:
+        raise LedgerError("ORIGIN_TAKEN", "this is the origin of the deployment's first gateway")
+    if ORIGIN_PATTERN.fullmatch(origin) is None:
+        raise ProtocolError("ORIGIN_MALFORMED", "an origin is 1 to 30 characters a-z 0-9 . / -")
+    if not settings.gateway_key and not settings.key_passphrase:
+        raise LedgerError(
+            "PASSPHRASE_MISSING", "set SANLIAN_KEY_PASSPHRASE: it protects the gateway's key"
+        )
+    TrustRoot.from_bytes(trust)
+    keys = settings.home / "keys"
+    keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not settings.gateway_key and not (keys / "gateway.pem").exists():
+        pem = dump_private_key(PrivateKey.generate(), settings.key_passphrase, iterations=600_000)
+        write_file(keys / "gateway.pem", pem, mode=0o600)
+    key = load_key(settings, "gateway").public_key
+    if key == deployment.gateway_key:
+        raise LedgerError("GATEWAY_KEY_TAKEN", "the first gateway has this key; each has its own")
+    write_file(settings.home / "trust.json", trust)
+    write_file(path, replace(deployment, gateway_key=key, origin=origin).to_bytes())
 
 
 def _refuse_examples(keys: Sequence[PublicKey], *, example: bool) -> None:

@@ -40,6 +40,8 @@ from sanlian_client.console import (
     api_option,
     authority_option,
     deployment_option,
+    further_keys,
+    further_option,
     gateway_option,
     json_option,
     key_option,
@@ -525,6 +527,7 @@ def receipt_list(directory: Path, *, as_json: bool) -> None:
 @click.argument("directory", type=DIRECTORY)
 @api_option
 @gateway_option
+@further_option
 @deployment_option
 @json_option
 @verdict_errors
@@ -533,7 +536,7 @@ def receipt_verify(
 ) -> None:
     """Compare the kept receipts with the log: 0 all valid, 1 not, 2 undecided. 核验回执。"""
     with _log(api, gateway, deployment) as log:
-        newest, findings = verify_receipts(ReceiptStore(directory), log)
+        newest, findings = verify_receipts(ReceiptStore(directory, further_keys()), log)
     for finding in findings:
         words = {"file": finding.name, "verdict": finding.verdict, "code": finding.code}
         show(words, as_json=as_json)
@@ -736,7 +739,7 @@ def log_follow(
             if last is None or newest != last:
                 if last is not None:
                     client.verify_growth(last, newest)
-                store.keep_checkpoint(note)
+                store.keep_checkpoint(note, client)
                 click.echo(f"{newest.origin} {newest.size} {newest.root.hex()}")
             done += 1
             if rounds and done >= rounds:

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec
 import click
 
 from crypto.errors import LedgerError, SanlianError, TokenError, VerificationError
-from crypto.sm2 import Signer
+from crypto.sm2 import PublicKey, Signer
 from protocol.deployment import Deployment
 from sanlian_client.data import Gateway, Purpose
 from sanlian_client.evidence import MAX_EVIDENCE_SIZE
@@ -86,9 +86,33 @@ passphrase_option = click.option(
 receipts_option = click.option(
     "--receipts", type=DIRECTORY, required=True, help="Where receipts go. 回执目录。"
 )
-authority_option = click.option(
+_FURTHER = "sanlian.further_gateways"
+
+
+def _keep_further(
+    context: click.Context, _option: click.Parameter, paths: tuple[Path, ...]
+) -> None:
+    context.meta[_FURTHER] = paths
+
+
+further_option = click.option(
+    "--further-deployment",
+    type=FILE,
+    multiple=True,
+    expose_value=False,
+    callback=_keep_further,
+    help="deployment.json of another gateway behind the same address; several times. 其他网关。",
+)
+_authority = click.option(
     "--authority", default=None, help="host:port to sign for. 签名所用网关地址。"
 )
+
+
+def authority_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of whom a call is signed for, and whose receipts may come back."""
+    return further_option(_authority(command))
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON. 输出 JSON。")
 _PURPOSE_OPTIONS = (
     click.option("--person", default="-", help="Pseudonym of who asks. 查询人代号。"),
@@ -217,6 +241,14 @@ def open_platform(api: str, deployment: Path | None, gateway: str | None = None)
     return Platform(api, gateway, deployment=open_deployment(deployment))
 
 
+def further_keys() -> dict[str, PublicKey]:
+    """Return the keys of the other gateways that the running command names, by their origins."""
+    context = click.get_current_context(silent=True)
+    paths = () if context is None else context.meta.get(_FURTHER, ())
+    others = [Deployment.from_bytes(read_limited(path, max_bytes=65536)) for path in paths]
+    return {one.origin: one.gateway_key for one in others}
+
+
 def open_gateway(
     api: str, gateway: str, deployment: Path | None, authority: str | None = None
 ) -> Gateway:
@@ -227,6 +259,7 @@ def open_gateway(
         gateway,
         origin=info.origin,
         public_key=info.gateway_key,
+        further=further_keys(),
         authority=authority,
         max_answer_size=MAX_EVIDENCE_SIZE,
     )

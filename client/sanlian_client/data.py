@@ -19,6 +19,7 @@ from crypto.errors import (
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PublicKey, Signer
 from crypto.sm3 import sm3
+from protocol.checkpoint import parse_note
 from protocol.httpsig import DATA_PATH, NONE, SignedRequest, parse_content_digest, sign_request
 from protocol.receipt import Receipt, verify_receipt
 from sanlian_client.receipts import KeptReceipt, ReceiptStore
@@ -75,9 +76,10 @@ class Gateway:
     """A gateway, with the log and the key that its receipts must carry.
 
     Args:
-        url: base URL.
+        url: base URL; of several gateways, that of their balancer.
         origin: origin of its log.
         public_key: its key.
+        further: keys of the other gateways behind the URL, by the origins of their logs.
         authority: host and port that requests are signed for; that of the URL when absent.
         timeout_s: most time for one exchange.
         max_answer_size: largest answer in bytes.
@@ -89,10 +91,12 @@ class Gateway:
         *,
         origin: str,
         public_key: PublicKey,
+        further: Mapping[str, PublicKey] | None = None,
         authority: str | None = None,
         timeout_s: float = 30.0,
         max_answer_size: int = 16 * 1024 * 1024,
     ) -> None:
+        self._keys = {**(further or {}), origin: public_key}
         self.origin = origin
         self.public_key = public_key
         self._transport = Transport(url, timeout_s=timeout_s, max_answer_size=max_answer_size)
@@ -109,6 +113,18 @@ class Gateway:
     def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
+
+    def verify(self, receipt: Receipt) -> dict[str, Any]:
+        """Check a receipt of whichever of the gateways answered, and return its record.
+
+        Raises:
+            ProtocolError: it is malformed.
+            VerificationError: it does not hold, or is of a log that none of them has.
+        """
+        named = parse_note(receipt.checkpoint)[0].origin
+        origin = named if named in self._keys else self.origin
+        record, _ = verify_receipt(receipt, origin=origin, public_key=self._keys[origin])
+        return record
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a signed call, see Transport.post."""
@@ -206,7 +222,7 @@ def request_data(
     leaf = leaf_hash(receipt.record)
     if store.has_leaf(leaf):
         raise VerificationError("RECEIPT_INVALID", "the receipt is that of an earlier request")
-    kept = replace(kept, receipt=receipt)
+    kept = replace(kept, receipt=receipt, origin=record["log"])
     if sequences is not None and number is not None:
         store.finish(kept)
         sequences.settle(number.sequence)
@@ -253,7 +269,7 @@ def _check_receipt(
 ) -> tuple[Receipt, dict[str, Any]]:
     try:
         receipt = Receipt.from_header(text)
-        record, _ = verify_receipt(receipt, origin=gateway.origin, public_key=gateway.public_key)
+        record = gateway.verify(receipt)
     except (CryptoError, ProtocolError, VerificationError) as error:
         raise VerificationError("RECEIPT_INVALID", "the receipt does not hold") from error
     if record["event"] not in ("outcome", "denied"):

@@ -12,7 +12,7 @@ from crypto.sm2 import Signer
 from crypto.sm3 import sm3
 from protocol.acts import ZERO_ID
 from protocol.httpsig import TEST_PATH, parse_content_digest, sign_request
-from protocol.receipt import Receipt, verify_receipt
+from protocol.receipt import Receipt
 from sanlian_client.data import MAX_BODY_SIZE, Gateway
 
 _MAX_ANSWER = 256 * 1024
@@ -90,7 +90,7 @@ def request_interface_test(
         raise VerificationError("RECEIPT_MISSING", "the result came without a receipt")
     try:
         receipt = Receipt.from_header(text)
-        record, _ = verify_receipt(receipt, origin=gateway.origin, public_key=gateway.public_key)
+        record = gateway.verify(receipt)
     except (CryptoError, ProtocolError, VerificationError) as error:
         raise VerificationError("RECEIPT_INVALID", "the receipt does not hold") from error
     stated = answer.header("content-digest") or ""

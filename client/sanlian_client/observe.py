@@ -30,7 +30,7 @@ from protocol.observation import (
     encode_batch,
     sign_observation,
 )
-from protocol.receipt import Receipt, parse_path, verify_receipt
+from protocol.receipt import Receipt, parse_path
 from sanlian_client.data import Gateway
 from sanlian_client.files import read_limited, write_new
 
@@ -342,9 +342,7 @@ def _check(
                 parse_path(one["path"], ProtocolError("RECEIPT_MALFORMED", "the path is no path")),
                 answer["checkpoints"][one["checkpoint"]],
             )
-            record, _ = verify_receipt(
-                receipt, origin=gateway.origin, public_key=gateway.public_key
-            )
+            record = gateway.verify(receipt)
         except (
             KeyError,
             IndexError,

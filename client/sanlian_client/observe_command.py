@@ -10,6 +10,7 @@ from sanlian_client.console import (
     FILE,
     api_option,
     deployment_option,
+    further_option,
     gateway_option,
     json_option,
     key_option,
@@ -46,6 +47,7 @@ from sanlian_client.observe import hand_in, read_columns, read_records, to_json
 @passphrase_option
 @api_option
 @gateway_option
+@further_option
 @deployment_option
 @json_option
 @plain_errors

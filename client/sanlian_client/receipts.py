@@ -1,7 +1,7 @@
 """Receipts in the requester's hands, and their comparison with the log of a later day."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from crypto.canonical import canonical_json, parse_canonical
 from crypto.errors import CryptoError, LedgerError, ProtocolError, SanlianError, VerificationError
 from crypto.merkle import leaf_hash
-from protocol.checkpoint import Checkpoint, verify_checkpoint
+from protocol.checkpoint import Checkpoint, parse_note, verify_checkpoint
 from protocol.held import KEPT_TYPE, MAX_HELD_SIZE, read_held
 from protocol.httpsig import SignedRequest
 from protocol.receipt import Receipt, verify_receipt
@@ -90,10 +90,12 @@ class ReceiptStore:
 
     Args:
         directory: made if missing.
+        others: origins of further gateways' logs, whose receipts may be among the kept ones.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, others: Collection[str] = ()) -> None:
         self.directory = directory
+        self.others = frozenset(others)
         self._leaves: set[bytes] | None = None
 
     def begin(self, kept: KeptReceipt) -> None:
@@ -141,7 +143,7 @@ class ReceiptStore:
         Raises:
             LedgerError: KEPT_RECEIPT_DAMAGED.
         """
-        path = self.directory / _LAST
+        path = self._checkpoint_path(log)
         if not path.exists():
             return None
         try:
@@ -152,9 +154,21 @@ class ReceiptStore:
                 "KEPT_RECEIPT_DAMAGED", "the kept checkpoint is not of this log"
             ) from error
 
-    def keep_checkpoint(self, note: str) -> None:
-        """Keep the newest checkpoint."""
-        replace_file(self.directory / _LAST, note.encode())
+    def keep_checkpoint(self, note: str, log: LogClient) -> None:
+        """Keep the newest checkpoint of a log."""
+        replace_file(self._checkpoint_path(log), note.encode())
+
+    def _checkpoint_path(self, log: LogClient) -> Path:
+        """Return where a log's checkpoint is kept: the first log's in a file with a plain name."""
+        path = self.directory / _LAST
+        try:
+            first = parse_note(read_limited(path, max_bytes=64 * 1024).decode())[0].origin
+        except (SanlianError, UnicodeDecodeError):
+            return path
+        if first == log.origin or first not in self.others:
+            return path
+        name = log.origin.replace("/", "_")  # which no origin has itself
+        return self.directory / f"checkpoint-{name}.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +177,8 @@ class Finding:
 
     Attributes:
         name: file name, or the index in the log.
-        verdict: valid, invalid, or unanswered (no receipt came).
+        verdict: valid, invalid, unanswered (no receipt came), or other_log (of another gateway:
+            compare it with that one's log).
         code: error code when it is invalid.
         message: the error in words.
     """
@@ -196,6 +211,9 @@ def verify_receipts(store: ReceiptStore, log: LogClient) -> tuple[Checkpoint, li
         if kept.receipt is None:
             findings.append(Finding(name, "unanswered"))
             continue
+        if kept.origin != log.origin and kept.origin in store.others:
+            findings.append(Finding(name, "other_log", message=kept.origin))
+            continue
         try:
             verify_in_log(kept.receipt, log, newest)
             findings.append(Finding(name, "valid"))
@@ -204,7 +222,7 @@ def verify_receipts(store: ReceiptStore, log: LogClient) -> tuple[Checkpoint, li
     for path in sorted(store.directory.glob("*.json")):
         if not _NAME.fullmatch(path.name):
             findings.extend(_verify_file(path, log, newest))
-    store.keep_checkpoint(note)
+    store.keep_checkpoint(note, log)
     return newest, findings
 
 

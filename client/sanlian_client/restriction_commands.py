@@ -7,6 +7,7 @@ import click
 from sanlian_client.console import (
     api_option,
     deployment_option,
+    further_option,
     gateway_option,
     key_option,
     open_gateway,
@@ -30,6 +31,7 @@ from sanlian_client.restrictions import restrict_grant
 @passphrase_option
 @api_option
 @gateway_option
+@further_option
 @deployment_option
 @plain_errors
 def restrict(

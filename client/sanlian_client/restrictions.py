@@ -10,7 +10,7 @@ from crypto.sm2 import Signer
 from crypto.sm3 import sm3
 from protocol.httpsig import RESTRICTION_PATH, parse_content_digest, sign_request
 from protocol.networks import parse_networks
-from protocol.receipt import Receipt, verify_receipt
+from protocol.receipt import Receipt
 from protocol.restriction import restriction_body
 from sanlian_client.data import Gateway
 
@@ -61,7 +61,7 @@ def restrict_grant(
         raise VerificationError("RECEIPT_MISSING", "the declaration came back without a receipt")
     try:
         receipt = Receipt.from_header(text)
-        record, _ = verify_receipt(receipt, origin=gateway.origin, public_key=gateway.public_key)
+        record = gateway.verify(receipt)
     except (CryptoError, ProtocolError, VerificationError) as error:
         raise VerificationError("RECEIPT_INVALID", "the receipt does not hold") from error
     if record["event"] != "restricted" or record["request"] != request.to_record():

@@ -10,7 +10,7 @@ from crypto.errors import CryptoError, ProtocolError, VerificationError
 from crypto.sm2 import Signer
 from protocol.acts import ZERO_ID
 from protocol.httpsig import sign_request
-from protocol.receipt import Receipt, verify_receipt
+from protocol.receipt import Receipt
 from sanlian_client.data import Gateway
 
 
@@ -74,7 +74,7 @@ def check_receipt(gateway: Gateway, text: str, event: str) -> tuple[Receipt, dic
     """
     try:
         receipt = Receipt.from_header(text)
-        record, _ = verify_receipt(receipt, origin=gateway.origin, public_key=gateway.public_key)
+        record = gateway.verify(receipt)
     except (CryptoError, ProtocolError, VerificationError) as error:
         raise VerificationError("RECEIPT_INVALID", "the receipt does not hold") from error
     if record["event"] != event:

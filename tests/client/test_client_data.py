@@ -321,6 +321,69 @@ def test_receipts_against_a_later_log(
     assert run(*command).exit_code == 2  # nobody answers: cannot decide
 
 
+def test_receipts_of_several_gateways_behind_one_address(
+    requester_key: PrivateKey, tmp_path: Path
+) -> None:
+    rigs = {
+        origin: SmallGateway(PrivateKey.generate()) for origin in (ORIGIN, "test.example/log-2")
+    }
+    for origin, rig in rigs.items():
+        rig.log = Log(rig.key, origin)
+        rig.log.fill(3)
+    first, second = rigs.values()
+    store = ReceiptStore(tmp_path / "receipts")
+    further = {"test.example/log-2": second.key.public_key}
+
+    def ask_at(url: str, keys: dict[str, Any] | None) -> Any:
+        with Gateway(url, origin=ORIGIN, public_key=first.key.public_key, further=keys) as gateway:
+            return request_data(
+                gateway, requester_key, grant=GRANT, parameters={"id": "5"}, purpose=PURPOSE,
+                store=store,
+            )  # fmt: skip
+
+    with serve(first.answer) as url, serve(second.answer) as other_url:
+        assert ask_at(url, further).outcome["log"] == ORIGIN
+        assert ask_at(other_url, further).outcome["log"] == "test.example/log-2"
+        with pytest.raises(VerificationError, match="RECEIPT_INVALID"):
+            ask_at(other_url, None)  # nobody said that there is another
+        wrong = {"test.example/log-2": first.key.public_key}
+        with pytest.raises(VerificationError, match="RECEIPT_INVALID"):
+            ask_at(other_url, wrong)
+        files = []
+        for origin, rig in rigs.items():
+            value = json.loads(rig.deployment())
+            value["origin"] = origin
+            files.append(tmp_path / f"{len(files)}.json")
+            files[-1].write_bytes(canonical_json(value))
+        for address, own, other in ((url, *files), (other_url, *reversed(files))):
+            done = run(
+                *("receipt", "verify", str(store.directory), "--api", address),
+                *("--gateway", address, "--deployment", str(own)),
+                *("--further-deployment", str(other), "--json"),
+            )
+            assert done.exit_code == 0, done.output
+            found = [json.loads(line) for line in done.output.splitlines()[:-1]]
+            assert sorted(one["verdict"] for one in found) == [
+                *("other_log", "unanswered", "unanswered", "valid"),
+            ]
+        names = sorted(one.name for one in store.directory.glob("checkpoint*"))
+        assert names == ["checkpoint-test.example_log-2.txt", "checkpoint.txt"]
+        # Both were kept: a log that shrinks is seen at either.
+        second.log.records.pop()
+        done = run(
+            *("receipt", "verify", str(store.directory), "--api", other_url),
+            *("--gateway", other_url, "--deployment", str(files[1])),
+            *("--further-deployment", str(files[0])),
+        )
+        assert done.exit_code == 1
+        # Who does not say that there are two takes the other's receipt for a bad one.
+        done = run(
+            *("receipt", "verify", str(store.directory), "--api", url),
+            *("--gateway", url, "--deployment", str(files[0])),
+        )
+        assert done.exit_code == 1
+
+
 def test_growth_is_followed(rig: SmallGateway, tmp_path: Path) -> None:
     with serve(rig.answer) as url:
         follow = ("log", "follow", str(tmp_path), "--rounds", "1", "--api", url, "--gateway", url)

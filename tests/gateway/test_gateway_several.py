@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from crypto.canonical import canonical_json
-from crypto.keyfile import dump_private_key
+from crypto.keyfile import dump_private_key, load_private_key
 from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3
 from ledger.audit.offline import check_logs
@@ -35,6 +35,7 @@ from protocol.observation import encode_batch, sign_observation
 from protocol.receipt import Receipt, verify_receipt
 from protocol.records import parse_record
 from protocol.restriction import restriction_body
+from protocol.trust import TrustRoot
 from sanlian_client.middleware import SanlianProvider
 from tests.gateway.city import ADDRESSES, BASIS, CHAIN_ID, NODE, ORIGIN, SCENARIO, City
 from tests.gateway.conftest import free_port, serve_asgi, wait_until
@@ -62,6 +63,25 @@ class Slow:
         await send({"type": "http.response.body", "body": body})
 
 
+def init_gateway(gateways: "Gateways", home: Path, origin: str, **env: str) -> tuple[int, str]:
+    """Run the command; return its exit status and what it complained about."""
+    first = gateways.homes[ORIGINS[0]]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "ledger.cli", "init-gateway", "--home", str(home)),
+            *("--deployment", str(first / "deployment.json"), "--trust", str(first / "trust.json")),
+            *("--origin", origin),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "SANLIAN_KEY_PASSPHRASE": PASSPHRASE, **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
 class Gateways:
     """Two homes under one authority: ledger and logs in one database, each with its own key."""
 
@@ -71,7 +91,10 @@ class Gateways:
         upgrade(self.engine)
         with write_transaction(self.engine) as connection, Session(connection) as session:
             self.city = City(SqlStore(session))
-            second = self.city.enrol(self.city.head, Role.GATEWAY)
+            self.homes = {one: directory / one.rsplit("/", maxsplit=1)[1] for one in ORIGINS}
+            self._make_first(self.homes[ORIGINS[0]])
+            second = self._make_second(self.homes[ORIGINS[1]])
+            self.city.enrol(self.city.head, Role.GATEWAY, second)
             self.city.act(
                 "LogRegistered",
                 [self.city.authority[0], second],
@@ -82,17 +105,39 @@ class Gateways:
             self._publish(session)
         self.keys = dict(zip(ORIGINS, (self.city.gateway, second), strict=True))
         self.ports = {origin: free_port() for origin in ORIGINS}
-        self.homes = {origin: directory / origin.rsplit("/", maxsplit=1)[1] for origin in ORIGINS}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.http = httpx.Client(timeout=60)
         self.twofold = ""
         for origin, home in self.homes.items():
-            self._make_home(origin, home, provider_port)
+            self._write_settings(origin, home, provider_port)
 
-    def _make_home(self, origin: str, home: Path, provider_port: int) -> None:
+    def _make_first(self, home: Path) -> None:
         (home / "keys").mkdir(parents=True)
-        pem = dump_private_key(self.keys[origin], PASSPHRASE, iterations=1000)
+        pem = dump_private_key(self.city.gateway, PASSPHRASE, iterations=1000)
         (home / "keys" / "gateway.pem").write_bytes(pem)
+        deployment = Deployment(
+            chain_id=CHAIN_ID,
+            contracts=ADDRESSES,
+            block=1,
+            example=False,
+            platform_key=self.city.gateway.public_key,
+            gateway_key=self.city.gateway.public_key,
+            origin=ORIGINS[0],
+        )
+        (home / "deployment.json").write_bytes(deployment.to_bytes())
+        witness = (self.city.auditor.public_key,)
+        trust = TrustRoot(
+            chain_id=CHAIN_ID, contracts=ADDRESSES, witnesses=witness, witness_threshold=1
+        )
+        (home / "trust.json").write_bytes(trust.to_bytes())
+
+    def _make_second(self, home: Path) -> PrivateKey:
+        """Make the other home as an operator does; return its new key."""
+        assert init_gateway(self, home, ORIGINS[1]) == (0, "")
+        pem = (home / "keys" / "gateway.pem").read_bytes()
+        return load_private_key(pem, PASSPHRASE)
+
+    def _write_settings(self, origin: str, home: Path, provider_port: int) -> None:
         (home / "providers.json").write_text(
             json.dumps({NODE: f"http://127.0.0.1:{provider_port}"})
         )
@@ -107,16 +152,6 @@ class Gateways:
         }
         lines = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items()]
         (home / "settings.toml").write_text("".join(lines))
-        deployment = Deployment(
-            chain_id=CHAIN_ID,
-            contracts=ADDRESSES,
-            block=1,
-            example=False,
-            platform_key=self.city.gateway.public_key,
-            gateway_key=self.keys[origin].public_key,
-            origin=origin,
-        )
-        (home / "deployment.json").write_bytes(deployment.to_bytes())
 
     def _publish(self, session: Session) -> None:
         number = self.city.block
@@ -150,10 +185,10 @@ class Gateways:
     def address(self, origin: str) -> str:
         return f"http://127.0.0.1:{self.ports[origin]}"
 
-    def start(self, origin: str) -> None:
+    def start(self, origin: str, *command: str) -> None:
         home = self.homes[origin]
         self.processes[origin] = subprocess.Popen(
-            [sys.executable, "-m", "api.gateway", "--home", str(home)],
+            [sys.executable, "-m", *(command or ("api.gateway",)), "--home", str(home)],
             cwd=ROOT,
             env={**os.environ, "SANLIAN_KEY_PASSPHRASE": PASSPHRASE},
             stderr=(home / "gateway.err").open("ab"),
@@ -443,3 +478,58 @@ def test_a_second_process_of_one_home_does_not_write(gateways: Gateways) -> None
     assert process.returncode == 1
     assert b"LOG_IN_USE" in process.stderr
     assert gateways.ask(ORIGINS[0], gateways.grant).status_code == 200
+
+
+def test_the_home_of_a_further_gateway_is_made_once_and_with_an_origin_of_its_own(
+    gateways: Gateways, tmp_path: Path
+) -> None:
+    home = gateways.homes[ORIGINS[1]]
+    before = (home / "deployment.json").read_bytes()
+    for directory, origin, env, code in (
+        (home, "city.example/gateway-3", {}, "ALREADY_DEPLOYED"),
+        (tmp_path / "a", ORIGINS[0], {}, "ORIGIN_TAKEN"),
+        (tmp_path / "a", "Not An Origin", {}, "ORIGIN_MALFORMED"),
+        (tmp_path / "a", ORIGINS[1], {"SANLIAN_KEY_PASSPHRASE": ""}, "PASSPHRASE_MISSING"),
+    ):
+        status, text = init_gateway(gateways, directory, origin, **env)
+        assert (status, code in text) == (1, True), text
+    assert (home / "deployment.json").read_bytes() == before
+    assert not (tmp_path / "a" / "deployment.json").exists()
+    (tmp_path / "a" / "keys").mkdir()
+    pem = (gateways.homes[ORIGINS[0]] / "keys" / "gateway.pem").read_bytes()
+    (tmp_path / "a" / "keys" / "gateway.pem").write_bytes(pem)
+    status, text = init_gateway(gateways, tmp_path / "a", "city.example/gateway-3")
+    assert (status, "GATEWAY_KEY_TAKEN" in text) == (1, True), text
+
+
+def test_a_home_runs_its_gateway_alone(gateways: Gateways) -> None:
+    gateways.stop(ORIGINS[1], signal.SIGTERM)
+    gateways.start(ORIGINS[1], "ledger.cli", "run", "--gateway-only")
+    gateways.wait(ORIGINS[1])
+    assert gateways.ask(ORIGINS[1], gateways.grant).status_code == 200
+    output = sorted(one.stem for one in (gateways.homes[ORIGINS[1]] / "processes").iterdir())
+    assert output == ["gateway", "lock"], "neither node nor api"
+    assert gateways.stop(ORIGINS[1], signal.SIGTERM) == 0
+    gateways.start(ORIGINS[1])
+    gateways.wait(ORIGINS[1])
+
+
+def test_all_logs_of_a_database_are_checked_by_command(gateways: Gateways) -> None:
+    def check(*arguments: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "ledger.cli", "completeness", *arguments],
+            cwd=ROOT,
+            env=dict(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    home = str(gateways.homes[ORIGINS[0]])
+    status, text = check("--home", home, "--json")
+    report = json.loads(text)
+    assert status == bool(report["findings"])
+    assert report["records"] >= sum(len(gateways.events(origin)) for origin in ORIGINS) - 2
+    assert check()[0] == 2

@@ -127,6 +127,56 @@ def test_newest_checkpoints_are_anchored_once(city: City, notes: Notes) -> None:
     assert anchored(city, log) == [13, 3]
 
 
+def test_the_log_of_a_further_gateway_is_anchored_with_its_own_key(
+    city: City, notes: Notes
+) -> None:
+    first = register_log(city)
+    city.enrol("gateway 2", Role.GATEWAY, "authority head")
+    city.run()
+    other, origin = key("gateway 2"), f"{ORIGIN}-2"
+    log = city.accept(
+        city.sign(
+            "LogRegistered",
+            [AUTHORITY[0], other],
+            {"gateway_key": other.public_key.key_id, "origin": origin},
+        )
+    ).act_id
+    city.run()
+    second = Notes()
+    given = {"anchor_interval_s": 3600, "anchor_records": 1}
+    arguments = (city.engine, city.deployment, city.sender)
+    anchorers = [
+        Anchorer(*arguments, url, further=number, **given)
+        for number, url in enumerate((notes.url, second.url))
+    ]
+    assert [one.name for one in anchorers] == ["anchorer", "anchorer 2"]
+    anchorers[1].step()  # its log is empty
+    notes.hold(3, sm3(b"3"))
+    second.note = sign_checkpoint(Checkpoint(origin, 7, sm3(b"7")), other)
+    for one in anchorers:  # both are on their way at a time
+        one.step()
+        one.step()
+    city.run()
+    assert (anchored(city, first), anchored(city, log)) == ([3], [7])
+    # It speaks for its own log alone, and a log that nobody registered is not anchored.
+    for note in (
+        sign_checkpoint(Checkpoint(ORIGIN, 99, sm3(b"99")), other),
+        sign_checkpoint(Checkpoint(origin, 99, sm3(b"99")), GATEWAY),
+    ):
+        second.note = note
+        with pytest.raises(VerificationError):
+            anchorers[1].step()
+    second.note = sign_checkpoint(Checkpoint(f"{ORIGIN}-3", 99, sm3(b"99")), other)
+    anchorers[1].step()
+    second.note = sign_checkpoint(Checkpoint(origin, 6, sm3(b"6")), other)
+    with pytest.raises(LedgerError, match="LOG_SHRANK"):
+        anchorers[1].step()
+    city.run()
+    assert (anchored(city, first), anchored(city, log)) == ([3], [7])
+    second.server.shutdown()
+    second.server.server_close()
+
+
 def test_witnesses_vouch_for_our_blocks(city: City) -> None:
     register_log(city)
     with read_transaction(city.engine) as connection:
