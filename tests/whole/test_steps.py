@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from crypto.canonical import canonical_json
+from crypto.errors import OutcomeUnknown
 from example_city.home import free_ports, read_loaded
 from example_city.plan import BASIS
 from example_city.story import SCENARIO
@@ -217,15 +218,25 @@ def test_a_write_that_failed_may_have_persisted(city: City, step: str, events: l
     city.require_sound()
 
 
+@contextlib.contextmanager
+def _full_disk(city: City, name: str) -> Iterator[None]:
+    """The system lets no file of a part grow, and later it does again."""
+    pid = city.parts.popens[name].pid
+    _, hard = prlimit(pid, RLIMIT_FSIZE, (4096, RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        prlimit(pid, RLIMIT_FSIZE, (RLIM_INFINITY, hard))
+
+
 def test_a_full_disk(city: City) -> None:
-    """The system lets no file of the gateway grow, and later it does again."""
+    """Nothing is released without a record; with space again the gateway goes on by itself."""
     assert city.ask().status_code == 200
-    size, gateway = len(city.parts.records()), city.parts.popens["gateway"].pid
-    _, hard = prlimit(gateway, RLIMIT_FSIZE, (4096, RLIM_INFINITY))
-    for _ in range(3):
-        _refused(city.ask())
-    assert city.since(size) == []
-    prlimit(gateway, RLIMIT_FSIZE, (RLIM_INFINITY, hard))
+    size = len(city.parts.records())
+    with _full_disk(city, "gateway"):
+        for _ in range(3):
+            _refused(city.ask())
+        assert city.since(size) == []
     assert city.ask().status_code == 200
     assert city.parts.health()["status"] == "ok"
     assert [r["event"] for r in city.since(size)] == ["intent", "outcome"]
@@ -254,4 +265,38 @@ def test_a_slow_disk(city: City) -> None:
     intents = [r["seq"] for r in found if r["event"] == "intent"]
     assert intents == sorted(r["intent"] for r in found if r["event"] in ("outcome", "interrupted"))
     assert "interrupted" in [r["event"] for r in found]
+    city.require_sound()
+
+
+def _workers(city: City) -> dict[str, str]:
+    """Return the newest failure of each thread of the api."""
+    health = httpx.get(f"http://127.0.0.1:{city.parts.ports.api}/health").json()
+    return {worker["name"]: worker["error_code"] for worker in health["workers"]}
+
+
+def test_a_full_disk_of_the_api(city: City) -> None:
+    """No act is acknowledged that is not on disk, and data requests go on."""
+    parts = city.parts
+    with _full_disk(city, "api"):
+        with pytest.raises(OutcomeUnknown):
+            parts.enrol(2)
+        assert parts.acknowledged == []
+        wait_until(lambda: _workers(city)["indexer"] == "DATABASE_UNAVAILABLE")
+        assert city.ask().status_code == 200
+    parts.enrol(2)
+    parts.verify()
+    city.require_sound()
+
+
+def test_a_full_disk_of_the_node(city: City) -> None:
+    """Acts are acknowledged and wait, data requests go on; later both come on the chain."""
+    parts = city.parts
+    with _full_disk(city, "node"):
+        act = parts.enrol(3)
+        assert city.ask().status_code == 200
+        with parts.platform() as platform, pytest.raises(OutcomeUnknown) as caught:
+            platform.wait_for(act, 3)
+        assert caught.value.code == "ACT_PENDING"
+        assert parts.health()["unanchored_records"] >= 2
+    parts.verify()
     city.require_sound()
