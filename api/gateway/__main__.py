@@ -48,7 +48,7 @@ def main(home: Path) -> None:
         sys.exit(2)
     ledger = LedgerState(make_engine(settings.resolved_database_url, read_only=True))
     gateway = Gateway(settings, deployment, key, ledger, _lazy_builder(settings, deployment))
-    server = uvicorn.Server(gateway_config(make_app(gateway), settings))
+    server = uvicorn.Server(gateway_config(make_app(gateway), settings, gateway.count_refused))
 
     def stop() -> None:
         server.should_exit = True

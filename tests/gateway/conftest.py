@@ -359,7 +359,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         stack.callback(raw.close)
         stack.enter_context(serve_asgi(provider, provider_port))
         stack.enter_context(serve_asgi(api.app, api_port))
-        url = stack.enter_context(serve(gateway_config(make_app(gateway), settings)))
+        url = stack.enter_context(
+            serve(gateway_config(make_app(gateway), settings, gateway.count_refused))
+        )
         http = stack.enter_context(httpx.Client(timeout=30))
         wait_until(lambda: gateway.data is not None)
         yield World(city, state, gateway, url, raw, api, http, seen)

@@ -1,0 +1,123 @@
+"""Who holds the connections of a server: bounded in all, and for each address that they come from.
+
+One address has at most a quarter of all. When all are taken, room is made for a new one by ending
+the oldest connection that owes the server bytes, of the address that has most of them: whoever only
+holds connections loses them first, and a request that came whole is never ended.
+"""
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from protocol.networks import Network, is_within, plain_address
+
+CODE = "TOO_MANY_CONNECTIONS"
+#: One address has at most this part of all connections.
+SHARE = 4
+LOCAL = "local"
+
+
+class Held(Protocol):
+    """A connection as this module sees it."""
+
+    @property
+    def owes_bytes(self) -> bool:
+        """Whether it waits for its client: no request that came whole is in work."""
+
+    def cut(self) -> None:
+        """End it at once."""
+
+
+class Connections:
+    """Counts connections and decides which may stay.
+
+    Args:
+        most: most connections in all.
+        proxies: networks of reverse proxies, which speak for many and have no limit of their own.
+        on_refused: called with source and code for each connection that was refused or ended.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        *,
+        proxies: Sequence[Network] = (),
+        on_refused: Callable[[str, str], None] | None = None,
+    ) -> None:
+        self.most = most
+        self.most_of_one = max(1, most // SHARE)
+        self._proxies = tuple(proxies)
+        self._on_refused = on_refused
+        # Of each source, oldest first.
+        self._held: dict[str, dict[Held, None]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Return the number of connections that are held."""
+        return self._count
+
+    def enter(self, connection: Held, peer: str) -> bool:
+        """Take a connection in, or tell that it has to go.
+
+        Args:
+            connection: the connection.
+            peer: address it comes from; empty when it has none.
+        """
+        source = self._source(peer)
+        of_one = self._held.get(source, {})
+        if len(of_one) >= self.most_of_one and not self._is_proxy(source):
+            return self._refuse(source)
+        if self._count >= self.most and not self._make_room():
+            return self._refuse(source)
+        self._held.setdefault(source, {})[connection] = None
+        self._count += 1
+        return True
+
+    def leave(self, connection: Held, peer: str) -> None:
+        """Forget a connection; once or more often."""
+        source = self._source(peer)
+        of_one = self._held.get(source, {})
+        if connection in of_one:
+            del of_one[connection]
+            self._count -= 1
+            if not of_one:
+                del self._held[source]
+
+    def _make_room(self) -> bool:
+        by_number = sorted(self._held, key=lambda source: -len(self._held[source]))
+        # A proxy's connections go last: behind them may be anybody.
+        for source in sorted(by_number, key=self._is_proxy):
+            for connection in self._held[source]:
+                if connection.owes_bytes:
+                    self.leave(connection, source)
+                    connection.cut()
+                    self._tell(source)
+                    return True
+        return False
+
+    def _refuse(self, source: str) -> bool:
+        self._tell(source)
+        return False
+
+    def _tell(self, source: str) -> None:
+        if self._on_refused is not None:
+            self._on_refused(source, CODE)
+
+    def _source(self, peer: str) -> str:
+        return (plain_address(peer) or LOCAL) if self._is_proxy(peer) else source_of(peer)
+
+    def _is_proxy(self, source: str) -> bool:
+        return bool(self._proxies) and is_within(source, self._proxies)
+
+
+def source_of(peer: str) -> str:
+    """Return what counts as one source: an IPv4 address, or the /64 of an IPv6 one.
+
+    Whoever has one IPv6 address has 2^64 of them. What a source is called is its source again.
+    """
+    if ":" not in peer:
+        return peer or LOCAL
+    plain = plain_address(peer)
+    if plain is None or ":" not in plain:
+        return plain or LOCAL
+    return str(ipaddress.IPv6Network((plain, 64), strict=False).network_address)
