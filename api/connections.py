@@ -1,8 +1,9 @@
 """Who holds the connections of a server: bounded in all, and for each address that they come from.
 
-One address has at most a quarter of all. When all are taken, room is made for a new one by ending
-the oldest connection that owes the server bytes, of the address that has most of them: whoever only
-holds connections loses them first, and a request that came whole is never ended.
+One address has at most a quarter of all. When all are taken, room is made for a newcomer by ending
+the oldest connection that never brought a whole request, of the address with most of these, if that
+has more of them than the newcomer's; where there is none, one that rests between two requests.
+Whoever only holds connections loses them first; a request that came whole is never ended.
 """
 
 import ipaddress
@@ -48,13 +49,14 @@ class Connections:
         self.most_of_one = max(1, most // SHARE)
         self._proxies = tuple(proxies)
         self._on_refused = on_refused
-        # Of each source, oldest first.
-        self._held: dict[str, dict[Held, None]] = {}
-        self._count = 0
+        self._sources: dict[Held, str] = {}
+        # By source, oldest first: those that never brought a whole request, and the others.
+        self._silent: dict[str, dict[Held, None]] = {}
+        self._known: dict[str, dict[Held, None]] = {}
 
     def __len__(self) -> int:
         """Return the number of connections that are held."""
-        return self._count
+        return len(self._sources)
 
     def enter(self, connection: Held, peer: str) -> bool:
         """Take a connection in, or tell that it has to go.
@@ -64,35 +66,40 @@ class Connections:
             peer: address it comes from; empty when it has none.
         """
         source = self._source(peer)
-        of_one = self._held.get(source, {})
-        if len(of_one) >= self.most_of_one and not self._is_proxy(source):
+        of_one = len(self._silent.get(source, ())) + len(self._known.get(source, ()))
+        if of_one >= self.most_of_one and not self._is_proxy(source):
             return self._refuse(source)
-        if self._count >= self.most and not self._make_room():
+        if len(self) >= self.most and not self._make_room(source):
             return self._refuse(source)
-        self._held.setdefault(source, {})[connection] = None
-        self._count += 1
+        self._sources[connection] = source
+        self._silent.setdefault(source, {})[connection] = None
         return True
 
-    def leave(self, connection: Held, peer: str) -> None:
-        """Forget a connection; once or more often."""
-        source = self._source(peer)
-        of_one = self._held.get(source, {})
-        if connection in of_one:
-            del of_one[connection]
-            self._count -= 1
-            if not of_one:
-                del self._held[source]
+    def know(self, connection: Held) -> None:
+        """Take note of a whole request that came over a connection."""
+        source = self._sources.get(connection)
+        if source is not None and _take(self._silent, source, connection):
+            self._known.setdefault(source, {})[connection] = None
 
-    def _make_room(self) -> bool:
-        by_number = sorted(self._held, key=lambda source: -len(self._held[source]))
-        # A proxy's connections go last: behind them may be anybody.
-        for source in sorted(by_number, key=self._is_proxy):
-            for connection in self._held[source]:
-                if connection.owes_bytes:
-                    self.leave(connection, source)
-                    connection.cut()
-                    self._tell(source)
-                    return True
+    def leave(self, connection: Held) -> None:
+        """Forget a connection; once or more often."""
+        source = self._sources.pop(connection, None)
+        if source is not None and not _take(self._silent, source, connection):
+            _take(self._known, source, connection)
+
+    def _make_room(self, newcomer: str) -> bool:
+        for held in (self._silent, self._known):
+            most_of_all = sorted(held, key=lambda source: -len(held[source]))
+            # A proxy's connections go last: behind them may be anybody.
+            for source in sorted(most_of_all, key=self._is_proxy):
+                if len(held[source]) <= len(held.get(newcomer, ())):
+                    continue
+                for connection in held[source]:
+                    if connection.owes_bytes:
+                        self.leave(connection)
+                        connection.cut()
+                        self._tell(source)
+                        return True
         return False
 
     def _refuse(self, source: str) -> bool:
@@ -108,6 +115,17 @@ class Connections:
 
     def _is_proxy(self, source: str) -> bool:
         return bool(self._proxies) and is_within(source, self._proxies)
+
+
+def _take(held: dict[str, dict[Held, None]], source: str, connection: Held) -> bool:
+    """Take a connection out; tell whether it was there."""
+    of_one = held.get(source, {})
+    if connection not in of_one:
+        return False
+    del of_one[connection]
+    if not of_one:
+        del held[source]
+    return True
 
 
 def source_of(peer: str) -> str:

@@ -41,20 +41,18 @@ class PunctualProtocol(HttpToolsProtocol):
     _in_head = True
     _head_bytes = 0
     _refused = False
+    _is_known = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time of the first request's head, or refuse what is too much."""
         super().connection_made(transport)
-        if self.held is not None and not self.held.enter(self, self._peer):
+        peer = self.client[0] if self.client else ""
+        if self.held is not None and not self.held.enter(self, peer):
             self._refused = True
             self.transport.write(_too_many())
             self.transport.close()  # at once: to be read on would be what it came for
             return
         self._start_head_timer()
-
-    @property
-    def _peer(self) -> str:
-        return self.client[0] if self.client else ""
 
     @property
     def owes_bytes(self) -> bool:
@@ -108,13 +106,16 @@ class PunctualProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The next bytes begin a head."""
         self._in_head = True
+        if self.held is not None and not self._is_known:
+            self._is_known = True
+            self.held.know(self)
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the time, and the connection."""
         self._stop_head_timer()
         if self.held is not None:
-            self.held.leave(self, self._peer)
+            self.held.leave(self)
         super().connection_lost(exc)
 
     def _start_head_timer(self) -> None:

@@ -208,6 +208,40 @@ def test_a_proxy_speaks_for_many_and_is_ended_last() -> None:
     assert held.enter(One(), "192.0.2.3")
     assert not any(one.is_cut for one in of_proxy)
     for one in [*of_proxy, *direct, *of_proxy]:
-        held.leave(one, "10.0.0.1")
-        held.leave(one, "192.0.2.1")
+        held.leave(one)
     assert len(held) == 2
+
+
+def test_who_asked_something_stays_longest() -> None:
+    held = Connections(8)
+    known = [One() for _ in range(2)]
+    for one in known:
+        assert held.enter(one, "192.0.2.1")
+        held.know(one)
+    silent = [One() for _ in range(6)]
+    for number, one in enumerate(silent):
+        assert held.enter(one, f"198.51.100.{number // 2}")
+    # Each new connection asks at once: it never has more silent ones than those who only hold.
+    newcomers = [One() for _ in range(6)]
+    for number, one in enumerate(newcomers):
+        assert held.enter(one, f"203.0.113.{number // 2}")
+        held.know(one)
+    assert all(one.is_cut for one in silent)
+    assert not any(one.is_cut for one in [*known, *newcomers])
+    # Now all have asked: one that rests gives way to somebody who has none.
+    assert held.enter(One(), "203.0.113.9")
+    assert known[0].is_cut
+
+
+def test_those_who_hold_as_much_do_not_push_each_other_out() -> None:
+    held = Connections(8)
+    first = [One() for _ in range(8)]
+    for number, one in enumerate(first):
+        assert held.enter(one, f"198.51.100.{number // 2}")
+    refused = [held.enter(One(), f"198.51.100.{number}") for number in range(4)]
+    assert refused == [False] * 4
+    assert not any(one.is_cut for one in first)
+    busy = Connections(2)
+    assert busy.enter(One(owes_bytes=False), "192.0.2.1")
+    assert busy.enter(One(owes_bytes=False), "192.0.2.2")
+    assert not busy.enter(One(), "192.0.2.3")
