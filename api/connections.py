@@ -2,8 +2,9 @@
 
 One address has at most a quarter of all. When all are taken, room is made for a newcomer by ending
 the oldest connection that never brought a whole request, of the address with most of these, if that
-has more of them than the newcomer's; where there is none, one that rests between two requests.
-Whoever only holds connections loses them first; a request that came whole is never ended.
+has more of them than the newcomer's; where there is none, one that waits for its client: between
+two requests, or to read its answer. Whoever only holds connections loses them first; what is in
+work here is never ended.
 """
 
 import ipaddress
@@ -23,7 +24,7 @@ class Held(Protocol):
 
     @property
     def owes_bytes(self) -> bool:
-        """Whether it waits for its client: no request that came whole is in work."""
+        """Whether it waits for its client, to send or to read: nothing of it is in work here."""
 
     def cut(self) -> None:
         """End it at once."""

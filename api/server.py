@@ -17,6 +17,8 @@ MAX_CONNECTIONS = 256
 KEEP_ALIVE_S = 15
 SHUTDOWN_S = 10
 HEAD_TIMEOUT_S = 15.0
+#: How long an answer may wait for its reader to take the next 48 KiB or so of it.
+READER_TIMEOUT_S = 30.0
 #: Beyond it a connection is cut; a smaller head that is still too large gets an answer (api.guard).
 MAX_HEAD_BYTES = 32 * 1024
 #: How long a refused connection is read on, unheard.
@@ -28,16 +30,19 @@ _TOO_LARGE = (
 
 
 class PunctualProtocol(HttpToolsProtocol):
-    """HTTP/1.1 whose request line and headers have limits of time and size.
+    """HTTP/1.1 whose request line and headers have limits of time and size, and answers of time.
 
     The server itself only limits the pause between two requests, so a sender of one byte at a time
-    would hold a connection for ever, and one of an endless header would fill the memory.
+    would hold a connection for ever, one of an endless header would fill the memory, and one who
+    reads no answers would hold what they are made of.
     """
 
     head_timeout_s = HEAD_TIMEOUT_S
+    reader_timeout_s = READER_TIMEOUT_S
     #: The server's connections; without it there is no limit.
     held: Connections | None = None
     _head_timer: asyncio.TimerHandle | None = None
+    _reader_timer: asyncio.TimerHandle | None = None
     _in_head = True
     _head_bytes = 0
     _refused = False
@@ -56,7 +61,9 @@ class PunctualProtocol(HttpToolsProtocol):
 
     @property
     def owes_bytes(self) -> bool:
-        """Whether it waits for its client: no request that came whole is in work."""
+        """Whether it waits for its client, to send or to read: nothing of it is in work here."""
+        if self.flow.write_paused:
+            return True
         if self.pipeline:
             return False
         return self.cycle is None or self.cycle.response_complete or self.cycle.more_body
@@ -111,9 +118,26 @@ class PunctualProtocol(HttpToolsProtocol):
             self.held.know(self)
         super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        """The reader is behind: its time begins."""
+        super().pause_writing()
+        if self._reader_timer is None:
+            self._reader_timer = self.loop.call_later(self.reader_timeout_s, self._end)
+
+    def resume_writing(self) -> None:
+        """The reader has caught up."""
+        super().resume_writing()
+        self._stop_reader_timer()
+
+    def _stop_reader_timer(self) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the time, and the connection."""
         self._stop_head_timer()
+        self._stop_reader_timer()
         if self.held is not None:
             self.held.leave(self)
         super().connection_lost(exc)

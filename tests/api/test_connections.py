@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,15 +16,18 @@ from api_waiting import wait_until
 from starlette.types import Receive, Scope, Send
 
 from api.connections import CODE, Connections, source_of
-from api.server import server_config
+from api.server import PunctualProtocol, server_config
 from ledger.settings import Settings
 from protocol.networks import parse_networks
 
 MOST = 16
 OF_ONE = 4
-IDLE, SLOW_BODY, WHOLE = (
+#: More than the system takes for a connection.
+LARGE = 32 * 1024 * 1024
+IDLE, SLOW_BODY, LARGE_ANSWER, WHOLE = (
     b"",
     b"POST /wait HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{",
+    b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n",
     b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n",
 )
 
@@ -34,6 +38,7 @@ class Served:
 
     refused: list[tuple[str, str]] = field(default_factory=list)
     waiting: int = 0
+    finished: int = 0
     port: int = 0
     held: Connections | None = None
     stack: ExitStack = field(default_factory=ExitStack)
@@ -51,9 +56,11 @@ class Served:
             self.waiting += 1
             while not self.released:  # noqa: ASYNC110 - set by another thread
                 await asyncio.sleep(0.02)
-        head = [(b"content-length", b"2")]
+        body = b"x" * LARGE if scope["path"] == "/large" else b"ok"
+        head = [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": head})
-        await send({"type": "http.response.body", "body": b"ok"})
+        await send({"type": "http.response.body", "body": body})
+        self.finished += 1
 
     def connect(self, number: int, sent: bytes = IDLE) -> socket.socket:
         """Connect from an address of loopback."""
@@ -156,6 +163,34 @@ def test_a_whole_request_is_never_ended(served: Served) -> None:
     require_refused(served.connect(9).recv(65536))
     served.released = True
     assert all(one.recv(65536).startswith(b"HTTP/1.1 200 ") for one in working)
+
+
+def test_who_reads_no_answer_is_ended(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PunctualProtocol, "reader_timeout_s", 0.3)
+    silent = served.connect(1, LARGE_ANSWER)
+    wait_until(lambda: served.finished == 1)
+    served.wait_for(0)
+    assert served.ask(1).startswith(b"HTTP/1.1 200 ")
+    assert silent.fileno() >= 0
+
+
+def test_who_reads_steadily_is_not(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PunctualProtocol, "reader_timeout_s", 2.0)
+    reader = served.connect(1, LARGE_ANSWER)
+    size = 0
+    while size < LARGE:
+        piece = reader.recv(1024 * 1024)
+        assert piece, f"ended after {size} bytes"
+        size += len(piece)
+        time.sleep(0.02)
+
+
+def test_room_is_made_by_those_who_read_no_answers(served: Served) -> None:
+    for number in range(MOST):
+        served.connect(1 + number % 4, LARGE_ANSWER)
+    wait_until(lambda: all(one.owes_bytes for one in list(served.held._sources)))
+    assert served.ask(9).startswith(b"HTTP/1.1 200 ")
+    assert served.refused == [("127.0.1.1", CODE)]
 
 
 # --- without a server ----------------------------------------------------------------------------
