@@ -1,9 +1,9 @@
 """Who holds the connections of a server: bounded in all, and for each address that they come from.
 
 One address has at most a quarter of all. When all are taken, room is made for a newcomer by ending
-the oldest connection that never brought a whole request, of the address with most of these, if that
-has more of them than the newcomer's; where there is none, one that waits for its client: between
-two requests, or to read its answer. Whoever only holds connections loses them first; what is in
+the oldest connection that never brought a whole request, of the address with most of these; where
+there is none, one that waits for its client, between two requests or to read its answer. It gives
+way only to an address that has fewer. Whoever only holds connections loses them first; what is in
 work here is never ended.
 """
 
@@ -89,11 +89,13 @@ class Connections:
             _take(self._known, source, connection)
 
     def _make_room(self, newcomer: str) -> bool:
-        for held in (self._silent, self._known):
+        silent = len(self._silent.get(newcomer, ()))
+        in_all = silent + len(self._known.get(newcomer, ()))
+        for held, own in ((self._silent, silent), (self._known, in_all)):
             most_of_all = sorted(held, key=lambda source: -len(held[source]))
             # A proxy's connections go last: behind them may be anybody.
             for source in sorted(most_of_all, key=self._is_proxy):
-                if len(held[source]) <= len(held.get(newcomer, ())):
+                if len(held[source]) <= own:
                     continue
                 for connection in held[source]:
                     if connection.owes_bytes:

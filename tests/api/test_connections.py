@@ -268,6 +268,18 @@ def test_who_asked_something_stays_longest() -> None:
     assert known[0].is_cut
 
 
+def test_who_only_holds_pushes_nobody_out_who_asked() -> None:
+    held = Connections(8)
+    known = [One() for _ in range(2)]
+    for one in known:
+        assert held.enter(one, "192.0.2.1")
+        held.know(one)
+    for number in range(6):
+        assert held.enter(One(), f"198.51.100.{number // 2}")
+    assert not any(held.enter(One(), f"198.51.100.{number}") for number in range(3))
+    assert not any(one.is_cut for one in known)
+
+
 def test_those_who_hold_as_much_do_not_push_each_other_out() -> None:
     held = Connections(8)
     first = [One() for _ in range(8)]
