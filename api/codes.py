@@ -477,6 +477,7 @@ API_CODES: Final[dict[str, Row]] = {
     "WORKER_STOPPED": (503, "后台线程已停止", "A thread of the ledger has stopped"),
     "RATE_LIMITED": (429, "请求过于频繁", "Too many requests"),
     "REQUEST_MALFORMED": (400, "请求格式不正确", "The request is malformed"),
+    "TOO_MANY_CONNECTIONS": (429, "连接过多", "Too many connections"),
 }
 
 #: tokens/: keys in tokens and hardware security modules.

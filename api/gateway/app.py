@@ -301,6 +301,11 @@ class Gateway:
             )
         _LOGGER.info("the access log is open at %d records", writer.size)
 
+    def count_refused(self, source: str, code: str) -> None:
+        """Count a connection that the server refused or ended."""
+        if self.gatekeeper is not None:
+            self.gatekeeper.rejected.add(source, code, int(time.time()))
+
     async def _count(self, opened: asyncio.Event) -> None:
         await opened.wait()
         while True:

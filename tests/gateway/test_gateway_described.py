@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from api.gateway.description import describe
-from api.gateway.evidence import EvidenceService
 from tests.described import require_as_described
 from tests.gateway.conftest import World
 
@@ -20,21 +19,12 @@ SIGNED = {
 
 
 @pytest.fixture(scope="module")
-def filled(world: World) -> World:
+def filled(world: World, evidence: None) -> World:
     """A gateway whose log holds some records."""
     grant = world.city.grant(world.city.interface())
     world.state.publish()
     for _ in range(5):
         assert world.ask(grant).status_code == 200
-    gatekeeper, reader = world.gateway.gatekeeper, world.gateway.reader
-    assert gatekeeper is not None
-    assert reader is not None
-    world.gateway.evidence = EvidenceService(
-        gatekeeper,
-        reader,
-        lambda seq: reader.receipt(seq).to_bytes(),  # the whole file needs a chain
-        auditor_departments=frozenset(),
-    )
     return world
 
 
