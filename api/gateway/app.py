@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.gateway import tiles
 from api.gateway.breaker import Breaker
 from api.gateway.consultations import ConsultationService
+from api.gateway.disposals import DisposalFiler
 from api.gateway.evidence import Build, EvidenceService
 from api.gateway.forward import Forwarder, load_providers
 from api.gateway.limits import Limits
@@ -262,6 +263,8 @@ class Gateway:
             self.gatekeeper, self.reader, self.workers, is_example=self.deployment.example
         )
         self.not_sent = NotSentService(self.gatekeeper, self.reader)
+        filer = DisposalFiler(self.reader, submitter, self.state, self.log_id)
+        self._tasks.append(asyncio.create_task(filer.run()))
         self.consultations = ConsultationService(
             self.gatekeeper, auditor_departments=self.settings.resolved_auditor_departments
         )

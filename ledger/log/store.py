@@ -67,6 +67,11 @@ records = Table(
 Index("ix_records_grant_id", records.c.grant_id)
 Index("ix_records_key_id", records.c.key_id)
 Index("ix_records_restricted", records.c.seq, sqlite_where=records.c.event == "restricted")
+Index(
+    "ix_records_disposals",
+    records.c.seq,
+    sqlite_where=records.c.event.in_(("disposed", "kept_disposed")),
+)
 
 nodes = Table(
     "nodes",

@@ -34,6 +34,12 @@ def upgrade() -> None:
     op.create_index(
         "ix_records_restricted", "records", ["seq"], sqlite_where=sa.text("event = 'restricted'")
     )
+    op.create_index(
+        "ix_records_disposals",
+        "records",
+        ["seq"],
+        sqlite_where=sa.text("event IN ('disposed', 'kept_disposed')"),
+    )
     op.create_table(
         "nodes",
         sa.Column("level", sa.Integer(), primary_key=True, autoincrement=False),
