@@ -90,6 +90,7 @@ CONTRACT_CODES: Final[dict[str, Row]] = {
     ),
     "COUNT_INVALID": (422, "工作日数超出范围", "The number of working days is out of range"),
     "ORIGIN_TAKEN": (409, "日志名称已被使用", "The log's origin is used already"),
+    "GATEWAY_MISMATCH": (403, "日志属于另一网关", "The log is another gateway's"),
     "LOG_UNKNOWN": (404, "日志未登记", "The log is not registered"),
     "SIZE_SHRINKS": (409, "日志长度小于已锚定的长度", "The log is shorter than its last anchor"),
     "ROOT_DIFFERS": (409, "同一长度出现第二个根", "A second root for one size"),

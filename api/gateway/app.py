@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.gateway import description, tiles
 from api.gateway.breaker import Breaker
 from api.gateway.consultations import ConsultationService
+from api.gateway.disposals import DisposalFiler
 from api.gateway.evidence import Build, EvidenceService
 from api.gateway.forward import Forwarder, load_providers
 from api.gateway.limits import Limits
@@ -289,6 +290,8 @@ class Gateway:
         )
         self.not_sent = NotSentService(self.gatekeeper, self.others)
         self.transfers = TransferService(self.gatekeeper, self.reader, self.others)
+        filer = DisposalFiler(self.reader, submitter, self.state, self.log_id)
+        self._tasks.append(asyncio.create_task(filer.run()))
         self.consultations = ConsultationService(
             self.gatekeeper, auditor_departments=self.settings.resolved_auditor_departments
         )

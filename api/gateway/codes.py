@@ -188,6 +188,8 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     # Keyed digests of parameters.
     "CAUSE_INVALID": (400, "销毁事由不正确", "This is no cause of a disposal"),
     "PARAMETER_INVALID": (400, "参数值或路径不正确", "The parameter or its pointer is not valid"),
+    "DISPOSAL_DIFFERS": (500, "链上销毁记载与日志不符", "The act is not what the log says"),
+    "DISPOSAL_NOT_FILED": (500, "销毁未记载上链", "No act tells of the disposal"),
     "KEPT_DIFFERS": (500, "留存信封与记录不符", "The envelope is not the recorded one"),
     "KEPT_INVALID": (500, "留存信封无法打开", "The envelope does not open in this record"),
     "KEPT_KEYS_UNREADABLE": (503, "留存密钥无法读写", "Keys of envelopes cannot be used"),

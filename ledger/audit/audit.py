@@ -126,6 +126,8 @@ class Audit:
         self._acts: dict[bytes, tuple[int, bytes]] = {}
         self._hashes: dict[int, str] = {}
         self._anchors: list[AnchorEvent] = []
+        #: Acts ParametersDisposed of each log, in order.
+        self._disposals: dict[bytes, list[Act]] = {}
         #: What the records of each log say about keys, by its origin.
         self.keys: dict[str, LogKeys] = {}
         # Over all logs: nonces and ids of observed records with their places, uses of grants.
@@ -222,6 +224,9 @@ class Audit:
             self._events.append((located, block.header.timestamp))
             if isinstance(event, ActEvent):
                 self._acts[event.signed.act_id] = (located.block, event.signed.data)
+                if event.name == "ParametersDisposed":
+                    act = Act.from_bytes(event.signed.data)
+                    self._disposals.setdefault(act.target, []).append(act)
             if isinstance(event, AnchorEvent):
                 self._anchors.append(event)
 
@@ -296,6 +301,8 @@ class Audit:
                 "log", f"{size} records were anchored, {expected} are there", "LOG_BEHIND_ANCHOR"
             )
         yield from reader.finish(log)
+        filed = self._disposals.get(registered.id, [])
+        yield from self.keys[origin].compare_acts(filed, expected)
         self.records += expected
         yield Progress("log", expected, expected)
 
@@ -421,6 +428,7 @@ class _RecordAudit:
             yield Finding(place, "it is much older than one before", "TIME_REVERSED")
         self._last_ms = max(self._last_ms, record["time_ms"])
         yield from self._keys.add(record)
+        self._keys.add_disposal(record, data)
         check = {
             "opened": self._opened,
             "intent": self._intent,

@@ -1,6 +1,6 @@
 """Keys that one log's records name: of parameters' digests, and of kept envelopes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from crypto.errors import SanlianError
@@ -8,8 +8,13 @@ from crypto.sm3 import sm3
 from ledger.audit.completeness import Finding
 from ledger.log.kept_keys import KeptKeys
 from ledger.log.parameter_keys import ParameterKeys
+from protocol.acts import Act, Value
+from protocol.disposals import DISPOSAL_EVENTS, disposal_values
 from protocol.kept import Slot, slot_of
 from protocol.parameters import key_digest, period_at
+
+#: A gateway that runs files an act sooner.
+FILING_MS = 3_600_000
 
 
 class EnvelopeSource(Protocol):
@@ -31,6 +36,33 @@ class LogKeys:
         self._slots: dict[Slot, int] = {}
         self._kept_disposed: set[str] = set()
         self._kept_disposed_records: set[int] = set()
+        #: Records of disposals, in order: index, time, and what their act must say.
+        self._told: list[tuple[int, int, dict[str, Value]]] = []
+        self._last_ms = 0
+
+    def add_disposal(self, record: dict[str, Any], data: bytes) -> None:
+        """Take note of a record's time, and of what its act must say where it is a disposal."""
+        self._last_ms = max(self._last_ms, record["time_ms"])
+        if record["event"] in DISPOSAL_EVENTS:
+            self._told.append((record["seq"], record["time_ms"], disposal_values(data)))
+
+    def compare_acts(self, acts: Sequence[Act], end: int) -> Iterator[Finding]:
+        """Compare the acts ParametersDisposed of the log, in order, with its records.
+
+        Args:
+            acts: the acts.
+            end: number of records that were read; acts about later ones are for the next audit.
+        """
+        acts = [act for act in acts if act.number("record") < end]
+        for number, act in enumerate(acts):
+            told = self._told[number][2] if number < len(self._told) else None
+            if told != act.values:
+                message = f"the act about record {act.number('record')} is not what the log says"
+                yield Finding("disposals", message, "DISPOSAL_DIFFERS")
+        for seq, time_ms, _ in self._told[len(acts) :]:
+            if self._last_ms - time_ms > FILING_MS:
+                message = "no act on the chain tells of this disposal"
+                yield Finding(f"record {seq}", message, "DISPOSAL_NOT_FILED")
 
     def add(self, record: dict[str, Any]) -> Iterator[Finding]:
         """Take one record and yield what it says against those before it."""

@@ -67,7 +67,8 @@ def dispose_period(
 
 def find_disposed(reader: LogReader) -> Mapping[str, int]:
     """Return the index of the record that tells of its disposal, by period."""
-    return {parse_record(data)["period"]: seq for seq, data in reader.records_of_event("disposed")}
+    told = ((seq, parse_record(data)) for seq, data in reader.disposals())
+    return {record["period"]: seq for seq, record in told if record["event"] == "disposed"}
 
 
 def search_parameter(

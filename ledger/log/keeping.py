@@ -159,8 +159,8 @@ def dispose_kept_record(
 def _is_recorded(reader: LogReader, period: str, seq: int | None) -> bool:
     return any(
         (record["period"], record["record"]) == (period, seq)
-        for _, data in reader.records_of_event("kept_disposed")
-        for record in (parse_record(data),)
+        for record in (parse_record(data) for _, data in reader.disposals())
+        if record["event"] == "kept_disposed"
     )
 
 

@@ -193,6 +193,16 @@ class LogReader:
             for data in connection.scalars(query.order_by(table.c.seq)):
                 yield parse_record(bytes(data))
 
+    def disposals(self) -> Iterator[tuple[int, bytes]]:
+        """Yield (index, bytes) of the records that tell of a disposal, in order."""
+        table = store.records
+        query = select(table.c.seq, table.c.bytes).where(
+            table.c.event.in_((literal_column("'disposed'"), literal_column("'kept_disposed'")))
+        )
+        with self._engine.connect() as connection:
+            for seq, data in connection.execute(query.order_by(table.c.seq)):
+                yield seq, bytes(data)
+
     def find_last_block(self) -> int | None:
         """Return the number of the block that the newest decision rests on, None without one."""
         table = store.records

@@ -78,6 +78,12 @@ Index(
     sqlite_where=records.c.event == "offered",
     postgresql_where=records.c.event == "offered",
 )
+Index(
+    "ix_records_disposals",
+    records.c.seq,
+    sqlite_where=records.c.event.in_(("disposed", "kept_disposed")),
+    postgresql_where=records.c.event.in_(("disposed", "kept_disposed")),
+)
 
 nodes = Table(
     "nodes",

@@ -7,7 +7,10 @@ import pytest
 
 from ledger.audit.keys import LogKeys
 from ledger.log.parameter_keys import ParameterKeys
+from protocol.acts import make_act
+from protocol.disposals import disposal_values
 from protocol.parameters import key_digest, parameter_member
+from protocol.records import encode_record, parse_record
 
 PERIOD = "2020-01"
 AT_MS = 1_578_000_000_000
@@ -76,3 +79,48 @@ def test_records_that_do_not_agree() -> None:
     assert audit_of(disposed(one), intent(one))[1] == ["PARAMETER_KEY_DISPOSED"]
     assert audit_of(intent(one), disposed(two))[1] == ["PARAMETER_KEY_DIFFERS"]
     assert audit_of(disposed(one, AT_MS))[1] == ["PERIOD_RUNNING"]
+
+
+def test_acts_tell_what_the_log_tells() -> None:
+    hour = 3_600_000
+    drafts = (
+        {"event": "disposed", "period": PERIOD, "key": None, "cause": "retention_over"},
+        {"event": "heartbeat"},
+        {"event": "kept_disposed", "period": PERIOD, "record": None, "cause": "retention_over"},
+    )
+
+    def found(changes: dict[int, dict[str, Any]], *, end: int = 9, late: int = 0) -> list[str]:
+        """Return what is found when these acts were filed, with changed words."""
+        named, acts = LogKeys(), []
+        for seq, draft in enumerate((*drafts, {"event": "heartbeat"}), start=1):
+            time_ms = 2 * AT_MS + (late if seq == len(drafts) + 1 else 0)
+            data = encode_record({"v": 1, "log": "x", "seq": seq, "time_ms": time_ms, **draft})
+            named.add_disposal(parse_record(data), data)
+            if seq in changes:
+                words = {**disposal_values(data), **changes[seq]}
+                act = make_act(
+                    "ParametersDisposed",
+                    chain_id=1,
+                    contract=bytes(20),
+                    key_id=bytes(32),
+                    nonce=0,
+                    expires_at=0,
+                    values=words,
+                    target=b"\1" * 32,
+                    revision=len(acts) + 1,
+                )
+                acts.append(act)
+        return [f"{one.place} {one.code}" for one in named.compare_acts(acts, end)]
+
+    assert found({1: {}, 3: {}}) == []
+    assert found({1: {}}, late=hour) == [], "the gateway has an hour"
+    assert found({1: {}}, late=hour + 1) == ["record 3 DISPOSAL_NOT_FILED"]
+    assert found({3: {}}, late=hour + 1) == [
+        "disposals DISPOSAL_DIFFERS",
+        "record 3 DISPOSAL_NOT_FILED",
+    ]
+    for wrong in ({"period": 202_002}, {"disposed_kind": 2}, {"record_leaf": b"\2" * 32}):
+        assert found({1: wrong, 3: {}}) == ["disposals DISPOSAL_DIFFERS"]
+    assert found({1: {}, 3: {"record": 4}}) == ["disposals DISPOSAL_DIFFERS"]
+    # What was filed about records that came while the audit ran is for the next one.
+    assert found({1: {}, 3: {"record": 9}}, end=9) == []

@@ -13,11 +13,16 @@ import pytest
 from crypto.keyfile import dump_private_key
 from example_city.home import PASSPHRASE
 from example_city.units import AUDIT, MEDICAL, unit_key
+from ledger.audit.chain import ChainReader
+from ledger.chain.rpc import Rpc
+from ledger.deployment import load_deployment
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.reader import LogReader
+from protocol.acts import Act
+from protocol.ethereum import ActEvent
 from protocol.parameters import period_at
 from protocol.records import parse_record
-from tests.whole.instance import ROOT, Instance, sanlian
+from tests.whole.instance import ROOT, Instance, sanlian, wait_until
 
 OLD = "2020-01"
 SECRET = "the passphrase of an auditor"
@@ -69,6 +74,15 @@ def records_of(instance: Instance, event: str) -> list[dict[str, Any]]:
         return [parse_record(data) for _, data in reader.records_of_event(event)]
     finally:
         reader.close()
+
+
+def disposal_acts(instance: Instance) -> list[Act]:
+    """Return the acts ParametersDisposed on the chain."""
+    deployment = load_deployment(instance.home / "deployment.json")
+    chain = ChainReader(Rpc(instance.node_url), deployment.contracts)
+    signed = [one.event.signed for one in chain.scan() if isinstance(one.event, ActEvent)]
+    acts = [Act.from_bytes(one.data) for one in signed]
+    return [act for act in acts if act.type.name == "ParametersDisposed"]
 
 
 def test_search_then_disposal(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +170,11 @@ def test_search_then_disposal(instance: Instance, monkeypatch: pytest.MonkeyPatc
     # The gateway goes on from the record; all receipts hold, and the audit finds nothing.
     instance.start()
     instance.ask()
+    wait_until(lambda: len(disposal_acts(instance)) == 2)
     instance.verify()
+    told = [*records_of(instance, "kept_disposed"), *records_of(instance, "disposed")]
+    assert [act.number("record") for act in disposal_acts(instance)] == [one["seq"] for one in told]
+    assert [act.number("disposed_kind") for act in disposal_acts(instance)] == [3, 1]
     code, text = run(instance, "kept", "show", first, *auditor_of(instance))
     assert (code, "KEPT_KEY_MISSING" in text) == (1, True), text
     code, text = run(instance, "kept", "show", last, *auditor_of(instance))

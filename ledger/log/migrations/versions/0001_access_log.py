@@ -53,6 +53,13 @@ def _create_log() -> None:
         sqlite_where=sa.text("event = 'offered'"),
         postgresql_where=sa.text("event = 'offered'"),
     )
+    op.create_index(
+        "ix_records_disposals",
+        "records",
+        ["seq"],
+        sqlite_where=sa.text("event IN ('disposed', 'kept_disposed')"),
+        postgresql_where=sa.text("event IN ('disposed', 'kept_disposed')"),
+    )
     op.create_table(
         "nodes",
         sa.Column("level", sa.Integer(), primary_key=True, autoincrement=False),
