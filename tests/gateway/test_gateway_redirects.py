@@ -17,6 +17,8 @@ import pytest
 from api.gateway import provider_http
 from api.gateway.outbound import OutboundPolicy, OutboundRefused
 from api.gateway.provider_http import ProviderClient
+from api.gateway.submit import ActSubmitter
+from crypto.errors import RequestRefused
 from ledger.settings import Settings
 from tests.gateway.city import OTHER_NODE, openapi
 from tests.gateway.conftest import Raw, World
@@ -314,3 +316,46 @@ def test_an_own_service_at_another_address_of_this_host(tmp_path: Path) -> None:
     policy = OutboundPolicy.of(Settings(home=tmp_path, host=EVERYWHERE))
     with pytest.raises(OutboundRefused):
         policy.check(address, 8440)
+
+
+# --- the ledger's api, as the gateway calls it ---------------------------------------------------
+
+
+async def hand_in(world: World) -> RequestRefused:
+    """Hand an act in at the raw server in the api's place; return why it was not taken."""
+    url = f"http://127.0.0.1:{world.raw.port}"
+    async with ActSubmitter(url, world.city.gateway, world.gateway.deployment) as submitter:
+        with pytest.raises(RequestRefused) as refused:
+            await submitter.submit("InterfaceTested", {}, target=bytes(32), revision=0)
+    return refused.value
+
+
+def test_a_redirect_of_the_api_is_not_followed(world: World) -> None:
+    with trap() as target:
+        world.raw.answer = redirect(307, f"http://127.0.0.1:{target.port}/")
+        assert asyncio.run(hand_in(world)).code == "TEST_NOT_SUBMITTED"
+        assert target.is_untouched()
+
+
+def test_an_answer_of_the_api_in_pieces(world: World) -> None:
+    async def answer(_head: bytes, writer: asyncio.StreamWriter) -> None:
+        body = b'{"code":"OUTBOX_FULL"}'
+        writer.write(f"HTTP/1.1 409 X\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body[:9])
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.write(body[9:])
+        await writer.drain()
+
+    world.raw.answer = answer
+    assert asyncio.run(hand_in(world)).details["reason"] == "OUTBOX_FULL"
+
+
+def test_an_endless_answer_of_the_api(world: World) -> None:
+    async def answer(_head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n")
+        for _ in range(160_000):  # ten gigabytes, were they taken
+            writer.write(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+            await writer.drain()
+
+    world.raw.answer = answer
+    assert asyncio.run(hand_in(world)).code == "TEST_NOT_SUBMITTED"
