@@ -129,7 +129,7 @@ class Parts(Instance):
         self._take_provider_receipts(folder)
         settings = example_home.settings_for(self.home, self.ports)
         report = run_audit(settings, say=lambda _line: None, receipts=folder)
-        assert list(report.findings) == []
+        assert not report.findings, "; ".join(map(str, report.findings))
 
     def _take_provider_receipts(self, folder: Path) -> None:
         """Write the receipts that the provider kept to files, as it would hand them in."""
