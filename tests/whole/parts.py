@@ -20,13 +20,14 @@ from example_city.home import read_loaded
 from example_city.plan import BASIS
 from example_city.story import SCENARIO
 from example_city.units import MEDICAL, unit_key
+from ledger.audit.run import run_audit
 from ledger.log.reader import LogReader
 from ledger.supervisor import Process
 from protocol.receipt import Receipt
 from protocol.records import parse_record
 from sanlian_client.data import Gateway, Purpose, request_data
 from sanlian_client.receipts import ReceiptStore
-from tests.whole.instance import ROOT, START_TIMEOUT_S, Instance, sanlian, wait_until
+from tests.whole.instance import ROOT, START_TIMEOUT_S, Instance, wait_until
 
 ORDER = ("node", "api", f"provider-{DIVISIONS.slug}", "gateway")
 
@@ -126,11 +127,9 @@ class Parts(Instance):
             folder: receipts of requesters; those of the provider are put beside them.
         """
         self._take_provider_receipts(folder)
-        code, text = sanlian(
-            *("audit", "--home", str(self.home), "--node", self.node_url),
-            *("--receipts", str(folder)),
-        )
-        assert code == 0, text
+        settings = example_home.settings_for(self.home, self.ports)
+        report = run_audit(settings, say=lambda _line: None, receipts=folder)
+        assert not report.findings, "; ".join(map(str, report.findings))
 
     def _take_provider_receipts(self, folder: Path) -> None:
         """Write the receipts that the provider kept to files, as it would hand them in."""

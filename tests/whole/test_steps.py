@@ -9,7 +9,7 @@ import secrets
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from resource import RLIM_INFINITY, RLIMIT_FSIZE, prlimit
 from typing import Any
@@ -300,3 +300,16 @@ def test_a_full_disk_of_the_node(city: City) -> None:
         assert parts.health()["unanchored_records"] >= 2
     parts.verify()
     city.require_sound()
+
+
+def test_the_judge_is_not_blind(city: City, tmp_path: Path) -> None:
+    """A receipt whose record is not in the log, in the same folder of receipts, is found."""
+    assert city.ask().status_code == 200
+    newest = max(city.folder.glob("caller-*.json"), key=lambda path: path.stat().st_mtime_ns)
+    receipt = Receipt.from_bytes(newest.read_bytes())
+    assert b'"rows":' in receipt.record
+    altered = receipt.record.replace(b'"rows":', b'"rows":1')
+    (tmp_path / newest.name).write_bytes(replace(receipt, record=altered).to_bytes())
+    city.parts.await_anchored()
+    with pytest.raises(AssertionError, match=rf"receipt {newest.name}"):
+        city.parts.require_sound(tmp_path)
