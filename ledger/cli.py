@@ -503,7 +503,7 @@ def dispose_parameter_key(home: Path, period: str, cause: str) -> None:
     from ledger.log.disposing import dispose_in_home  # noqa: PLC0415 - the same
 
     is_new = dispose_in_home(load_settings(home.absolute()), period=period, cause=cause)
-    _say(f"{period}: {'recorded and destroyed' if is_new else 'recorded before; destroyed'}")
+    _say_disposed(period, is_new=is_new)
 
 
 @main.group()
@@ -550,7 +550,12 @@ def kept_dispose(home: Path, month: str | None, record: int | None, cause: str) 
     settings = load_settings(home.absolute())
     is_new = dispose_kept_in_home(settings, period=month, seq=record, cause=cause)
     subject = month if month is not None else f"record {record}"
+    _say_disposed(subject, is_new=is_new)
+
+
+def _say_disposed(subject: str | None, *, is_new: bool) -> None:
     _say(f"{subject}: {'recorded and destroyed' if is_new else 'recorded before; destroyed'}")
+    _say("the gateway files the act ParametersDisposed when it runs again")
 
 
 def _with_gateway(settings: Settings, port: int | None) -> Settings:

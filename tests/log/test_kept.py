@@ -274,6 +274,32 @@ def test_files_follow_each_other(tmp_path: Path) -> None:
     assert all(keys.find(slot) == key for slot, key in taken[:: SLOTS // 8])
 
 
+def test_keys_are_on_disk_before_one_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    sync = os.fsync
+
+    def note(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        full = path.is_dir() or path.stat().st_size == SLOTS * KEY_LENGTH
+        synced.append(f"{path.name}{'' if full else ', cut off'}")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    keys = KeptKeys(tmp_path / "keys")
+    slot, _ = keys.take(PERIOD)
+    name = f"{PERIOD}.{slot.file}.keys"
+    # The home knows the directory, the file is whole, and the directory knows the file.
+    assert synced == [tmp_path.name, name, "keys"]
+    synced.clear()
+    keys.take(PERIOD)
+    assert synced == [], "giving one out touches no disk"
+    keys.dispose_period(PERIOD)
+    # Mark, overwritten bytes, removal: each is durable before the next begins.
+    assert synced == ["keys", name, "keys"]
+
+
 def test_killed_between_key_and_flush(tmp_path: Path) -> None:
     """No key is used twice by processes that were killed, and each recorded one opens."""
     secret = PrivateKey.generate()
