@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from ledger.audit.audit import Audit, _RecordAudit, audit_ledger
+from ledger.audit.audit import Audit, AuditedLog, _RecordAudit, audit_ledger
 from ledger.audit.chain import ChainReader
 from ledger.audit.run import compare_parameter_keys
 from ledger.log.parameter_keys import ParameterKeys
@@ -81,3 +81,21 @@ def test_records_that_do_not_agree() -> None:
     assert audit_of(disposed(one), intent(one))[1] == ["PARAMETER_KEY_DISPOSED"]
     assert audit_of(intent(one), disposed(two))[1] == ["PARAMETER_KEY_DIFFERS"]
     assert audit_of(disposed(one, AT_MS))[1] == ["PERIOD_RUNNING"]
+
+
+def test_logs_of_several_gateways_share_nonces_but_no_keys(tmp_path: Path) -> None:
+    chain = cast("ChainReader", None)
+    others = {"y": cast("AuditedLog", None)}
+    audit = Audit(chain, chain_id=1, contracts={}, log=None, origin="x", others=others)
+    first, second = (_RecordAudit(audit, Log(bytes(32), bytes(32), o, 1, 1)) for o in ("x", "y"))
+    record = {"event": "intent", "seq": 3, "request": {"public_key": "aa", "nonce": "bb"}}
+    assert not list(first._begin(record))
+    # At the same place of another log it is another record, and the nonce is used again.
+    assert list(second._begin(record)) == [
+        ("record 3 of x has the same key and nonce", "NONCE_REPLAYED")
+    ]
+    keys, foreign = ParameterKeys(tmp_path / "x"), ParameterKeys(tmp_path / "y")
+    for reader, own in ((first, keys), (second, foreign)):
+        asked = {"seq": 4, **intent(own.get_or_make(PERIOD))}
+        assert not list(reader._parameters(asked)), "each gateway has a key of its own"
+    assert not codes(audit, keys)
