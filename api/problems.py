@@ -14,6 +14,8 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -254,8 +256,16 @@ def _allowed_methods(request: Request) -> list[str]:
     ]
 
 
+async def _on_database(request: Request, error: Exception) -> Response:
+    """Answer that a database is away or busy; what a statement does wrong is a defect of ours."""
+    log.warning("a database cannot be used now: %s", type(error).__name__)
+    return _answer(request, "DATABASE_UNAVAILABLE")
+
+
 def add_problem_handlers(app: FastAPI) -> None:
     """Make every error of the application a problem."""
     app.add_exception_handler(SanlianError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
+    for kind in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(kind, _on_database)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from crypto.errors import LedgerError
+from crypto.errors import LedgerError, RequestRefused
 from example_city import home as example_home
 from example_city.catalogue import DIVISIONS, OFFERS, Offer
 from example_city.history import tell
@@ -15,6 +15,7 @@ from example_city.recording import record_history
 from example_city.services import test_parameters
 from example_city.story import SCENARIO, Test, load_interfaces, load_sharing
 from example_city.units import MEDICAL, unit_key
+from ledger.chain.rpc import Rpc
 from ledger.deployment import load_deployment
 from ledger.processes import gateway_ready
 from ledger.settings import Settings
@@ -26,6 +27,7 @@ from sanlian_client.interface_test import request_interface_test
 from sanlian_client.platform import Platform
 
 GATEWAY_TIMEOUT_S = 30.0
+INDEX_TIMEOUT_S = 120.0
 
 
 def start_platform(
@@ -79,6 +81,31 @@ def start_rest(
     supervisor.start(*(found[name] for name in found if name not in ("node", "api")))
 
 
+def await_index(ports: Ports, platform: Platform) -> None:
+    """Wait until the api has followed the chain to where it is now.
+
+    Raises:
+        LedgerError: HEAD_STALE.
+    """
+    rpc = Rpc(f"http://127.0.0.1:{ports.node}")
+    try:
+        head = int(rpc.call("eth_blockNumber"), 16)
+    finally:
+        rpc.close()
+    deadline = time.monotonic() + INDEX_TIMEOUT_S
+    while True:
+        try:
+            platform.read("blocks", str(head))
+        except RequestRefused as error:
+            if time.monotonic() > deadline:
+                raise LedgerError(
+                    "HEAD_STALE", "the api does not follow the chain in time"
+                ) from error
+            time.sleep(0.1)
+        else:
+            return
+
+
 def await_gateway(ports: Ports, block: int) -> None:
     """Wait until the gateway serves data and has seen a block.
 
@@ -128,6 +155,7 @@ def _load(
     history = tell(planner, ORIGIN)
     planner.expires_at = expires_at
     with open_platform(home, ports) as platform:
+        await_index(ports, platform)
         loaded = load_interfaces(planner, platform, history, say=say)
         example_home.write_interfaces(home, loaded)
         say("starting gateway, providers, witnesses 启动网关、提供方、见证方")

@@ -462,6 +462,29 @@ def test_one_is_killed_and_the_other_keeps_serving(gateways: Gateways, slow: Slo
     reader.close()
 
 
+def test_a_database_that_is_away_is_told_and_come_back_to(
+    gateways: Gateways, postgres: Server
+) -> None:
+    before = gateways.ask(ORIGINS[0], gateways.grant)
+    assert before.status_code == 200
+    postgres.stop(signal.SIGKILL)
+    try:
+        for origin in ORIGINS:
+            refused = gateways.ask(origin, gateways.grant)
+            assert (refused.status_code, refused.json()["code"]) == (503, "LOG_WRITE_FAILED")
+            note = gateways.http.get(gateways.address(origin) + "/log/checkpoint")
+            assert (note.status_code, note.json()["code"]) == (503, "DATABASE_UNAVAILABLE")
+            assert gateways.health(origin)["status"] == "log_failing"
+    finally:
+        postgres.start()
+    for origin in ORIGINS:
+        # The first may find its old connection gone; nobody need start anything again.
+        wait_until(lambda origin=origin: gateways.ask(origin, gateways.grant).status_code == 200)  # type: ignore[misc]
+        assert gateways.health(origin)["status"] == "ok"
+        gateways.check(origin, gateways.ask(origin, gateways.grant))
+    gateways.check(ORIGINS[0], before)
+
+
 def test_a_second_process_of_one_home_does_not_write(gateways: Gateways) -> None:
     process = subprocess.run(
         [sys.executable, "-m", "api.gateway", "--home", str(gateways.homes[ORIGINS[0]])],

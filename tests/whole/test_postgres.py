@@ -11,6 +11,7 @@ from tests.postgres import Server, require_binaries
 from tests.whole.instance import Instance
 
 
+@pytest.mark.full
 def test_platform_and_database_are_killed_and_nothing_acknowledged_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
