@@ -118,8 +118,7 @@ class City:
     def apply(self, signed: SignedAct) -> Applied:
         """Apply a signed act in a block of its own."""
         self.block += 1
-        self.acts[signed.act_id] = Act.from_bytes(signed.data)
-        return apply_act(
+        applied = apply_act(
             self.store,
             signed,
             chain_id=CHAIN_ID,
@@ -127,6 +126,8 @@ class City:
             block_number=self.block,
             block_time=int(time.time()),
         )
+        self.acts[signed.act_id] = applied.act
+        return applied
 
     def enrol(self, head: PrivateKey, roles: Role, key: PrivateKey | None = None) -> PrivateKey:
         """Enrol a person with this key, or with a new one."""
