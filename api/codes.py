@@ -90,6 +90,7 @@ CONTRACT_CODES: Final[dict[str, Row]] = {
     ),
     "COUNT_INVALID": (422, "工作日数超出范围", "The number of working days is out of range"),
     "ORIGIN_TAKEN": (409, "日志名称已被使用", "The log's origin is used already"),
+    "GATEWAY_MISMATCH": (403, "日志属于另一网关", "The log is another gateway's"),
     "LOG_UNKNOWN": (404, "日志未登记", "The log is not registered"),
     "SIZE_SHRINKS": (409, "日志长度小于已锚定的长度", "The log is shorter than its last anchor"),
     "ROOT_DIFFERS": (409, "同一长度出现第二个根", "A second root for one size"),
@@ -401,6 +402,7 @@ CLIENT_CODES: Final[dict[str, Row]] = {
     "FILE_EXISTS": (409, "文件已存在，未覆盖", "The file exists and is not overwritten"),
     "BATCH_DAMAGED": (500, "批次与清单不符", "The batch is not what its manifest lists"),
     "BATCH_DIFFERS": (409, "目录中已有另一批次", "Another batch was begun in this directory"),
+    "BATCHES_LEFT": (502, "有批次未能处理", "Some batches failed"),
     "BATCH_TOO_LONG": (413, "批次页数过多", "The batch has too many pages"),
     "PAGE_CURSOR_INVALID": (502, "分页游标不正确", "The cursor of the next page is not valid"),
     "FILE_CHANGED": (409, "提供方的文件已变更", "The provider's file is another one now"),
@@ -441,6 +443,7 @@ CLIENT_CODES: Final[dict[str, Row]] = {
     "PROVIDER_ERROR": (500, "服务内部错误", "The service failed"),
     "PROVIDER_REFUSED": (502, "服务拒绝该调用", "The service refused the call"),
     "QUERY_MALFORMED": (400, "查询参数格式不正确", "The query is malformed"),
+    "QUERY_WORDS_INVALID": (422, "检索词不合规则", "The words of the search are not valid"),
     "RECEIPT_MISSING": (403, "缺少收据", "The receipt is missing"),
     "REQUESTER_SIGNATURE_INVALID": (
         401,
@@ -465,6 +468,7 @@ API_CODES: Final[dict[str, Row]] = {
     "BLOCK_BEFORE_GENESIS": (422, "区块早于账本起点", "The ledger begins at a later block"),
     "BLOCK_UNKNOWN": (404, "没有该区块", "The block is not known"),
     "CURSOR_INVALID": (400, "翻页游标无效", "The cursor is not valid"),
+    "CURSOR_OF_OTHER_LIST": (422, "翻页游标属于另一列表", "The cursor is of another list"),
     "DATABASE_UNAVAILABLE": (503, "数据库不可用", "The database cannot be used"),
     "HEADERS_TOO_LARGE": (431, "请求头过大", "The request headers are too large"),
     "HEAD_UNKNOWN": (503, "尚未读到链", "The chain was not read yet"),
@@ -474,6 +478,7 @@ API_CODES: Final[dict[str, Row]] = {
     "WORKER_STOPPED": (503, "后台线程已停止", "A thread of the ledger has stopped"),
     "RATE_LIMITED": (429, "请求过于频繁", "Too many requests"),
     "REQUEST_MALFORMED": (400, "请求格式不正确", "The request is malformed"),
+    "TOO_MANY_CONNECTIONS": (429, "连接过多", "Too many connections"),
 }
 
 #: tokens/: keys in tokens and hardware security modules.

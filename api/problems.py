@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from api.catalogue_codes import CATALOGUE_CODES
 from api.codes import (
@@ -37,6 +38,7 @@ from crypto.errors import SanlianError
 MEDIA_TYPE: Final = "application/problem+json"
 _LANGUAGE = re.compile(r"\s*([a-z]{1,8}|\*)(?:-[a-z0-9-]*)?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*")
 _MAX_ERRORS = 20
+_METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _MAX_DETAIL = 200
 _RETRY_AFTER_S = {
     "DEPARTMENT_BUSY": 1,
@@ -238,7 +240,20 @@ async def _on_http(request: Request, error: Exception) -> Response:
     code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(error.status_code)
     if code is None:
         code = "REQUEST_MALFORMED" if error.status_code < 500 else "INTERNAL_ERROR"
-    return _answer(request, code, headers=error.headers)
+    headers = error.headers
+    if error.status_code == 405:
+        headers = {"allow": ", ".join(_allowed_methods(request))}  # in place of the framework's
+    return _answer(request, code, headers=headers)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods of all routes with the request's path; the framework names one's."""
+    return [
+        method
+        for method in _METHODS
+        for scope in [{**request.scope, "method": method}]
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 async def _on_database(request: Request, error: Exception) -> Response:

@@ -5,14 +5,21 @@ Ids, digests, keys and signatures are hex in lower case; times are unix seconds.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 Hex32 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 Hex64 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{128}$")]
 ActHex = Annotated[str, StringConstraints(pattern="^(?:[0-9a-f]{64}){4,20}$", max_length=1280)]
 Address = Annotated[str, StringConstraints(pattern="^0x[0-9a-f]{40}$")]
+
+
+def _whole(value: object) -> object:
+    """Take 7.0 for 7: JSON has one number for both, and writers differ (RFC 8259 clause 6)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 #: Whole numbers that every JSON reader holds exactly.
-Natural = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Natural = Annotated[int, Field(ge=0, le=2**53 - 1), BeforeValidator(_whole)]
 
 
 class Strict(BaseModel):

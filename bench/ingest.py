@@ -12,6 +12,10 @@ each receipt awaited (`naive`); the same with numbers and gas given and the rece
 end (`tuned`); neither verifies anything. The crypto limit: processors times the SM2
 signatures that one of them verifies per second.
 
+Beside it, where Go is installed and its modules can be had: Tessera's POSIX log in the same run, as
+many entries of the same size, as many in flight; it verifies no entry's signature, gives no receipt
+and is under no anchor.
+
 Gas per record: of an anchor after so many records. Proofs: inclusion paths at random places of a
 log of a million leaves, from its file. Memory: of a new process that writes records, at their end;
 its baseline is the same process after a tenth of them.
@@ -44,6 +48,7 @@ from web3.types import Nonce, TxParams, Wei
 from bench.gateway_rig import Rig, run_gateway, started, verify_rate
 from bench.long_chain import LongChain, Started, started_engine
 from bench.report import CannotMeasure, Result, run
+from bench.tessera_log import build_tessera, measure_tessera
 from crypto.errors import LedgerError
 from crypto.merkle import Frontier
 from crypto.sm2 import PrivateKey, Signature
@@ -93,6 +98,12 @@ def measure(options: argparse.Namespace) -> list[Result]:
             gas = ingest.measure_gas()
             naive_per_s = measure_naive(node, naive, tuned=False)
             tuned_per_s = measure_naive(node, 2 * naive, tuned=True)
+        tessera = build_tessera(home)
+        tessera_per_s = (
+            None
+            if tessera is None
+            else measure_tessera(tessera, home, batches * BATCH, CONNECTIONS * BATCH)
+        )
         both = [_side(measure_memory, home, memory), _side(measure_proofs, home, PROOF_LEAVES)]
         (memory_mb, tenth_mb), proof_p95_ms = (one() for one in both)
     bound = len(os.sched_getaffinity(0)) * verify_per_s
@@ -114,6 +125,11 @@ def measure(options: argparse.Namespace) -> list[Result]:
         Result("proof_p95_ms", proof_p95_ms, "ms", target=5, at_most=True),
         Result("memory_mb", memory_mb, "MB", tenth_mb),
         Result("gateway_cpu_us", ingest.cpu_us, "us"),
+        *(
+            [Result("tessera_entries_per_s", tessera_per_s, "1/s", rate)]
+            if tessera_per_s is not None
+            else []
+        ),
         Result("verify_1t_per_s", verify_per_s, "1/s"),
     ]
 

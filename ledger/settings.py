@@ -12,6 +12,7 @@ Layout of the home directory:
     ledger.db          outbox and read model; the api process is its only writer
     logs/gateway.db    access log; the gateway process is its only writer
     parameter-keys/    keys of the parameters' digests, one file per month; in no backup
+    kept-keys/         keys of kept envelopes, files of 4096 for a month; in no backup
     sealed.db          envelopes of sealed texts, ciphertext; the gateway process alone uses it
     keys/              platform.pem, gateway.pem (encrypted PKCS#8), relay.json (EVM transport)
     witness/<name>/    a witness's key and state
@@ -114,6 +115,12 @@ class Settings(BaseSettings):
         description="JSON pointers, with commas, of parameters whose keyed digests are recorded; "
         "empty: none",
     )
+    kept_interfaces: str = Field(
+        "",
+        pattern=r"^([0-9a-f]{64}(,[0-9a-f]{64}){0,255})?$",
+        description="ids of interfaces, with commas, whose requests' parameters law demands to "
+        "keep; empty: none",
+    )
     further_gateways: str = Field(
         "",
         pattern=r"^(https?://[A-Za-z0-9.:\[\]-]{1,128}(,https?://[A-Za-z0-9.:\[\]-]{1,128}){0,15})?$",
@@ -208,6 +215,16 @@ class Settings(BaseSettings):
     def parameter_keys_dir(self) -> Path:
         """Directory of the keys of the parameters' digests."""
         return self.home / "parameter-keys"
+
+    @property
+    def resolved_kept_interfaces(self) -> frozenset[bytes]:
+        """Ids of the interfaces whose requests' parameters are kept."""
+        return frozenset(bytes.fromhex(one) for one in self.kept_interfaces.split(",") if one)
+
+    @property
+    def kept_keys_dir(self) -> Path:
+        """Directory of the keys of kept envelopes."""
+        return self.home / "kept-keys"
 
     @property
     def resolved_node_url(self) -> str:

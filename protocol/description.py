@@ -546,6 +546,20 @@ ACT_TYPES: tuple[ActType, ...] = (
         "log exists",
     ),
     ActType(
+        0x4002, "ParametersDisposed", "Logs", False,
+        ("GATEWAY",), "any",
+        (
+            (
+                Field("disposed_kind", 1, "uint",
+                      "1 a month's key of digests, 2 a month's envelopes, 3 one envelope"),
+                Field("period", 4, "uint", "month as YYYYMM, in Asia/Shanghai"),
+                Field("record", 8, "uint", "index of the log's record of the disposal, not 0"),
+            ),
+            _word("record_leaf", "leaf hash of that record, not zero"),
+        ),
+        "the disposal is told; the log is as it was",
+    ),
+    ActType(
         0x3101, "CorrectionFiled", "Corrections", True, ("OPERATOR",), "-",
         (
             _word("subject", "id of the grant or entry whose data are in error"),

@@ -14,6 +14,8 @@ from crypto.sm3 import hmac_sm3, sm3
 
 KEY_LENGTH = 32
 MAX_POINTERS = 16
+#: Months that one search names: ten years.
+MAX_PERIODS = 120
 #: RFC 6901, of names that can stand in a record: no wider than the canonical JSON of a request.
 POINTER_PATTERN = re.compile(r"(/([A-Za-z0-9_.-]|~[01])+){1,8}")
 MAX_POINTER_LENGTH = 128
@@ -78,6 +80,16 @@ def is_pointer(text: object) -> bool:
         isinstance(text, str)
         and len(text) <= MAX_POINTER_LENGTH
         and POINTER_PATTERN.fullmatch(text) is not None
+    )
+
+
+def is_periods(value: object) -> bool:
+    """Return whether this is a list of months, sorted, each once, at most MAX_PERIODS."""
+    return (
+        isinstance(value, list)
+        and len(value) <= MAX_PERIODS
+        and all(isinstance(one, str) and PERIOD_PATTERN.fullmatch(one) for one in value)
+        and value == sorted(set(value))
     )
 
 

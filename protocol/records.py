@@ -8,11 +8,13 @@ from typing import Any
 from crypto.canonical import fast_canonical, parse_canonical, plain_canonical
 from crypto.errors import CryptoError, ProtocolError
 from protocol.checkpoint import ORIGIN_PATTERN
+from protocol.kept import is_kept_member
 from protocol.networks import parse_networks
 from protocol.not_sent import is_statement
 from protocol.observation import Observation, check_observation
-from protocol.parameters import CAUSES, PERIOD_PATTERN, is_parameter_member
+from protocol.parameters import CAUSES, PERIOD_PATTERN, is_parameter_member, is_periods
 from protocol.stream import is_stream
+from protocol.transfer import is_closing, is_offer
 
 MAX_RECORD_SIZE = 16 * 1024
 MAX_INT = 2**53 - 1
@@ -166,6 +168,13 @@ EVENTS: dict[str, dict[str, Check]] = {
         "networks": _is_networks,
         "salt": _ID,
     },
+    "consulted": {
+        **_REQUEST_PART,
+        "operation": _is_one_of("search", "open"),
+        "periods": is_periods,
+        "record": _or_null(_is_int),
+        "salt": _ID,
+    },
     "rejected": {
         "source": _matches(re.compile(r"[0-9a-fA-F.:%a-z]{1,64}")),
         "code": _matches(_CODE),
@@ -191,9 +200,16 @@ EVENTS: dict[str, dict[str, Check]] = {
         "block": _is_object({"number": _is_int, "hash": _ID}),
     },
     "not_sent": {**_REQUEST_PART, "statement": is_statement},
+    "offered": {**_REQUEST_PART, "statement": is_offer},
+    "closed": {**_REQUEST_PART, "statement": is_closing},
     "disposed": {
         "period": _matches(PERIOD_PATTERN),
         "key": _or_null(_ID),
+        "cause": _is_one_of(*CAUSES),
+    },
+    "kept_disposed": {
+        "period": _matches(PERIOD_PATTERN),
+        "record": _or_null(_is_int),
         "cause": _is_one_of(*CAUSES),
     },
     "heartbeat": {},
@@ -201,7 +217,7 @@ EVENTS: dict[str, dict[str, Check]] = {
 
 #: Members that a record may have or not; without a value they are left out, never null.
 OPTIONAL: dict[str, dict[str, Check]] = {
-    "intent": {"parameters": is_parameter_member},
+    "intent": {"parameters": is_parameter_member, "kept": is_kept_member},
     "denied": {"parameters": is_parameter_member},
 }
 

@@ -33,11 +33,15 @@ from protocol.checkpoint import (  # noqa: E402 - the same
     key_hash,
     note_of,
 )
+from protocol.consultation import consultation_body  # noqa: E402 - the same
 from protocol.description import ACT_TYPES, ActType, Field  # noqa: E402 - the same
 from protocol.example_keys import example_key  # noqa: E402 - the same
 from protocol.httpsig import (  # noqa: E402 - the same
+    CLOSING_PATH,
+    CONSULTATION_PATH,
     DATA_PATH,
     NOT_SENT_PATH,
+    OFFER_PATH,
     RESTRICTION_PATH,
     TEST_PATH,
     ProviderAnswer,
@@ -49,6 +53,7 @@ from protocol.parameters import key_digest, parameter_member, period_at  # noqa:
 from protocol.receipt import Receipt  # noqa: E402 - the same
 from protocol.records import encode_record  # noqa: E402 - the same
 from protocol.restriction import restriction_body  # noqa: E402 - the same
+from protocol.transfer import make_manifest  # noqa: E402 - the same
 
 VECTORS = ROOT / "tests" / "vectors"
 CHAIN_ID = 20817
@@ -231,6 +236,27 @@ STATEMENT: dict[str, Any] = {
     "stream": "housing-1",
 }
 
+#: An offer and a closing of section 7.11.
+MANIFEST = make_manifest(
+    sm3(b"grant"), "monthly-2026-10", "6b" * 32, [[{"name": "张三"}], [{"name": "李四"}]]
+)
+OFFER: dict[str, Any] = {
+    "manifest": sm3(MANIFEST).hex(),
+    "name": "monthly-2026-10",
+    "parts": 2,
+    "rows": 2,
+    "salt": "6c" * 32,
+}
+CLOSING: dict[str, Any] = {
+    "first": 2,
+    "last": 9,
+    "manifest": sm3(b"the requester's manifest").hex(),
+    "offer": 1,
+    "parts": 3,
+    "rows": 2,
+    "salt": "6d" * 32,
+}
+
 #: A declaration of section 7.8.
 NETWORKS = ["192.0.2.0/24", "2001:db8::/32"]
 
@@ -379,6 +405,22 @@ def make_records(request: SignedRequest, sign: Sign) -> list[bytes]:
             "statement": STATEMENT,
         },
         {
+            **asked,
+            "event": "offered",
+            "request": make_plain_request(
+                sign, OFFER_PATH, canonical_json(OFFER), sm3(b"grant")
+            ).to_record(),
+            "statement": OFFER,
+        },
+        {
+            **asked,
+            "event": "closed",
+            "request": make_plain_request(
+                sign, CLOSING_PATH, canonical_json(CLOSING), sm3(b"grant")
+            ).to_record(),
+            "statement": CLOSING,
+        },
+        {
             "event": "denied",
             **asked,
             "code": "GRANT_NOT_LIVE",
@@ -404,6 +446,26 @@ def make_records(request: SignedRequest, sign: Sign) -> list[bytes]:
             "side": "requester",
             "networks": NETWORKS,
             "salt": "5a" * 32,
+        },
+        {
+            "event": "consulted",
+            **asked,
+            "request": make_plain_request(
+                sign,
+                CONSULTATION_PATH,
+                consultation_body("search", ["2025-12", "2026-01"], None, "5b" * 32),
+                bytes(32),
+            ).to_record(),
+            "operation": "search",
+            "periods": ["2025-12", "2026-01"],
+            "record": None,
+            "salt": "5b" * 32,
+        },
+        {
+            "event": "kept_disposed",
+            "period": "2026-01",
+            "record": None,
+            "cause": "retention_over",
         },
     ]
     records: list[bytes] = []
@@ -449,6 +511,7 @@ def make_log(sign: Sign) -> dict[str, Any]:
         "source": "scripts/make_act_vectors.py; docs/protocol.md sections 3.6, 6 and 8",
         "origin": ORIGIN,
         "gateway_key": GATEWAY.public_key.to_bytes().hex(),
+        "manifest": MANIFEST.decode(),
         "key_hash": key_hash(ORIGIN, GATEWAY.public_key).hex(),
         "records": [
             {

@@ -49,7 +49,7 @@ def main(home: Path) -> None:
         sys.exit(2)
     ledger = LedgerState(engine)
     gateway = Gateway(settings, deployment, key, ledger, _lazy_builder(settings, deployment))
-    server = uvicorn.Server(gateway_config(make_app(gateway), settings))
+    server = uvicorn.Server(gateway_config(make_app(gateway), settings, gateway.count_refused))
 
     def stop() -> None:
         server.should_exit = True

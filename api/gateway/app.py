@@ -13,8 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.gateway import tiles
+from api.gateway import description, tiles
 from api.gateway.breaker import Breaker
+from api.gateway.consultations import ConsultationService
+from api.gateway.disposals import DisposalFiler
 from api.gateway.evidence import Build, EvidenceService
 from api.gateway.forward import Forwarder, load_providers
 from api.gateway.limits import Limits
@@ -29,7 +31,9 @@ from api.gateway.service import Answer, DataService, Gatekeeper, Incoming, Param
 from api.gateway.sources import find_client
 from api.gateway.state import StateSource, is_stale
 from api.gateway.submit import ActSubmitter
+from api.gateway.tail import UnanchoredTail, anchored_size
 from api.gateway.testing import TestService
+from api.gateway.transfers import TransferService
 from api.gateway.workers import Workers
 from api.guard import Guard
 from api.problems import (
@@ -41,6 +45,8 @@ from api.problems import (
 )
 from crypto.errors import LedgerError, RequestRefused, SanlianError
 from crypto.sm2 import Signer
+from ledger.log.keeping import Keeper
+from ledger.log.kept_keys import KeptKeys
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.reader import LogReader
 from ledger.log.writer import AnchorPoint, LogWriter
@@ -49,10 +55,14 @@ from ledger.settings import Settings
 from protocol.checkpoint import parse_note
 from protocol.deployment import Deployment
 from protocol.httpsig import (
+    CLOSING_PATH,
+    CONSULTATION_PATH,
     CONTENT_TYPE,
     DATA_PATH,
     NOT_SENT_PATH,
     OBSERVATIONS_PATH,
+    OFFER_PATH,
+    OPEN_OFFERS_PATH,
     RESTRICTION_PATH,
     SEALED_PATHS,
 )
@@ -98,10 +108,13 @@ class Gateway:
     observations: ObservationService | None = None
     not_sent: NotSentService | None = None
     restrictions: RestrictionService | None = None
+    transfers: TransferService | None = None
+    consultations: ConsultationService | None = None
     envelopes: SealedStore | None = None
     others: OtherLogs | None = None
     live: LiveRestrictions | None = None
     workers: Workers = field(init=False)
+    tail: UnanchoredTail = field(default_factory=UnanchoredTail)
     _floor: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -186,7 +199,14 @@ class Gateway:
             except Exception:
                 # The last snapshot stays and ages, until nothing is decided any more.
                 _LOGGER.exception("the ledger's state could not be read")
+            await asyncio.to_thread(self._look_at_tail)
             await asyncio.sleep(POLL_INTERVAL_S)
+
+    def _look_at_tail(self) -> None:
+        snapshot, writer, reader = self.state.snapshot, self.writer, self.reader
+        if snapshot is not None and writer is not None and reader is not None:
+            anchored = anchored_size(snapshot, self.log_id)
+            self.tail.look(reader, size=writer.size, anchored=anchored)
 
     def _open(self) -> None:
         """Open the log once its registration is known; until then nothing is served."""
@@ -244,12 +264,19 @@ class Gateway:
             ParameterKeys(self.settings.parameter_keys_dir),
             self.settings.resolved_parameter_digests,
         )
+        keeper = Keeper(
+            KeptKeys(self.settings.kept_keys_dir),
+            self.settings.resolved_kept_interfaces,
+            writer.origin,
+        )
+        keeper.prepare(time.time_ns() // 1_000_000)
         self.data = DataService(
             self.gatekeeper,
             forwarder,
             providers,
             limits,
             digests=digests,
+            keeper=keeper,
             restrictions=self.live,
         )
         self.restrictions = RestrictionService(self.gatekeeper, self.live)
@@ -262,6 +289,12 @@ class Gateway:
             self.gatekeeper, self.others, self.workers, is_example=self.deployment.example
         )
         self.not_sent = NotSentService(self.gatekeeper, self.others)
+        self.transfers = TransferService(self.gatekeeper, self.reader, self.others)
+        filer = DisposalFiler(self.reader, submitter, self.state, self.log_id)
+        self._tasks.append(asyncio.create_task(filer.run()))
+        self.consultations = ConsultationService(
+            self.gatekeeper, auditor_departments=self.settings.resolved_auditor_departments
+        )
         if self.build_evidence is not None:
             self.evidence = EvidenceService(
                 self.gatekeeper,
@@ -270,6 +303,11 @@ class Gateway:
                 auditor_departments=self.settings.resolved_auditor_departments,
             )
         _LOGGER.info("the access log is open at %d records", writer.size)
+
+    def count_refused(self, source: str, code: str) -> None:
+        """Count a connection that the server refused or ended."""
+        if self.gatekeeper is not None:
+            self.gatekeeper.rejected.add(source, code, int(time.time()))
 
     async def _count(self, opened: asyncio.Event) -> None:
         await opened.wait()
@@ -349,11 +387,34 @@ class Gateway:
             raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
         return await _serve(self.not_sent.handle, request)
 
+    async def serve_consultation(self, request: Request) -> Response:
+        """POST /v1/consultations"""
+        if self.consultations is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
+        return await _serve(self.consultations.handle, request)
+
     async def serve_restriction(self, request: Request) -> Response:
         """POST /v1/restrictions"""
         if self.restrictions is None:
             raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
         return await _serve(self.restrictions.handle, request)
+
+    async def serve_offer(self, request: Request) -> Response:
+        """POST /v1/offers"""
+        return await _serve(self._transfers().offer, request)
+
+    async def serve_open_offers(self, request: Request) -> Response:
+        """POST /v1/open-offers"""
+        return await _serve(self._transfers().list_open, request)
+
+    async def serve_closing(self, request: Request) -> Response:
+        """POST /v1/closings"""
+        return await _serve(self._transfers().close, request)
+
+    def _transfers(self) -> TransferService:
+        if self.transfers is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
+        return self.transfers
 
     def _sealed(self) -> SealedService:
         if self.sealed is None:
@@ -406,6 +467,8 @@ class Gateway:
             "block_number": snapshot.number if snapshot is not None else None,
             "log_size": writer.size if writer is not None else None,
         }
+        size = writer.size if writer is not None else None
+        body |= self.tail.report(snapshot, log_id=self.log_id, size=size)
         # While it starts it is as healthy as can be: the log may still have to be registered.
         is_healthy = status in {"ok", "starting"}
         return JSONResponse(body, status_code=200 if is_healthy else 503)
@@ -458,6 +521,11 @@ def _problem_of(answer: Answer, request: Request) -> Response:
     return problem_response(problem, headers=answer.headers)
 
 
+async def _serve_description(_request: Request) -> Response:
+    """GET /openapi.json"""
+    return JSONResponse(description.describe())
+
+
 async def _never(_request: Request) -> Response:
     """Stand for the path of data requests, so that other methods learn which one it takes."""
     raise AssertionError
@@ -481,12 +549,17 @@ def make_app(gateway: Gateway) -> ASGIApp:
     app.add_route(SEALED_PATHS["dispose"], gateway.serve_sealed_disposal, methods=["POST"])
     app.add_route(OBSERVATIONS_PATH, gateway.serve_observations, methods=["POST"])
     app.add_route(NOT_SENT_PATH, gateway.serve_not_sent, methods=["POST"])
+    app.add_route(CONSULTATION_PATH, gateway.serve_consultation, methods=["POST"])
     app.add_route(RESTRICTION_PATH, gateway.serve_restriction, methods=["POST"])
+    app.add_route(OFFER_PATH, gateway.serve_offer, methods=["POST"])
+    app.add_route(OPEN_OFFERS_PATH, gateway.serve_open_offers, methods=["POST"])
+    app.add_route(CLOSING_PATH, gateway.serve_closing, methods=["POST"])
     app.add_route("/log/checkpoint", gateway.serve_checkpoint, methods=["GET"])
     app.add_route("/log/consistency", gateway.serve_consistency, methods=["GET"])
     app.add_route("/log/inclusion", gateway.serve_inclusion, methods=["GET"])
     app.add_route(tiles.ROUTE, gateway.serve_tile, methods=["GET"])
     app.add_route("/health", gateway.serve_health, methods=["GET"])
+    app.add_route(description.PATH, _serve_description, methods=["GET"])
 
     proxies = gateway.settings.resolved_trusted_proxies
 

@@ -62,6 +62,16 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
         "仅授权双方的共享负责人或安全管理员可限定来源地址",
         "Only officers and security administrators of the grant's two sides declare its networks",
     ),
+    "CONSULTATION_NOT_ALLOWED": (
+        403,
+        "仅主管部门或指定部门的审计员可查询留存内容",
+        "Only auditors of the authority and of named departments look into what is kept",
+    ),
+    "CONSULTATION_REASON_MISSING": (
+        400,
+        "须写明人员代号及法律依据或案件编号",
+        "A consultation names the person, and a legal basis or a case",
+    ),
     # The call failed: record `outcome` with result `failed`.
     "PROVIDER_ADDRESS_FORBIDDEN": (
         502,
@@ -143,7 +153,19 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "SEQUENCE_RECORDED": (409, "该序号已有记录", "The log holds a record of this number"),
     "SEQUENCE_STATED": (409, "该序号已声明未发送", "The number was stated to be unsent"),
     "SEQUENCE_REPEATED": (409, "该序号已使用", "The number was used before"),
+    # Batches that are offered, and the ends of transfers.
+    "OFFER_MALFORMED": (400, "批次通知格式不正确", "The offer or its manifest is malformed"),
+    "OFFER_DIFFERS": (409, "同名批次已另行通知", "Another batch of this name was offered"),
+    "CLOSING_MALFORMED": (400, "传输完结声明格式不正确", "The closing is malformed"),
+    "CLOSING_WRONG": (422, "完结声明与日志不符", "The log does not hold what the closing says"),
+    "CLOSING_DIFFERS": (409, "该批次已另行完结", "The offer was closed otherwise before"),
+    "GRANT_OF_ANOTHER_WAY": (
+        403,
+        "授权不是批量交换方式",
+        "The grant is for another way",
+    ),
     # The access log.
+    "LOG_NOT_READABLE": (503, "日志暂不可读", "The access log cannot be read now"),
     "INTENT_CLOSED": (500, "访问意向已结束", "The intent has ended already"),
     "LOG_ANCHOR_DIFFERS": (500, "日志与链上锚定不符", "The log is not the one that was anchored"),
     "LOG_BEHIND_ANCHOR": (500, "日志短于链上锚定", "The log is shorter than its anchor"),
@@ -166,6 +188,16 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     # Keyed digests of parameters.
     "CAUSE_INVALID": (400, "销毁事由不正确", "This is no cause of a disposal"),
     "PARAMETER_INVALID": (400, "参数值或路径不正确", "The parameter or its pointer is not valid"),
+    "DISPOSAL_DIFFERS": (500, "链上销毁记载与日志不符", "The act is not what the log says"),
+    "DISPOSAL_NOT_FILED": (500, "销毁未记载上链", "No act tells of the disposal"),
+    "KEPT_DIFFERS": (500, "留存信封与记录不符", "The envelope is not the recorded one"),
+    "KEPT_INVALID": (500, "留存信封无法打开", "The envelope does not open in this record"),
+    "KEPT_KEYS_UNREADABLE": (503, "留存密钥无法读写", "Keys of envelopes cannot be used"),
+    "KEPT_KEY_DISPOSED": (503, "留存密钥已销毁", "The envelope's key was disposed of"),
+    "KEPT_KEY_MISSING": (500, "留存密钥缺失", "The envelope's key is not there"),
+    "KEPT_MISSING": (500, "留存信封缺失", "The record's envelope is not there"),
+    "KEPT_NONE": (404, "该记录没有留存信封", "The record has no envelope"),
+    "KEPT_SLOT_REPEATED": (500, "留存密钥重复使用", "Two envelopes have the same key"),
     "PARAMETER_KEY_DIFFERS": (500, "参数密钥与记录不符", "A period's key is not the recorded one"),
     "PARAMETER_KEY_DISPOSED": (503, "该期间参数密钥已销毁", "The period's key was disposed of"),
     "PARAMETER_KEY_MISSING": (500, "参数密钥缺失且无销毁记录", "A period's key is missing"),

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-import aiohttp
-from yarl import URL
-
 from api.gateway.breaker import Breaker
-from api.gateway.outbound import CheckedConnector, OutboundPolicy, OutboundRefused
+from api.gateway.outbound import OutboundPolicy, OutboundRefused
+from api.gateway.provider_http import BrokenResponse, ProviderClient, ResponseTooLarge
 from api.gateway.response_check import answer_problem
 from crypto.canonical import fast_canonical, parse_json
 from crypto.errors import CryptoError, LedgerError, RequestRefused, SanlianError
@@ -202,28 +200,17 @@ class Forwarder:
         policy: OutboundPolicy,
     ) -> None:
         self._breaker = breaker
-        self._policy = policy
         self._public_key = key.public_key
         self._signer = GroupSigner(key)
-        self._timeout_s = timeout_s
-        self._max_bytes = max_bytes
         self._max_connections = max_connections
         self._calls: dict[str, int] = {}
-        self._session: aiohttp.ClientSession | None = None
+        self._client = ProviderClient(policy, timeout_s=timeout_s, max_bytes=max_bytes)
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=CheckedConnector(self._policy, limit=0, limit_per_host=self._max_connections),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-            auto_decompress=False,
-            trust_env=False,
-        )
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._client.close()
 
     def reserve(self, base_url: str, department: bytes) -> None:
         """Take one of the provider's places, and give it back by release.
@@ -329,48 +316,26 @@ class Forwarder:
     async def _exchange(
         self, call: Call, headers: Mapping[str, str]
     ) -> tuple[int, list[tuple[str, str]], bytes]:
-        if self._session is None:
-            raise AssertionError
         document = call.document
-        url = call.base_url + document.path + (f"?{call.query}" if call.query else "")
+        target = document.path + (f"?{call.query}" if call.query else "")
         try:
-            async with self._session.request(
-                document.method,
-                URL(url, encoded=True),
-                headers=headers,
-                data=call.body if document.method == "POST" else None,
-                allow_redirects=False,
-            ) as response:
-                if 300 <= response.status < 400:
-                    raise RequestRefused("PROVIDER_REDIRECTED", "redirects are not followed")
-                body = bytearray()
-                async for piece in response.content.iter_any():
-                    body += piece
-                    if len(body) > self._max_bytes:
-                        response.close()
-                        raise RequestRefused("PROVIDER_RESPONSE_TOO_LARGE", "too many bytes")
-                lines = [
-                    (n.decode("latin-1"), v.decode("latin-1")) for n, v in response.raw_headers
-                ]
-                return response.status, lines, bytes(body)
+            response = await self._client.request(
+                document.method, call.base_url, target, headers, call.body
+            )
         except TimeoutError as error:
             raise RequestRefused("PROVIDER_TIMEOUT", "no whole answer in time") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            if _is_refused(error):
-                raise RequestRefused(
-                    "PROVIDER_ADDRESS_FORBIDDEN", "the provider's address is not called"
-                ) from error
-            # ValueError: what the provider sent is not HTTP.
+        except ResponseTooLarge as error:
+            raise RequestRefused("PROVIDER_RESPONSE_TOO_LARGE", "too many bytes") from error
+        except OutboundRefused as error:
+            raise RequestRefused(
+                "PROVIDER_ADDRESS_FORBIDDEN", "the provider's address is not called"
+            ) from error
+        except (BrokenResponse, OSError, ValueError) as error:
+            # ValueError: the call itself cannot be written, such as with a name outside ASCII.
             raise RequestRefused("PROVIDER_UNREACHABLE", "the call broke off") from error
-
-
-def _is_refused(error: BaseException | None) -> bool:
-    """Tell whether an error has the outbound policy at its root."""
-    while error is not None:
-        if isinstance(error, OutboundRefused):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+        if 300 <= response.status < 400:
+            raise RequestRefused("PROVIDER_REDIRECTED", "redirects are not followed")
+        return response.status, response.headers, response.body
 
 
 def _process(

@@ -1,19 +1,15 @@
 """Signed statements of numbers that were not sent (docs/protocol.md, 7.7)."""
 
-import asyncio
-
-from sqlalchemy.exc import SQLAlchemyError
-
 from api.gateway.counting import RateLimiter
+from api.gateway.once import keep_once
 from api.gateway.other_logs import OtherLogs
 from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, parse_body
 from crypto.canonical import fast_canonical
-from crypto.errors import LedgerError, RequestRefused, SanlianError
+from crypto.errors import RequestRefused, SanlianError
 from crypto.sm3 import sm3
-from ledger.log.writer import Known, Once
+from ledger.log.writer import Once
 from protocol.acts import ZERO_ID
 from protocol.evidence.decision import not_sent_problem
-from protocol.httpsig import content_digest
 from protocol.not_sent import check_statement
 
 #: Statements of a department that are looked at in a minute; one has up to 100,000 numbers.
@@ -44,24 +40,7 @@ class NotSentService:
             draft, once = self._read(admitted, incoming.body)
         except SanlianError as error:
             return await self._gatekeeper.deny(admitted, error)
-        waiting = self._gatekeeper.log.append_many([(draft, once)], time_ms=admitted.time_ms)
-        (written,) = await asyncio.wrap_future(waiting)
-        if isinstance(written, RequestRefused):
-            return await self._gatekeeper.deny(admitted, written)
-        if isinstance(written, SanlianError):
-            raise written
-        if isinstance(written, Known):
-            try:
-                (receipt,) = await asyncio.to_thread(self._logs.first_receipts, [written])
-            except (SQLAlchemyError, OSError) as error:
-                raise LedgerError(
-                    "LOG_WRITE_FAILED", "the receipt of the earlier statement cannot be read"
-                ) from error
-        else:
-            receipt = written
-        body = fast_canonical({"recorded": receipt.index})
-        headers = {"sanlian-receipt": receipt.to_header(), "content-digest": content_digest(body)}
-        return Answer("", body, headers)
+        return await keep_once((self._gatekeeper, self._logs), admitted, draft, once)
 
     def _read(self, admitted: Admitted, body: bytes) -> tuple[dict[str, object], Once]:
         """Return the record's draft, and what makes it the same statement.

@@ -1,19 +1,19 @@
 """Where the gateway connects to: a provider's address is checked when it is called.
 
 Whoever may list providers, or answers for a name in DNS, must not make the gateway talk to the
-platform's own services. The check stands between resolving and connecting: the addresses that were
-checked are the ones that are connected to, so a name that resolves otherwise a moment later
-(DNS rebinding) changes nothing. Redirects are not followed at all (api.gateway.forward).
+platform's own services. The check stands between resolving and connecting
+(api.gateway.provider_http): the addresses that were checked are the ones that are connected to, so
+a name that resolves otherwise a moment later (DNS rebinding) changes nothing. Redirects are not
+followed at all (api.gateway.forward).
 """
 
 import ipaddress
 import socket
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from sqlalchemy.engine import make_url
 
 from crypto.errors import LedgerError
 from ledger.settings import Settings
@@ -32,6 +32,7 @@ _CARRIERS: Final = (
 _METADATA: Final = frozenset(
     map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.16", "fd00:ec2::254"))
 )
+_POSTGRES_PORT: Final = 5432
 
 
 class OutboundRefused(OSError):
@@ -44,7 +45,7 @@ class OutboundPolicy:
     Args:
         networks: networks of the providers; none: every one but the forbidden.
         own_ports: TCP ports of the platform's own services.
-        own_hosts: addresses on which they listen; loopback always counts.
+        own_hosts: addresses on which they listen; all addresses of this host always count.
         allow_loopback: whether providers may run on this host, on other ports than these.
     """
 
@@ -86,6 +87,10 @@ class OutboundPolicy:
             if parts.port is not None:
                 ports.add(parts.port)
             hosts |= _addresses(parts.hostname)
+        for url in (settings.resolved_database_url, settings.resolved_log_database_url):
+            for host, port in _database_servers(url):
+                ports.add(port)
+                hosts |= _addresses(host)
         return cls(
             networks,
             own_ports=ports,
@@ -116,57 +121,13 @@ class OutboundPolicy:
             or address in _METADATA
         ):
             raise OutboundRefused("an address that no provider has")
-        if port in self._own_ports and (address.is_loopback or address in self._own_hosts):
+        if port in self._own_ports and (address in self._own_hosts or _is_of_this_host(address)):
             raise OutboundRefused("a service of the platform itself")
         if address.is_loopback:
             if not self._allow_loopback:
                 raise OutboundRefused("an address of this host")
         elif self._networks and not any(address in network for network in self._networks):
             raise OutboundRefused("an address outside the providers' networks")
-
-
-class CheckedResolver(AbstractResolver):
-    """Resolves names and gives only addresses that the policy allows."""
-
-    def __init__(self, policy: OutboundPolicy) -> None:
-        self._policy = policy
-        self._inner = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Resolve; one forbidden address among several refuses them all."""
-        results = await self._inner.resolve(host, port, family)
-        for one in results:
-            self._policy.check(one["host"], port)
-        return results
-
-    async def close(self) -> None:
-        """Nothing stays open."""
-        await self._inner.close()
-
-
-class CheckedConnector(aiohttp.TCPConnector):
-    """Connects only where the policy allows.
-
-    Args:
-        policy: which addresses.
-        options: of aiohttp's connector.
-    """
-
-    def __init__(self, policy: OutboundPolicy, **options: Any) -> None:
-        # Answers are not kept: what was allowed once is checked again for each connection.
-        super().__init__(resolver=CheckedResolver(policy), use_dns_cache=False, **options)
-        self._policy = policy
-
-    async def _resolve_host(
-        self, host: str, port: int, traces: Sequence[Any] | None = None
-    ) -> list[ResolveResult]:
-        # aiohttp does not ask the resolver about a host that is an address already.
-        results = await super()._resolve_host(host, port, traces)
-        for one in results:
-            self._policy.check(one["host"], port)
-        return results
 
 
 def _inner(address: Address) -> Address:
@@ -179,6 +140,31 @@ def _inner(address: Address) -> Address:
 
 
 _OWN_IPV6: Final = frozenset(map(ipaddress.IPv6Address, ("::", "::1")))
+
+
+def _is_of_this_host(address: Address) -> bool:
+    """Tell whether an address is one of this host's: a service may listen on all of them."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))  # only an address of this host can be bound
+    except OSError:
+        return address.is_loopback
+    return True
+
+
+def _database_servers(url: str) -> list[tuple[str, int]]:
+    """Return host and port of a database's servers, none where it is a file."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return []
+    found = [(parsed.host or "localhost", parsed.port or _POSTGRES_PORT)]
+    # Several servers are named in the query, as libpq takes them: host or host:port.
+    named = parsed.query.get("host", ())
+    for one in (named,) if isinstance(named, str) else named:
+        host, _, port = one.rpartition(":") if ":" in one else (one, "", "")
+        found.append((host, int(port) if port.isdigit() else _POSTGRES_PORT))
+    return found
 
 
 def _addresses(host: str | None) -> set[Address]:

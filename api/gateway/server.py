@@ -1,6 +1,8 @@
 """How the gateway's HTTP server is configured."""
 
 import gc
+import resource
+from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -11,6 +13,9 @@ from ledger.settings import Settings
 
 #: Longer than a provider may take, so that calls in work end with their outcome.
 _GRACE_S = 10
+MAX_CONNECTIONS = 2 * MAX_IN_FLIGHT
+#: Open files that are no connections of callers: databases, calls to providers, key files.
+SPARE_FILES = 512
 
 
 def tune_process() -> None:
@@ -20,13 +25,34 @@ def tune_process() -> None:
     gc.freeze()
 
 
-def gateway_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
-    """Return the gateway's configuration: of the api's, with more connections and a longer end."""
+def allow_files() -> int:
+    """Raise the limit of open files as far as the system lets us; return what it is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else soft
+
+
+def gateway_config(
+    app: ASGIApp, settings: Settings, on_refused: Callable[[str, str], None] | None = None
+) -> uvicorn.Config:
+    """Return the gateway's configuration: of the api's, with more connections and a longer end.
+
+    Args:
+        app: the gateway's application.
+        settings: its settings.
+        on_refused: called with source and code for each connection that was refused or ended.
+    """
+    files = allow_files()
     return server_config(
         app,
         settings,
         port=settings.gateway_port,
-        max_connections=2 * MAX_IN_FLIGHT,
+        # Where the system allows few files, connections must leave enough for the log.
+        max_connections=min(MAX_CONNECTIONS, max(files - SPARE_FILES, files // 2)),
         shutdown_s=int(settings.provider_timeout_s) + _GRACE_S,
         lifespan="on",
+        on_refused=on_refused,
     )

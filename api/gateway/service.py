@@ -27,6 +27,7 @@ from crypto.errors import (
 )
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PublicKey
+from ledger.log.keeping import Keeper
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.writer import LogWriter, Nonce, Quota
 from protocol.example_keys import refuse_example_key
@@ -131,6 +132,7 @@ class _Plan:
     quota: Quota
     call: Call
     time_ms: int
+    envelope: bytes | None = None
 
 
 class Gatekeeper:
@@ -341,6 +343,7 @@ class DataService:
         providers: base URL by exchange node name; only these are ever called.
         limits: rates and shares of this gateway.
         digests: makes the keyed digests of parameters.
+        keeper: seals what must be kept.
         restrictions: networks from which grants may be used.
     """
 
@@ -352,8 +355,10 @@ class DataService:
         limits: Limits,
         *,
         digests: "ParameterDigests",
+        keeper: Keeper,
         restrictions: LiveRestrictions,
     ) -> None:
+        self._keeper = keeper
         self._restrictions = restrictions
         self._gatekeeper = gatekeeper
         self._forwarder = forwarder
@@ -416,6 +421,7 @@ class DataService:
                     nonce=nonce_of(request),
                     quota=plan.quota,
                     time_ms=admitted.time_ms,
+                    envelope=plan.envelope,
                 )
             except RequestRefused as error:
                 return await self._gatekeeper.deny(
@@ -479,6 +485,14 @@ class DataService:
             department=admitted.department,
             time_s=admitted.time_s,
         )
+        envelope, kept = self._keeper.keep(
+            interface.id,
+            body,
+            time_ms=admitted.time_ms,
+            key_id=request.public_key.key_id,
+            digest=request.content_digest,
+            nonce=request.nonce,
+        )
         self._forwarder.reserve(base_url, admitted.department)
         items = effective_items(store, request.grant)
         intent = admitted.draft(
@@ -491,6 +505,7 @@ class DataService:
             interface_version=version.number,
             items=f"{items:064x}",
             **digests,
+            **kept,
         )
         call = Call(
             base_url=base_url,
@@ -504,7 +519,8 @@ class DataService:
             max_rows=version.max_rows,
             store=store,
         )
-        return _Plan(intent, Quota(grant.id, grant.granted_term.quota), call, admitted.time_ms)
+        quota = Quota(grant.id, grant.granted_term.quota)
+        return _Plan(intent, quota, call, admitted.time_ms, envelope)
 
     async def _release(self, plan: _Plan, intent: Receipt) -> Answer:
         """Call the provider; the outcome is durable before anything of its answer leaves."""

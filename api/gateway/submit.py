@@ -114,8 +114,13 @@ class ActSubmitter:
                 headers={"content-type": "application/json"},
                 allow_redirects=False,
             ) as response:
-                text = await response.content.read(_MAX_ANSWER)
-                value: Any = parse_json(text, max_bytes=_MAX_ANSWER)
+                text = bytearray()
+                async for piece in response.content.iter_any():
+                    text += piece
+                    if len(text) > _MAX_ANSWER:
+                        response.close()
+                        break  # parse_json refuses it
+                value: Any = parse_json(bytes(text), max_bytes=_MAX_ANSWER)
                 return response.status, value if isinstance(value, dict) else {}
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, CryptoError) as error:
             raise _refuse() from error

@@ -21,10 +21,17 @@ def _require_date(text: str) -> str:
     return text
 
 
-#: A date in words, never a number of seconds.
+_YEAR = "(19[7-9]|2[0-9]{2})[0-9]"
+_LEAP_YEAR = "(19([79][26]|8[048])|2[0-9](0[48]|[2468][048]|[13579][26])|2[048]00)"
+_DAY = (
+    "((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])"
+    "|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
+    "|02-(0[1-9]|1[0-9]|2[0-8]))"
+)
+#: A date in words, never a number of seconds, from 1970-01-01 to 2999-12-31.
 Date = Annotated[
     str,
-    StringConstraints(pattern=r"^(19[7-9]|2[0-9]{2})[0-9]-[0-9]{2}-[0-9]{2}$"),
+    StringConstraints(pattern=f"^({_YEAR}-{_DAY}|{_LEAP_YEAR}-02-29)$"),
     AfterValidator(_require_date),
 ]
 

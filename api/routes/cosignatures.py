@@ -5,7 +5,6 @@ from fastapi import APIRouter
 from api.schemas import BlockCosignatureIn, CheckpointCosignatureIn, Taken
 from api.services import ServicesDep, WriteLimit
 from api.strict import StrictRoute
-from crypto.sm2 import Signature
 from ledger.reads.cosignatures import accept_block_cosignature, accept_checkpoint_cosignature
 
 router = APIRouter(prefix="/v1", tags=["blocks"], route_class=StrictRoute)
@@ -25,7 +24,7 @@ def add_block_cosignature(body: BlockCosignatureIn, services: ServicesDep) -> Ta
         block_hash=bytes.fromhex(body.hash),
         time=body.time,
         key_id=bytes.fromhex(body.key_id),
-        signature=Signature.from_bytes(bytes.fromhex(body.signature)),
+        signature=bytes.fromhex(body.signature),
     )
     return Taken()
 

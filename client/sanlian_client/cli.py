@@ -29,6 +29,7 @@ from sanlian_client.acts import (
     element_code,
     seal,
 )
+from sanlian_client.batch_commands import batch
 from sanlian_client.ca_commands import ca
 from sanlian_client.calendar_commands import calendar
 from sanlian_client.catalogue_commands import catalogue
@@ -91,6 +92,7 @@ def main() -> None:
     """Work of a department with sanlian. 部门侧客户端。"""
 
 
+main.add_command(batch)
 main.add_command(ca)
 main.add_command(calendar)
 main.add_command(catalogue)

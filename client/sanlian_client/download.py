@@ -19,6 +19,7 @@ from sanlian_client.data import Gateway, Purpose, request_data
 from sanlian_client.file_service import MAX_FILE_SIZE, MAX_PART_SIZE, NAME
 from sanlian_client.files import PRIVATE_MODE, read_limited, replace_file
 from sanlian_client.receipts import ReceiptStore
+from sanlian_client.transfers import Closing
 
 TYPE = "sanlian/download/v1"
 _PIECE = 1024 * 1024
@@ -53,6 +54,7 @@ def download_file(
     part_size: int = MAX_PART_SIZE,
     max_size: int = 64 * 1024**3,
     on_part: Callable[[int, int], None] = lambda _done, _size: None,
+    on_whole: Callable[[Closing], None] = lambda _closing: None,
 ) -> Download:
     """Download a file part by part; a download that broke off goes on where it ended.
 
@@ -70,6 +72,8 @@ def download_file(
         part_size: bytes to ask for at a time, at most MAX_PART_SIZE.
         max_size: largest file in bytes.
         on_part: called with the bytes that are here and the file's size after each part.
+        on_whole: called with what ends the transfer, before the file stands at path; what it
+            raises is raised, and downloading again calls it again.
 
     Raises:
         LedgerError: FILE_EXISTS, FILE_NOT_WRITTEN, FILE_TOO_LARGE, RESPONSE_MALFORMED.
@@ -101,10 +105,10 @@ def download_file(
         size, digest, content = _part(released.data, name, done, part_size)
         if size > max_size:
             raise LedgerError("FILE_TOO_LARGE", f"the file has more than {max_size} bytes")
-        begun.append(size, digest, content)
+        begun.append(size, digest, content, released.receipt.index)
         done += len(content)
         on_part(done, size)
-    return Download(done, begun.finish(), parts, start)
+    return Download(done, begun.finish(on_whole), parts, start)
 
 
 class _Begun:
@@ -116,6 +120,8 @@ class _Begun:
         self._about = path.with_name(path.name + ".part.json")
         self._named = {"type": TYPE, "grant": grant.hex(), "name": name}
         self._of: tuple[int, str] | None = None
+        # First and last outcome, and number of parts.
+        self._told = (0, 0, 0)
 
     def size_here(self) -> int:
         """Return how many bytes are here; what belongs to something else is left out of account."""
@@ -123,6 +129,7 @@ class _Begun:
             value: Any = parse_canonical(read_limited(self._about, max_bytes=4096), max_bytes=4096)
             if isinstance(value, dict) and self._named.items() <= value.items():
                 self._of = int(value["size"]), str(value["digest"])
+                self._told = int(value["first"]), int(value["last"]), int(value["parts"])
                 here = self._part.stat().st_size
                 if here <= self._of[0]:
                     return here
@@ -135,12 +142,12 @@ class _Begun:
         """Return whether nothing is missing."""
         return self._of is not None and self._of[0] == size_here
 
-    def append(self, size: int, digest: str, content: bytes) -> None:
-        """Keep a part, durably."""
+    def append(self, size: int, digest: str, content: bytes, outcome: int) -> None:
+        """Keep a part, durably; after a crash the outcome of the last one may be left out."""
+        is_first = self._of is None
         if self._of is None:
             self._of = size, digest
-            about = {**self._named, "size": size, "digest": digest}
-            replace_file(self._about, canonical_json(about))
+            self._tell(outcome, outcome, 1)
         if self._of != (size, digest):
             self._forget()
             raise VerificationError("FILE_CHANGED", "the provider's file is another one now")
@@ -152,8 +159,19 @@ class _Begun:
                 os.fsync(file.fileno())
         except OSError as error:
             raise _not_written(self._path) from error
+        if not is_first:
+            first, _, parts = self._told
+            self._tell(first, outcome, parts + 1)
 
-    def finish(self) -> bytes:
+    def _tell(self, first: int, last: int, parts: int) -> None:
+        if self._of is None:
+            raise AssertionError
+        self._told = first, last, parts
+        told = {"first": first, "last": last, "parts": parts}
+        of = {"size": self._of[0], "digest": self._of[1]}
+        replace_file(self._about, canonical_json({**self._named, **of, **told}))
+
+    def finish(self, on_whole: Callable[[Closing], None]) -> bytes:
         """Put the whole file in its place and return its digest."""
         digest = self._of[1] if self._of is not None else ""
         context = Sm3()
@@ -164,6 +182,8 @@ class _Begun:
             if context.digest().hex() != digest:
                 self._forget()
                 raise VerificationError("FILE_DIGEST_MISMATCH", "the parts are not the file")
+            first, last, parts = self._told
+            on_whole(Closing(first, last, parts, 0, context.digest()))
             # A link, unlike a rename, overwrites nothing that came meanwhile.
             os.link(self._part, self._path)
         except FileExistsError as error:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from crypto.sm2 import Signer
 from sanlian_client.console import (
     FILE,
     api_option,
@@ -19,10 +20,11 @@ from sanlian_client.console import (
     purpose_options,
     receipts_option,
 )
-from sanlian_client.data import Purpose
+from sanlian_client.data import Gateway, Purpose
 from sanlian_client.download import download_file
 from sanlian_client.file_service import MAX_PART_SIZE
 from sanlian_client.receipts import ReceiptStore
+from sanlian_client.transfers import Closing, close_transfer
 
 
 @click.command("download")
@@ -61,15 +63,21 @@ def data_download(
     deployment: Path | None,
 ) -> None:
     """Download the file NAME under GRANT to PATH, or go on with it. 下载文件，可断点续传。"""
+    signer, grant_id = open_key(key_file, passphrase), parse_hex(grant, 32, "GRANT")
     with open_gateway(api, gateway, deployment, authority) as service:
         done = download_file(
             service,
-            open_key(key_file, passphrase),
-            grant=parse_hex(grant, 32, "GRANT"),
+            signer,
+            grant=grant_id,
             name=name,
             purpose=purpose,
             store=ReceiptStore(receipts),
             path=path,
             part_size=part_size,
+            on_whole=lambda closing: _close(service, signer, grant_id, closing),
         )
     click.echo(f"{done.size} bytes, SM3 {done.digest.hex()}, {done.parts} parts 分片")
+
+
+def _close(service: Gateway, key: Signer, grant: bytes, closing: Closing) -> None:
+    close_transfer(service, key, grant, closing)

@@ -16,13 +16,14 @@ from crypto.sm3 import sm3
 from sanlian_client.data import Gateway, Purpose, request_data
 from sanlian_client.files import read_limited, replace_file
 from sanlian_client.receipts import ReceiptStore
+from sanlian_client.transfers import Closing
 
 TYPE = "sanlian/batch/v1"
 MANIFEST = "manifest.json"
 MAX_PAGES = 1000
 MAX_CURSOR_LENGTH = 1024
-_MAX_PAGE_SIZE = 16 * 1024 * 1024
-_MAX_MANIFEST_SIZE = 4 * 1024 * 1024
+MAX_PAGE_SIZE = 16 * 1024 * 1024
+MAX_MANIFEST_SIZE = 4 * 1024 * 1024
 _MEMBERS = {"complete", "grant", "pages", "parameters", "salt", "type"}
 
 
@@ -35,12 +36,20 @@ class Batch:
         rows: records in all of them.
         pulled: pages that were asked for this time.
         manifest_digest: SM3 of the manifest, 32 bytes.
+        first: index of the first page's outcome.
+        last: index of the last page's outcome.
     """
 
     pages: int
     rows: int
     pulled: int
     manifest_digest: bytes
+    first: int
+    last: int
+
+    def closing(self, offer: int | None = None) -> Closing:
+        """Return what ends the transfer, see sanlian_client.transfers."""
+        return Closing(self.first, self.last, self.pages, self.rows, self.manifest_digest, offer)
 
 
 def pull_batch(
@@ -101,7 +110,8 @@ def pull_batch(
         after = released.data.get(following) if isinstance(released.data, dict) else None
         begun.add(released.data, released.rows, released.receipt.index, _checked(after))
         on_page(len(begun.pages), begun.rows)
-    return Batch(len(begun.pages), begun.rows, pulled, begun.digest())
+    outcomes = [page["outcome"] for page in begun.pages]
+    return Batch(len(begun.pages), begun.rows, pulled, begun.digest(), min(outcomes), max(outcomes))
 
 
 class _Begun:
@@ -166,9 +176,9 @@ class _Begun:
         if not self._manifest.exists():
             return None
         damaged = LedgerError("BATCH_DAMAGED", "the manifest cannot be read")
-        data = read_limited(self._manifest, max_bytes=_MAX_MANIFEST_SIZE)
+        data = read_limited(self._manifest, max_bytes=MAX_MANIFEST_SIZE)
         try:
-            value: Any = parse_canonical(data, max_bytes=_MAX_MANIFEST_SIZE)
+            value: Any = parse_canonical(data, max_bytes=MAX_MANIFEST_SIZE)
             if not isinstance(value, dict) or set(value) != _MEMBERS:
                 raise damaged
             bytes.fromhex(value["salt"])
@@ -189,7 +199,7 @@ class _Begun:
     def _verify(self) -> None:
         for number, page in enumerate(self.pages, 1):
             name = f"page-{number:06d}.json"
-            data = read_limited(self._directory / name, max_bytes=_MAX_PAGE_SIZE)
+            data = read_limited(self._directory / name, max_bytes=MAX_PAGE_SIZE)
             if page["file"] != name or sm3(data).hex() != page["sm3"]:
                 raise LedgerError("BATCH_DAMAGED", f"{name} is not the page that came", file=name)
 

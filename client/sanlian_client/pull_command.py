@@ -23,6 +23,7 @@ from sanlian_client.console import (
 from sanlian_client.data import Purpose
 from sanlian_client.pull import pull_batch
 from sanlian_client.receipts import ReceiptStore
+from sanlian_client.transfers import close_transfer
 
 
 @click.command("pull")
@@ -65,11 +66,12 @@ def data_pull(
     deployment: Path | None,
 ) -> None:
     """Pull all pages under GRANT into DIRECTORY, or go on. 分页批量获取，可断点续传。"""
+    signer, grant_id = open_key(key_file, passphrase), parse_hex(grant, 32, "GRANT")
     with open_gateway(api, gateway, deployment, authority) as service:
         done = pull_batch(
             service,
-            open_key(key_file, passphrase),
-            grant=parse_hex(grant, 32, "GRANT"),
+            signer,
+            grant=grant_id,
             parameters=parse_object(parameters, "--parameters"),
             purpose=purpose,
             store=ReceiptStore(receipts),
@@ -77,6 +79,8 @@ def data_pull(
             cursor=cursor,
             following=following,
         )
+        closed = close_transfer(service, signer, grant_id, done.closing())
     click.echo(
-        f"{done.pages} pages 页, {done.rows} rows 行, manifest SM3 {done.manifest_digest.hex()}"
+        f"{done.pages} pages 页, {done.rows} rows 行, manifest SM3 {done.manifest_digest.hex()}, "
+        f"closed by record {closed.index} 完结记录"
     )

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from crypto.canonical import canonical_json, parse_canonical
-from crypto.errors import CryptoError, LedgerError, ProtocolError, RequestRefused, VerificationError
+from crypto.errors import CryptoError, LedgerError, ProtocolError, RequestRefused
 from crypto.sm2 import Signer
-from protocol.acts import ZERO_ID
-from protocol.httpsig import NOT_SENT_PATH, sign_request
+from protocol.httpsig import NOT_SENT_PATH
 from protocol.not_sent import MAX_RANGES, Range, encode_statement, ranges_of
 from protocol.receipt import Receipt
 from protocol.stream import MAX_SEQUENCE, STREAM_ID, Stream
 from sanlian_client.data import Gateway
 from sanlian_client.files import read_limited, replace_file
+from sanlian_client.statements import post_statement
 
 TYPE = "sanlian/sequence/v1"
 MAX_OPEN = 10_000
@@ -212,33 +212,7 @@ def state_not_sent(
         VerificationError: RECEIPT_MISSING, RECEIPT_INVALID.
     """
     body = encode_statement(reason, stream, ranges, secrets.token_hex(32))
-    _, headers = sign_request(
-        key,
-        body,
-        authority=gateway.authority,
-        path=NOT_SENT_PATH,
-        created=int(clock()),
-        nonce=secrets.token_hex(16),
-        grant=ZERO_ID,
-    )
-    answer = gateway.post(NOT_SENT_PATH, body, headers)
-    if answer.status != 200:
-        raise answer.problem()
-    text = answer.header("sanlian-receipt")
-    if text is None:
-        raise VerificationError("RECEIPT_MISSING", "the statement came without a receipt")
-    receipt = Receipt.from_header(text)
-    record = gateway.verify(receipt)
-    told = record.get("statement", {})
-    wanted = (reason, stream, [list(one) for one in ranges], key.public_key.to_bytes().hex())
-    if record["event"] != "not_sent" or wanted != (
-        told["reason"],
-        told["stream"],
-        told["sequences"],
-        record["request"]["public_key"],
-    ):
-        raise VerificationError("RECEIPT_INVALID", "the receipt is of another statement")
-    return receipt
+    return post_statement(gateway, key, NOT_SENT_PATH, body, event="not_sent", clock=clock)
 
 
 def file_unsettled(

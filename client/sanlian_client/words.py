@@ -84,6 +84,7 @@ ACT_NAMES: dict[str, tuple[str, str]] = {
     "ThirdPartyConsented": ("同意向第三方提供", "Consent to a third party"),
     "ThirdPartyRevoked": ("撤回第三方提供同意", "Take back the consent to a third party"),
     "LogRegistered": ("登记访问日志", "Register an access log"),
+    "ParametersDisposed": ("记载参数密钥销毁", "Tell that keys of parameters were disposed of"),
 }
 
 #: field -> Chinese and English label
@@ -175,6 +176,10 @@ FIELD_NAMES: dict[str, tuple[str, str]] = {
     "disposal": ("销毁记录承诺值", "record of the disposal, sealed"),
     "gateway_key": ("网关密钥", "gateway key"),
     "origin": ("日志名称", "origin of the log"),
+    "disposed_kind": ("销毁内容", "what was disposed of"),
+    "period": ("月份", "month, as YYYYMM"),
+    "record": ("日志记录序号", "index of the log's record"),
+    "record_leaf": ("日志记录摘要", "leaf hash of the record"),
 }
 
 _CHOICES: dict[str, Mapping[int, tuple[str, str]]] = {
@@ -204,6 +209,11 @@ _CHOICES: dict[str, Mapping[int, tuple[str, str]]] = {
         1: ("一般数据", "general data"),
         2: ("重要数据", "important data"),
         3: ("核心数据", "core data"),
+    },
+    "disposed_kind": {
+        1: ("当月参数摘要密钥", "a month's key of digests"),
+        2: ("当月留存信封密钥", "keys of a month's envelopes"),
+        3: ("单条留存信封密钥", "key of one envelope"),
     },
     "test_result": {1: ("通过", "passed"), 2: ("未通过", "failed")},
     "uscc_override": {0: ("否", "no"), 1: ("是", "yes")},

@@ -385,6 +385,14 @@ library ActTypes {
     uint256 internal constant LOG_REGISTERED_GATEWAY_KEY = 0x400100008020;
     uint256 internal constant LOG_REGISTERED_ORIGIN = 0x40010100a020;
 
+    uint32 internal constant PARAMETERS_DISPOSED = 0x4002;
+    uint256 internal constant PARAMETERS_DISPOSED_LAYOUT =
+        0x020100ff13000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant PARAMETERS_DISPOSED_DISPOSED_KIND = 0x400200008001;
+    uint256 internal constant PARAMETERS_DISPOSED_PERIOD = 0x400201008104;
+    uint256 internal constant PARAMETERS_DISPOSED_RECORD = 0x400202008508;
+    uint256 internal constant PARAMETERS_DISPOSED_RECORD_LEAF = 0x40020300a020;
+
     uint32 internal constant CORRECTION_FILED = 0x3101;
     uint256 internal constant CORRECTION_FILED_LAYOUT =
         0x040100ff001f0000000000000000000000000000000000000000000000000000;
@@ -562,6 +570,7 @@ library ActTypes {
     /// @return layout Zero for any other code
     function logsLayout(uint32 code) internal pure returns (uint256 layout) {
         if (code == LOG_REGISTERED) return LOG_REGISTERED_LAYOUT;
+        if (code == PARAMETERS_DISPOSED) return PARAMETERS_DISPOSED_LAYOUT;
         return 0;
     }
 

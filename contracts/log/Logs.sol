@@ -17,9 +17,18 @@ contract Logs is RegistryUser, ILogs {
     error SizeShrinks(uint64 latest, uint64 size);
     error RootDiffers(bytes32 latest, bytes32 root);
     error AlreadyAnchored(uint64 size);
+    error GatewayMismatch(bytes32 gatewayKey);
 
     /// @notice The act LogRegistered, which is its own proof (docs/protocol.md 3.2)
     event LogRegistered(
+        bytes32 indexed actId,
+        bytes32 indexed target,
+        uint64 revision,
+        bytes m,
+        Sig[] signatures
+    );
+    /// @notice The act ParametersDisposed, which is its own proof (docs/protocol.md 3.2)
+    event ParametersDisposed(
         bytes32 indexed actId,
         bytes32 indexed target,
         uint64 revision,
@@ -46,6 +55,8 @@ contract Logs is RegistryUser, ILogs {
 
     uint64 private constant MAX_SIZE = type(uint64).max >> 1;
     uint256 private constant MAX_ORIGIN = 30;
+    uint256 private constant FIRST_PERIOD = 200_000;
+    uint256 private constant LAST_PERIOD = 999_912;
     bytes private constant BASE64 =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -138,6 +149,7 @@ contract Logs is RegistryUser, ILogs {
         bytes calldata m,
         Step memory step
     ) internal override returns (bytes32, bytes32, uint64) {
+        if (step.code == ActTypes.PARAMETERS_DISPOSED) return _parametersDisposed(m, step);
         _requireNew(step);
         _requireRole(step, 0, ActTypes.ROLE_AUTHORITY);
         _requireRole(step, 1, ActTypes.ROLE_GATEWAY);
@@ -149,6 +161,27 @@ contract Logs is RegistryUser, ILogs {
         origins[origin] = step.actId;
         logs[step.actId] = Log(keyId, origin, 0, 0, 0, 1);
         return (LogRegistered.selector, step.actId, 1);
+    }
+
+    /// @dev What was disposed of stands in the log's record; here is who says so, and when.
+    function _parametersDisposed(
+        bytes calldata m,
+        Step memory step
+    ) private returns (bytes32, bytes32, uint64) {
+        Log storage entry = logs[step.target];
+        _requireTarget(step, entry.revision);
+        _requireRole(step, 0, ActTypes.ROLE_GATEWAY);
+        if (entry.gatewayKey != step.signers[0].keyId) revert GatewayMismatch(entry.gatewayKey);
+        _requireRange(m, ActTypes.PARAMETERS_DISPOSED_DISPOSED_KIND, 1, 3);
+        uint256 period = m.get(ActTypes.PARAMETERS_DISPOSED_PERIOD);
+        uint256 month = period % 100;
+        _requireValue(
+            period > FIRST_PERIOD && period <= LAST_PERIOD && month != 0 && month <= 12,
+            ActTypes.PARAMETERS_DISPOSED_PERIOD
+        );
+        _requireRange(m, ActTypes.PARAMETERS_DISPOSED_RECORD, 1, MAX_SIZE);
+        _requireNonzero(m, ActTypes.PARAMETERS_DISPOSED_RECORD_LEAF);
+        return (ParametersDisposed.selector, step.target, ++entry.revision);
     }
 
     /// @dev 1 to 30 characters a-z 0-9 . / -; the act's form pads it with zeros.

@@ -14,9 +14,12 @@ from crypto.merkle import Frontier, leaf_hash, verify_inclusion
 from crypto.sm2 import PublicKey
 from ledger.audit.chain import BlockData, ChainReader, LocatedEvent
 from ledger.audit.completeness import Completeness, Explained, Finding
+from ledger.audit.keys import LogKeys
 from ledger.audit.receipts import check_receipts
+from ledger.audit.transfers import Transfers
 from protocol.acts import Act
 from protocol.checkpoint import verify_checkpoint
+from protocol.consultation import verify_consultation
 from protocol.documents.pieces import Pieces
 from protocol.ethereum import ActEvent, AnchorEvent, PieceEvent
 from protocol.evidence.chain import apply_event
@@ -29,11 +32,11 @@ from protocol.evidence.decision import (
     verify_request,
     verify_sealed,
     verify_test,
+    verify_transfer,
 )
 from protocol.evidence.observed import verify_observed
 from protocol.httpsig import SignedRequest
 from protocol.model import Log, MemoryStore
-from protocol.parameters import period_at
 from protocol.records import parse_record
 from protocol.restriction import Restrictions, verify_restriction
 
@@ -110,7 +113,6 @@ class Audit:
         self._chain = chain
         self._chain_id = chain_id
         self._contracts = contracts
-        self.others = frozenset(others or ())
         self._logs = dict(others or {})
         if log is not None:
             self._logs = {origin: log, **self._logs}
@@ -123,9 +125,10 @@ class Audit:
         self._acts: dict[bytes, tuple[int, bytes]] = {}
         self._hashes: dict[int, str] = {}
         self._anchors: list[AnchorEvent] = []
-        #: Digests of the keys that records name, by period; and the periods disposed of.
-        self.parameter_keys: dict[str, set[str]] = {}
-        self.disposed_periods: set[str] = set()
+        #: Acts ParametersDisposed of each log, in order.
+        self._disposals: dict[bytes, list[Act]] = {}
+        #: What the records of each log say about keys, by its origin.
+        self.keys: dict[str, LogKeys] = {}
         # Over all logs: nonces and ids of observed records with their places, uses of grants.
         self.nonces: dict[tuple[str, str], tuple[str, int]] = {}
         self.observations: dict[tuple[bytes, str], tuple[str, int]] = {}
@@ -220,6 +223,9 @@ class Audit:
             self._events.append((located, block.header.timestamp))
             if isinstance(event, ActEvent):
                 self._acts[event.signed.act_id] = (located.block, event.signed.data)
+                if event.name == "ParametersDisposed":
+                    act = Act.from_bytes(event.signed.data)
+                    self._disposals.setdefault(act.target, []).append(act)
             if isinstance(event, AnchorEvent):
                 self._anchors.append(event)
 
@@ -294,6 +300,8 @@ class Audit:
                 "log", f"{size} records were anchored, {expected} are there", "LOG_BEHIND_ANCHOR"
             )
         yield from reader.finish(log)
+        filed = self._disposals.get(registered.id, [])
+        yield from self.keys[origin].compare_acts(filed, expected)
         self.records += expected
         yield Progress("log", expected, expected)
 
@@ -400,11 +408,9 @@ class _RecordAudit:
         self._nonces = audit.nonces
         self._observations = audit.observations
         self._uses = audit.uses
-        # Each gateway has keys of its own; those of the audited home are compared with its files.
-        is_own = log.origin not in audit.others
-        self._keys = audit.parameter_keys if is_own else {}
-        self._disposed = audit.disposed_periods if is_own else set()
+        self._transfers = Transfers()
         self._restrictions = Restrictions()
+        self._keys = audit.keys.setdefault(log.origin, LogKeys())
         self._last_ms = 0
 
     def check(self, seq: int, data: bytes) -> Iterator[Finding]:
@@ -420,7 +426,8 @@ class _RecordAudit:
         if record["time_ms"] + 1000 * MAX_SKEW_S < self._last_ms:
             yield Finding(place, "it is much older than one before", "TIME_REVERSED")
         self._last_ms = max(self._last_ms, record["time_ms"])
-        yield from self._parameters(record)
+        yield from self._keys.add(record)
+        self._keys.add_disposal(record, data)
         check = {
             "opened": self._opened,
             "intent": self._intent,
@@ -430,10 +437,13 @@ class _RecordAudit:
             "inspected": self._inspected,
             "sealed": self._sealed,
             "restricted": self._restricted,
+            "consulted": self._consulted,
             "test": self._test,
             "tested": self._tested,
             "observed": self._observed,
             "not_sent": self._not_sent,
+            "offered": self._offered,
+            "closed": self._closed,
         }.get(record["event"])
         if (record["event"] == "opened") != (seq == 0):
             yield Finding(place, "a log opens once, with its first record", "RECORD_MISPLACED")
@@ -444,28 +454,6 @@ class _RecordAudit:
                 yield Finding(place, message, code)
         except SanlianError as error:
             yield Finding(place, error.message, error.code)
-
-    def _parameters(self, record: dict[str, Any]) -> Iterator[Finding]:
-        """Take note of the keys of parameters' digests; a digest is of its record's own month."""
-        place = f"record {record['seq']}"
-        if record["event"] == "disposed":
-            self._disposed.add(record["period"])
-            if record["period"] >= period_at(record["time_ms"]):
-                yield Finding(place, "the period was not over", "PERIOD_RUNNING")
-            named = self._keys.get(record["period"], set())
-            if record["key"] is not None and named and record["key"] not in named:
-                yield Finding(place, "another key was disposed of", "PARAMETER_KEY_DIFFERS")
-        member = record.get("parameters")
-        if member is None:
-            return
-        keys = self._keys.setdefault(member["period"], set())
-        keys.add(member["key"])
-        if member["period"] != period_at(record["time_ms"]):
-            yield Finding(place, "its digests are of another period", "PERIOD_MISMATCH")
-        if member["period"] in self._disposed:
-            yield Finding(place, "its period was disposed of before", "PARAMETER_KEY_DISPOSED")
-        if len(keys) > 1:
-            yield Finding(place, "its period has two keys", "PARAMETER_KEY_DIFFERS")
 
     def finish(self, log: AuditedLog) -> Iterator[Finding]:
         """Yield the intents that have no end, not even behind the records that are audited."""
@@ -559,6 +547,24 @@ class _RecordAudit:
             return
         verify_not_sent(store, record, request)
 
+    def _offered(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        request = self._verified(record)
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        verify_transfer(store, record, request)
+        yield from self._transfers.offer(record)
+
+    def _closed(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        request = self._verified(record)
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        verify_transfer(store, record, request)
+        yield from self._transfers.close(record)
+
     def _restricted(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         self._verified(record)
         yield from self._begin(record)
@@ -568,6 +574,15 @@ class _RecordAudit:
             return
         verify_restriction(store, record)
         self._restrictions.apply(record)
+
+    def _consulted(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
+        self._verified(record)
+        yield from self._begin(record)
+        store = self._state(record)
+        if store is None:
+            yield "the block that decided is not on the chain", "BLOCK_INVALID"
+            return
+        verify_consultation(store, record)
 
     def _observed(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         store = self._state(record)
@@ -607,6 +622,7 @@ class _RecordAudit:
         if store is None:
             return
         verify_end(store, intent, data, record)
+        self._transfers.release(intent, record)
 
 
 def audit_ledger(

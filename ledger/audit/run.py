@@ -19,12 +19,12 @@ from ledger.db.engine import make_engine, read_transaction
 from ledger.db.state import Head, load_state
 from ledger.deployment import load_deployment
 from ledger.log.database import is_postgres
+from ledger.log.kept_keys import KeptKeys
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.reader import LogReader
 from ledger.settings import Settings
 from protocol.deployment import Deployment
 from protocol.model import MemoryStore
-from protocol.parameters import key_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def run_audit(
             else:
                 findings.append(step)
         findings.extend([index] if isinstance(index, Finding) else _compare_index(*index, audit))
-        findings.extend(compare_parameter_keys(audit, ParameterKeys(settings.parameter_keys_dir)))
+        findings.extend(_compare_keys(audit, settings, deployment.origin, reader))
         if does_supplement_stop_clock(rpc, deployment.contracts) != (
             deployment.supplement_stops_clock
         ):
@@ -156,32 +156,17 @@ def run_audit(
     return Report(tuple(findings), done["chain"], audit.records, tuple(explained))
 
 
-def compare_parameter_keys(audit: Audit, keys: ParameterKeys) -> list[Finding]:
-    """Name the periods whose key is neither there nor recorded as disposed of.
-
-    Args:
-        audit: an audit that has run.
-        keys: the keys of the log's gateway.
-    """
-    findings: list[Finding] = []
-    for period, named in sorted(audit.parameter_keys.items()):
-        place = f"parameters, {period}"
-        try:
-            key = keys.find(period)
-        except SanlianError as error:
-            findings.append(Finding(place, error.message, error.code))
-            continue
-        if period in audit.disposed_periods:
-            if key is not None:
-                message = "the key was recorded as disposed of and is still there"
-                findings.append(Finding(place, message, "PARAMETER_KEY_DISPOSED"))
-        elif key is None:
-            message = "the key is missing, and no record tells of its disposal"
-            findings.append(Finding(place, message, "PARAMETER_KEY_MISSING"))
-        elif key_digest(key).hex() not in named:
-            message = "the key is not the one that the records name"
-            findings.append(Finding(place, message, "PARAMETER_KEY_DIFFERS"))
-    return findings
+def _compare_keys(
+    audit: Audit, settings: Settings, origin: str, log: LogReader | None
+) -> list[Finding]:
+    """Compare the keys of this home with those that the records of its log name."""
+    named = audit.keys.get(origin)
+    if named is None or log is None:
+        return []
+    return [
+        *named.compare_parameters(ParameterKeys(settings.parameter_keys_dir)),
+        *named.compare_kept(log, KeptKeys(settings.kept_keys_dir)),
+    ]
 
 
 def _compare_source(rpc: Rpc, deployment: Deployment, source: Path) -> list[Finding]:

@@ -6,6 +6,8 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from sqlalchemy.exc import OperationalError
+
 from crypto.errors import SanlianError
 
 MAX_BACKOFF_S = 10.0
@@ -111,6 +113,10 @@ class Worker(ABC):
             except SanlianError as error:
                 self._fail(error.code)
                 logger.warning("%s: %s (failure %d)", self.name, error, self._failures)
+            except OperationalError as error:
+                # A disk that is full or fails, a file that is locked; its text names no values.
+                self._fail("DATABASE_UNAVAILABLE")
+                logger.warning("%s: %s (failure %d)", self.name, error.orig, self._failures)
             except Exception:
                 self._fail("INTERNAL_ERROR")
                 logger.exception("%s failed; it tries again", self.name)

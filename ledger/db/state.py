@@ -101,7 +101,9 @@ def load_changes(connection: Connection, store: MemoryStore, after_block: int) -
         ):
             store.put_request(rows.request_of(request))
         _load_sharing(session, store, after_block)
-        for log in session.scalars(select(table.Log).where(table.Log.block_number > after_block)):
+        # All of them, of which there are few: a disposal raises a log's revision and leaves the
+        # block of its registration as it is.
+        for log in session.scalars(select(table.Log)):
             store.put_log(rows.log_of(log))
         for anchor in session.scalars(
             select(table.Anchor)

@@ -14,7 +14,7 @@ from ledger.log.writer import LogWriter
 from protocol.parameters import CAUSES, PERIOD_PATTERN, key_digest, parameter_digest, period_at
 from protocol.records import parse_record
 
-_WAIT_S = 60.0
+RECORD_WAIT_S = 60.0
 
 
 def check_disposal(period: str, cause: str) -> None:
@@ -60,18 +60,24 @@ def dispose_period(
             "key": None if key is None else key_digest(key).hex(),
             "cause": cause,
         }
-        writer.append(draft).result(_WAIT_S)
+        writer.append(draft).result(RECORD_WAIT_S)
     keys.dispose(period)
     return is_new
 
 
 def find_disposed(reader: LogReader) -> Mapping[str, int]:
     """Return the index of the record that tells of its disposal, by period."""
-    return {parse_record(data)["period"]: seq for seq, data in reader.records_of_event("disposed")}
+    told = ((seq, parse_record(data)) for seq, data in reader.disposals())
+    return {record["period"]: seq for seq, record in told if record["event"] == "disposed"}
 
 
 def search_parameter(
-    reader: LogReader, keys: ParameterKeys, pointers: Sequence[str], value: object
+    reader: LogReader,
+    keys: ParameterKeys,
+    pointers: Sequence[str],
+    value: object,
+    *,
+    periods: Sequence[str] | None = None,
 ) -> tuple[list[int], list[str]]:
     """Find the requests that asked about a parameter's value.
 
@@ -80,6 +86,7 @@ def search_parameter(
         keys: the keys of its gateway.
         pointers: where in the parameters the value may have stood.
         value: the JSON value, exactly as it was sent.
+        periods: months to search, all without them.
 
     Returns:
         Indices of intents and denials, in order; and the periods that cannot be searched, because
@@ -97,6 +104,8 @@ def search_parameter(
             if member is None:
                 continue
             period = member["period"]
+            if periods is not None and period not in periods:
+                continue
             if period not in wanted:
                 key = keys.find(period)
                 wanted[period] = (

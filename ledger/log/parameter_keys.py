@@ -120,25 +120,31 @@ class ParameterKeys:
     def _open_directory(self) -> None:
         if not self._directory.exists():
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sync(self._directory.parent)
+            sync_directory(self._directory.parent)
 
     def _sync_directory(self) -> None:
-        _sync(self._directory)
+        sync_directory(self._directory)
 
     def _path(self, period: str) -> Path:
-        return self._directory / f"{_require_period(period)}.key"
+        return self._directory / f"{require_period(period)}.key"
 
     def _mark(self, period: str) -> Path:
-        return self._directory / f"{_require_period(period)}.disposed"
+        return self._directory / f"{require_period(period)}.disposed"
 
 
-def _require_period(period: str) -> str:
+def require_period(period: str) -> str:
+    """Return a period that can stand in a file's name.
+
+    Raises:
+        LedgerError: PARAMETER_PERIOD_INVALID.
+    """
     if PERIOD_PATTERN.fullmatch(period) is None:
         raise LedgerError("PARAMETER_PERIOD_INVALID", "a period is a month, such as 2026-11")
     return period
 
 
-def _sync(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Make a directory's entries durable."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -16,6 +16,8 @@ from protocol.receipt import Receipt
 from protocol.records import parse_record
 from protocol.tiles import Tile
 
+#: Outcomes that one question looks at: more than the parts of a transfer.
+_MAX_RELEASED = 50_000
 _PAGE = 1000
 
 
@@ -103,6 +105,13 @@ class LogReader:
                 yield seq, bytes(data)
             after = page[-1][0]
 
+    def find_envelope(self, seq: int) -> bytes | None:
+        """Return the envelope that goes with a record, None where there is none."""
+        table = store.kept
+        with self._engine.connect() as connection:
+            found = connection.scalar(select(table.c.bytes).where(table.c.seq == seq))
+        return None if found is None else bytes(found)
+
     def find_end(self, intent_seq: int) -> int | None:
         """Return the index of the outcome or interruption of an intent, or None."""
         table = store.records
@@ -125,6 +134,55 @@ class LogReader:
         with self._engine.connect() as connection:
             return list(connection.scalars(query))
 
+    def offers(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return (index, bytes) of the first records `offered` behind a record's index."""
+        table = store.records
+        query = (
+            select(table.c.seq, table.c.bytes)
+            .where(table.c.seq > after, table.c.event == literal_column("'offered'"))
+            .order_by(table.c.seq)
+            .limit(limit)
+        )
+        with self._engine.connect() as connection:
+            return [(seq, bytes(data)) for seq, data in connection.execute(query)]
+
+    def released(self, grant: bytes, key_id: bytes, *, first: int, last: int) -> list[int]:
+        """Return the indices of outcomes that released something to a key under a grant.
+
+        Args:
+            grant: 32-byte id of the grant.
+            key_id: id of the key that signed the requests.
+            first: least index of an outcome.
+            last: greatest index of an outcome.
+        """
+        ends, intents = store.records.alias("ends"), store.records.alias("intents")
+        query = (
+            select(ends.c.seq, ends.c.bytes)
+            .join(intents, intents.c.seq == ends.c.intent_seq)
+            .where(
+                intents.c.grant_id == grant,
+                intents.c.key_id == key_id,
+                intents.c.event == "intent",
+                ends.c.event == "outcome",
+                ends.c.seq.between(first, last),
+            )
+            .order_by(ends.c.seq)
+            .limit(_MAX_RELEASED)
+        )
+        with self._engine.connect() as connection:
+            return [
+                seq
+                for seq, data in connection.execute(query)
+                if parse_record(bytes(data))["result"] == "released"
+            ]
+
+    def has_observation(self, key_id: bytes, record: str) -> bool:
+        """Return whether something is kept that is written once for a key and this id."""
+        table = store.observations
+        query = select(table.c.seq).where(table.c.key_id == key_id, table.c.record == record)
+        with self._engine.connect() as connection:
+            return connection.scalar(query) is not None
+
     def restrictions(self, after: int = -1) -> Iterator[dict[str, Any]]:
         """Yield the records `restricted` behind this index, in order."""
         table = store.records
@@ -134,6 +192,16 @@ class LogReader:
         with self._engine.connect() as connection:
             for data in connection.scalars(query.order_by(table.c.seq)):
                 yield parse_record(bytes(data))
+
+    def disposals(self) -> Iterator[tuple[int, bytes]]:
+        """Yield (index, bytes) of the records that tell of a disposal, in order."""
+        table = store.records
+        query = select(table.c.seq, table.c.bytes).where(
+            table.c.event.in_((literal_column("'disposed'"), literal_column("'kept_disposed'")))
+        )
+        with self._engine.connect() as connection:
+            for seq, data in connection.execute(query.order_by(table.c.seq)):
+                yield seq, bytes(data)
 
     def find_last_block(self) -> int | None:
         """Return the number of the block that the newest decision rests on, None without one."""

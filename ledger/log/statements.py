@@ -22,6 +22,7 @@ GROWING = (
     store.observations,
     store.open_intents,
     store.checkpoints,
+    store.kept,
 )
 _MAX_ROWS = 256
 # MARKS stands for the question marks of the rows.

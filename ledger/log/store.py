@@ -72,6 +72,18 @@ Index(
     sqlite_where=records.c.event == "restricted",
     postgresql_where=records.c.event == "restricted",
 )
+Index(
+    "ix_records_offered",
+    records.c.seq,
+    sqlite_where=records.c.event == "offered",
+    postgresql_where=records.c.event == "offered",
+)
+Index(
+    "ix_records_disposals",
+    records.c.seq,
+    sqlite_where=records.c.event.in_(("disposed", "kept_disposed")),
+    postgresql_where=records.c.event.in_(("disposed", "kept_disposed")),
+)
 
 nodes = Table(
     "nodes",
@@ -149,6 +161,15 @@ open_intents = Table(
     metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("leaf", LargeBinary(32), nullable=False),
+)
+
+
+#: Envelopes of parameters that must be kept, by their intent; the keys are elsewhere.
+kept = Table(
+    "kept",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("bytes", LargeBinary, nullable=False),
 )
 
 

@@ -131,6 +131,7 @@ class _Item:
     many: _Many | None = None
     position: int = 0
     prepared: Prepared | None = None
+    envelope: bytes | None = None
 
     @property
     def is_awaited(self) -> bool:
@@ -233,6 +234,7 @@ class LogWriter:
         nonce: Nonce | None = None,
         quota: Quota | None = None,
         time_ms: int | None = None,
+        envelope: bytes | None = None,
     ) -> "Future[Receipt]":
         """Queue a record; the future resolves once it is durable.
 
@@ -245,6 +247,7 @@ class LogWriter:
             quota: reserved with it; the future fails with QUOTA_EXCEEDED when none is left.
             time_ms: time of the decision that the record tells, so that whoever repeats the
                 decision repeats it at this time; the time of writing without one.
+            envelope: kept with it, in the same transaction; the draft has its digest.
 
         Returns:
             Future of the receipt. It fails with RequestRefused (NONCE_REPLAYED, QUOTA_EXCEEDED,
@@ -256,7 +259,7 @@ class LogWriter:
             LedgerError: LOG_BUSY, LOG_CLOSED.
         """
         future: Future[Receipt] = Future()
-        item = _Item(dict(draft), nonce, quota, time_ms, future)
+        item = _Item(dict(draft), nonce, quota, time_ms, future, envelope=envelope)
         with self._wake:
             self._require_room(item)
             self._queue.append(item)
@@ -311,6 +314,7 @@ class LogWriter:
         nonce: Nonce | None = None,
         quota: Quota | None = None,
         time_ms: int | None = None,
+        envelope: bytes | None = None,
     ) -> Receipt:
         """Do the same as append for callers in an event loop: a flush wakes them all at once.
 
@@ -318,7 +322,8 @@ class LogWriter:
             SanlianError: as append, and what its future fails with.
         """
         loop = asyncio.get_running_loop()
-        item = _Item(dict(draft), nonce, quota, time_ms, waiter=loop.create_future())
+        waiter: asyncio.Future[Receipt] = loop.create_future()
+        item = _Item(dict(draft), nonce, quota, time_ms, waiter=waiter, envelope=envelope)
         self._require_room(item)
         staged = self._staged.setdefault(loop, [])
         staged.append(item)
@@ -539,6 +544,8 @@ class LogWriter:
                 rows[store.observations].append(
                     (item.once.key_id, item.once.record, item.once.digest, seq, log)
                 )
+            if item.envelope is not None:
+                rows[store.kept].append((seq, item.envelope))
             if item.quota is not None:
                 used[item.quota.grant] = used.get(item.quota.grant, 0) + 1
                 touched.add(item.quota.grant)

@@ -33,7 +33,7 @@ def accept_block_cosignature(
     block_hash: bytes,
     time: int,
     key_id: bytes,
-    signature: Signature,
+    signature: bytes,
 ) -> None:
     """Check and keep a witness's signature on a block; the first one of a witness stays.
 
@@ -44,11 +44,12 @@ def accept_block_cosignature(
         block_hash: its hash.
         time: when the witness saw it, unix seconds.
         key_id: the witness's key.
-        signature: signature on protocol.checkpoint.block_statement.
+        signature: r ‖ s, 64 bytes, on protocol.checkpoint.block_statement.
 
     Raises:
         RequestRefused: WITNESS_UNKNOWN, BLOCK_UNKNOWN, BLOCK_BEFORE_GENESIS, BLOCK_DIFFERS.
         VerificationError: COSIGNATURE_INVALID.
+        CryptoError: SIGNATURE_MALFORMED.
     """
     if not 0 <= number < _MAX_TIME or not 0 <= time < _MAX_TIME:
         raise ProtocolError("VALUE_INVALID", "number or time of the block is out of range")
@@ -63,8 +64,9 @@ def accept_block_cosignature(
         if block.hash != block_hash:
             raise RequestRefused("BLOCK_DIFFERS", "the block of this number has another hash here")
     statement = block_statement(chain_id=chain_id, number=number, block_hash=block_hash, time=time)
+    parsed = Signature.from_bytes(signature)
     try:
-        verify(witness, statement, signature)
+        verify(witness, statement, parsed)
     except CryptoError as error:
         raise VerificationError(
             "COSIGNATURE_INVALID", "the witness's signature on the block does not hold"
@@ -77,7 +79,7 @@ def accept_block_cosignature(
                     key_id=key_id,
                     hash=block_hash,
                     time=time,
-                    signature=signature.to_bytes(),
+                    signature=signature,
                 )
             )
             session.flush()
@@ -98,14 +100,14 @@ def accept_checkpoint_cosignature(engine: Engine, *, log_id: bytes, note: str, l
         VerificationError: CHECKPOINT_INVALID.
     """
     line = line if line.endswith("\n") else line + "\n"
-    if not line.startswith(_MARK) or line.count("\n") != 1:
-        raise ProtocolError("CHECKPOINT_MALFORMED", "a cosignature is one line of a note")
     with read_transaction(engine) as connection, Session(connection) as session:
         store = SqlStore(session)
         log = store.find_log(log_id)
         gateway = None if log is None else store.find_key(log.gateway_key)
         if log is None or gateway is None:
             raise RequestRefused("LOG_UNKNOWN", "no log with this id is registered")
+        if not line.startswith(_MARK) or line.count("\n") != 1:
+            raise ProtocolError("CHECKPOINT_MALFORMED", "a cosignature is one line of a note")
         checkpoint = verify_checkpoint(note, origin=log.origin, public_key=gateway.public_key)
         bare, own_lines = parse_note(note)
         gateway_line = next(

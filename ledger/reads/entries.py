@@ -40,7 +40,7 @@ def list_entries(
         wanted: which entries.
 
     Raises:
-        RequestRefused: CURSOR_INVALID, LIMIT_INVALID, QUERY_MALFORMED.
+        RequestRefused: CURSOR_INVALID, LIMIT_INVALID, QUERY_WORDS_INVALID.
     """
     ids, next_cursor = find_entries(connection, wanted, cursor=cursor, limit=limit)
     with Session(connection) as session:

@@ -51,14 +51,14 @@ def list_anchors(
     """Return a log's anchors, newest first, each with the witnesses' lines on its checkpoint.
 
     Raises:
-        RequestRefused: CURSOR_INVALID, LIMIT_INVALID.
+        RequestRefused: CURSOR_INVALID, CURSOR_OF_OTHER_LIST, LIMIT_INVALID.
     """
     limit = require_limit(limit)
     query = select(table.Anchor).where(table.Anchor.log == log_id)
     if cursor is not None:
         size, of_log = decode_cursor(cursor)
         if of_log != log_id:
-            raise RequestRefused("CURSOR_INVALID", "this cursor is of another list")
+            raise RequestRefused("CURSOR_OF_OTHER_LIST", "this cursor is of another list")
         query = query.where(table.Anchor.size < size)
     with Session(connection) as session:
         rows = session.scalars(query.order_by(table.Anchor.size.desc()).limit(limit + 1)).all()

@@ -9,6 +9,8 @@ from typing import Any
 from crypto.errors import RequestRefused
 
 MAX_LIMIT = 200
+#: Form of a cursor: base64url of 8 bytes, whose first bit is not set, and of a key's 32.
+CURSOR_PATTERN = "^[A-Za-f][A-Za-z0-9_-]{52}[AQgw]$"
 
 
 @dataclass(frozen=True, slots=True)

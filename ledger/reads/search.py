@@ -52,14 +52,14 @@ class EntryFilter:
         """Return the words to look for.
 
         Raises:
-            RequestRefused: QUERY_MALFORMED when there are none, or too many.
+            RequestRefused: QUERY_WORDS_INVALID when there are none, or too many.
         """
         if self.text is None:
             return []
         found = list(dict.fromkeys(normalise(self.text).split(" ")))
         if found == [""] or len(found) > MAX_WORDS or len(self.text) > MAX_TEXT:
             raise RequestRefused(
-                "QUERY_MALFORMED",
+                "QUERY_WORDS_INVALID",
                 f"a search has 1 to {MAX_WORDS} words and at most {MAX_TEXT} characters",
             )
         return found
@@ -124,7 +124,7 @@ def find_entries(
         The ids, and the cursor of the next page.
 
     Raises:
-        RequestRefused: QUERY_MALFORMED, CURSOR_INVALID, LIMIT_INVALID.
+        RequestRefused: QUERY_WORDS_INVALID, CURSOR_INVALID, LIMIT_INVALID.
     """
     limit = require_limit(limit)
     entry = table.Entry
@@ -150,7 +150,7 @@ def count_entries(connection: Connection, wanted: EntryFilter) -> dict[str, Any]
     Providers: those with most entries, at most 100.
 
     Raises:
-        RequestRefused: QUERY_MALFORMED.
+        RequestRefused: QUERY_WORDS_INVALID.
     """
     version, department = table.EntryVersion, table.Department
     columns = (

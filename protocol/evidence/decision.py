@@ -10,19 +10,33 @@ from crypto.sm3 import sm3
 from protocol.acts import ZERO_ID, Act
 from protocol.description import Role
 from protocol.httpsig import (
+    CLOSING_PATH,
+    CONSULTATION_PATH,
     DATA_PATH,
     NOT_SENT_PATH,
+    OFFER_PATH,
     RESTRICTION_PATH,
     SEALED_PATHS,
     TEST_PATH,
     ProviderAnswer,
     SignedRequest,
 )
-from protocol.model import GRANT_PROBLEMS, Store, effective_items, grant_problem, key_problem
+from protocol.model import (
+    GRANT_PROBLEMS,
+    Person,
+    Store,
+    effective_items,
+    grant_problem,
+    is_grant_live,
+    key_problem,
+)
 from protocol.model.sealed_texts import sealed_commitments, sealed_parties
+from protocol.transfer import BATCH_WAY
 
 #: A gateway's clock may be set to allow so much; beyond it no setting goes.
 MAX_SKEW_S = 300
+#: Paths of the calls whose body stands in the record, by its event.
+_STATED = {"not_sent": NOT_SENT_PATH, "offered": OFFER_PATH, "closed": CLOSING_PATH}
 
 
 def _refuse(code: str, message: str) -> VerificationError:
@@ -51,10 +65,12 @@ def verify_request(record: dict[str, Any]) -> SignedRequest:
         raise _refuse("REQUEST_INVALID", "the record is not about this call")
     if record["event"] == "restricted" and request.path != RESTRICTION_PATH:
         raise _refuse("REQUEST_INVALID", "the record is not about a grant's networks")
+    if record["event"] == "consulted" and request.path != CONSULTATION_PATH:
+        raise _refuse("REQUEST_INVALID", "the record is not about a consultation")
     if record["event"] == "test" and request.path != TEST_PATH:
         raise _refuse("REQUEST_INVALID", "the record is not about an interface's test")
-    if record["event"] == "not_sent" and (
-        request.path != NOT_SENT_PATH
+    if record["event"] in _STATED and (
+        request.path != _STATED[record["event"]]
         or request.content_digest != sm3(fast_canonical(record["statement"]))
     ):
         raise _refuse("REQUEST_INVALID", "the statement is not the one that was signed")
@@ -69,13 +85,68 @@ def not_sent_problem(store: Store, key_id: bytes, at_s: int) -> tuple[str, str]:
         key_id: id of the key that signed it; it can ask for data.
         at_s: unix seconds of the statement.
     """
+    problem, _ = _person(store, key_id, at_s)
+    return problem
+
+
+def _person(store: Store, key_id: bytes, at_s: int) -> tuple[tuple[str, str], Person | None]:
     key = store.find_key(key_id)
     person = store.find_person(key.person) if key is not None else None
     if key is None or person is None:
-        return "KEY_UNKNOWN", "the key is not registered"
+        return ("KEY_UNKNOWN", "the key is not registered"), None
     problem = key_problem(store, key, person, at_s)
     if problem is not None:
-        return problem, "the key does not count now"
+        return (problem, "the key does not count now"), None
+    return ("", ""), person
+
+
+def offer_problem(store: Store, *, grant: bytes, key_id: bytes, at_s: int) -> tuple[str, str]:
+    """Return why a key may not offer a batch under a grant, or two empty texts.
+
+    Args:
+        store: the state.
+        grant: 32-byte id of the grant.
+        key_id: id of the key that signed the offer.
+        at_s: unix seconds of the offer.
+    """
+    problem, person = _person(store, key_id, at_s)
+    if person is None:
+        return problem
+    found = store.find_request(grant)
+    if found is None:
+        return "GRANT_UNKNOWN", "there is no such grant"
+    if person.department != found.provider:
+        return "GRANT_NOT_YOURS", "the grant is for another department's data"
+    if not person.roles & Role.PROVIDER:
+        return "ROLE_MISSING", "a batch is offered by a key that signs the provider's answers"
+    if not is_grant_live(store, grant, at_s):
+        return "GRANT_NOT_LIVE", "the grant is not live"
+    if found.way != BATCH_WAY:
+        return "GRANT_OF_ANOTHER_WAY", "the grant is not for the exchange of batches"
+    return "", ""
+
+
+def closing_problem(store: Store, *, grant: bytes, key_id: bytes, at_s: int) -> tuple[str, str]:
+    """Return why a key may not end a transfer under a grant, or two empty texts.
+
+    The grant need not be live any more: what came under it can be ended.
+
+    Args:
+        store: the state.
+        grant: 32-byte id of the grant.
+        key_id: id of the key that signed it.
+        at_s: unix seconds.
+    """
+    problem, person = _person(store, key_id, at_s)
+    if person is None:
+        return problem
+    found = store.find_request(grant)
+    if found is None or found.granted_term is None:
+        return "GRANT_UNKNOWN", "there is no such grant"
+    if person.department != found.requester:
+        return "GRANT_NOT_YOURS", "the grant is another department's"
+    if not person.roles & (Role.SYSTEM | Role.OPERATOR):
+        return "ROLE_MISSING", "a transfer is ended by a key that may ask for data"
     return "", ""
 
 
@@ -88,6 +159,23 @@ def verify_not_sent(store: Store, record: dict[str, Any], request: SignedRequest
     code, _ = not_sent_problem(store, request.public_key.key_id, record["time_ms"] // 1000)
     key = store.find_key(request.public_key.key_id)
     person = store.find_person(key.person) if key is not None else None
+    _require(
+        "DECISION_WRONG",
+        f"the state refuses this statement: {code}",
+        ok=not code and person is not None and record["department"] == person.department.hex(),
+    )
+
+
+def verify_transfer(store: Store, record: dict[str, Any], request: SignedRequest) -> None:
+    """Check that the state of the deciding block let this offer or closing pass.
+
+    Raises:
+        VerificationError: DECISION_WRONG.
+    """
+    find = offer_problem if record["event"] == "offered" else closing_problem
+    key_id, at_s = request.public_key.key_id, record["time_ms"] // 1000
+    code, _ = find(store, grant=request.grant, key_id=key_id, at_s=at_s)
+    _, person = _person(store, key_id, at_s)
     _require(
         "DECISION_WRONG",
         f"the state refuses this statement: {code}",

@@ -5,6 +5,8 @@ nothing needs to be negotiated: whatever is spelt otherwise is refused.
 """
 
 from protocol.httpsig.common import (
+    CLOSING_PATH,
+    CONSULTATION_PATH,
     CONTENT_TYPE,
     DATA_PATH,
     DATA_TAG,
@@ -12,6 +14,8 @@ from protocol.httpsig.common import (
     NONE,
     NOT_SENT_PATH,
     OBSERVATIONS_PATH,
+    OFFER_PATH,
+    OPEN_OFFERS_PATH,
     RESTRICTION_PATH,
     SEALED_PATHS,
     TEST_PATH,
@@ -40,6 +44,8 @@ from protocol.httpsig.request import (
 )
 
 __all__ = [
+    "CLOSING_PATH",
+    "CONSULTATION_PATH",
     "CONTENT_TYPE",
     "DATA_PATH",
     "DATA_TAG",
@@ -47,6 +53,8 @@ __all__ = [
     "NONE",
     "NOT_SENT_PATH",
     "OBSERVATIONS_PATH",
+    "OFFER_PATH",
+    "OPEN_OFFERS_PATH",
     "RESTRICTION_PATH",
     "SEALED_PATHS",
     "TEST_PATH",

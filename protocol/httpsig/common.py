@@ -17,6 +17,10 @@ SEALED_TAG = "sanlian-sealed"
 OBSERVATIONS_TAG = "sanlian-observations"
 NOT_SENT_TAG = "sanlian-not-sent"
 RESTRICTION_TAG = "sanlian-restriction"
+OFFER_TAG = "sanlian-offer"
+OPEN_OFFERS_TAG = "sanlian-open-offers"
+CLOSING_TAG = "sanlian-closing"
+CONSULTATION_TAG = "sanlian-consultation"
 FORWARD_TAG = "sanlian-forward"
 PROVIDER_TAG = "sanlian-provider"
 DATA_PATH = "/v1/data"
@@ -24,6 +28,10 @@ TEST_PATH = "/v1/interface-tests"
 OBSERVATIONS_PATH = "/v1/observations"
 NOT_SENT_PATH = "/v1/not-sent"
 RESTRICTION_PATH = "/v1/restrictions"
+OFFER_PATH = "/v1/offers"
+OPEN_OFFERS_PATH = "/v1/open-offers"
+CLOSING_PATH = "/v1/closings"
+CONSULTATION_PATH = "/v1/consultations"
 #: Calls about sealed texts, by what is done (docs/protocol.md 7.5).
 SEALED_PATHS = {
     "keep": "/v1/sealed",
@@ -55,6 +63,10 @@ def tag_of(path: str) -> str:
         OBSERVATIONS_PATH: OBSERVATIONS_TAG,
         NOT_SENT_PATH: NOT_SENT_TAG,
         RESTRICTION_PATH: RESTRICTION_TAG,
+        OFFER_PATH: OFFER_TAG,
+        OPEN_OFFERS_PATH: OPEN_OFFERS_TAG,
+        CLOSING_PATH: CLOSING_TAG,
+        CONSULTATION_PATH: CONSULTATION_TAG,
     }
     return tags.get(path, EVIDENCE_TAG)
 

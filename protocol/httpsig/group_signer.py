@@ -6,11 +6,15 @@ from concurrent.futures import Executor
 from crypto.sm2 import PrivateKey, Signer
 from protocol.httpsig.group import MAX_GROUP, Unsigned, sign_all
 
+#: Least time between two signatures: under load more messages share one; a lone one never waits.
+INTERVAL_S = 0.003
+
 
 class GroupSigner:
-    """Signs with one signature what became ready while the previous one was made.
+    """Signs with one signature what became ready while the previous one was made or is fresh.
 
-    A key in memory signs at once, in the event loop; any other may take its time in the executor.
+    Who signs saves signatures by it, and who receives the messages saves as many checks. A key in
+    memory signs at once, in the event loop; any other may take its time in the executor.
 
     Args:
         key: the key.
@@ -22,6 +26,7 @@ class GroupSigner:
         self._executor = executor
         self._waiting: list[tuple[Unsigned, asyncio.Future[dict[str, str]]]] = []
         self._task: asyncio.Task[None] | None = None
+        self._next_s = 0.0
 
     async def sign(self, message: Unsigned) -> dict[str, str]:
         """Return all headers of a message.
@@ -38,8 +43,12 @@ class GroupSigner:
         return await future
 
     async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
         try:
             while self._waiting:
+                if (pause := self._next_s - clock()) > 0:
+                    await asyncio.sleep(pause)
+                self._next_s = clock() + INTERVAL_S
                 group = self._waiting[:MAX_GROUP]
                 del self._waiting[:MAX_GROUP]
                 await self._sign(group)

@@ -23,6 +23,7 @@ OTHERS = {
     "ACT_ID",  # a placeholder of a command's help
     "ACT_TOPICS",  # exported names
     "ANCHOR_TOPIC",
+    "CONSULTATION_PATH",
     "CONTENT_TYPE",
     "DATA_PATH",
     "DATA_TAG",
@@ -38,7 +39,10 @@ OTHERS = {
     "MAX_REPLACEMENT_DELAY_S",
     "MONTHLY_3",  # frequencies and access rights of the EU's Publications Office
     "NON_PUBLIC",
+    "CLOSING_PATH",
     "NOT_SENT_PATH",
+    "OFFER_PATH",
+    "OPEN_OFFERS_PATH",
     "OBSERVATIONS_PATH",
     "PIECE_TOPIC",
     "REPLACEMENT_WINDOW_S",

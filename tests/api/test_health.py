@@ -94,6 +94,39 @@ def test_database_that_is_gone(tmp_path: Path, empty: Any) -> None:
     assert (health.status, health.reasons) == ("failing", ["DATABASE_UNAVAILABLE"])
 
 
+class Reading(Worker):
+    """A loop that reads a database."""
+
+    name = "reading"
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(interval_s=0.01)
+        self._engine = engine
+
+    def step(self) -> bool:
+        with self._engine.connect():
+            return False
+
+
+def test_a_thread_names_the_fault_of_its_database(tmp_path: Path) -> None:
+    folder = tmp_path / "later"
+    worker = Reading(make_engine(f"sqlite:///{folder / 'ledger.db'}"))
+    worker.start()
+    try:
+        deadline = time.monotonic() + 20
+        while not worker.state().failures:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert worker.state().error_code == "DATABASE_UNAVAILABLE"
+        folder.mkdir()
+        while worker.state().failures:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert worker.state().error_code == ""
+    finally:
+        worker.stop()
+
+
 def test_reasons_are_codes() -> None:
     reasons = ("DATABASE_UNAVAILABLE", "HEAD_UNKNOWN", "HEAD_STALE", "WORKER_STOPPED")
     assert set(reasons) <= set(CODES)

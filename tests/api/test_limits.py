@@ -83,7 +83,7 @@ def test_unknown_routes(http: httpx.Client, path: str) -> None:
 def test_unknown_methods(http: httpx.Client) -> None:
     response = http.delete("/v1/acts")
     problem(response, "METHOD_NOT_ALLOWED")
-    assert response.headers["allow"] == "POST"
+    assert response.headers["allow"] == "GET, POST"
 
 
 @pytest.mark.parametrize("bad", ["zz", "00", "A" * 64, "0" * 63, "0" * 65, "0" * 64 + "%00"])

@@ -41,6 +41,14 @@ EXPECTED = {
         ),
         *(f"gas_act_{act_type.name}" for act_type in ACT_TYPES),
     },
+    "connections": {
+        "connections_tried",
+        "connections_held",
+        "served_while_held",
+        "p99_ratio_held",
+        "p99_held_ms",
+        "memory_mb_per_1000",
+    },
     "gateway": {
         "requests_per_s",
         "ledger_ratio",

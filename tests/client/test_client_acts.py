@@ -299,6 +299,9 @@ def test_every_act_has_words_and_every_builder_fits(keys: list[PrivateKey], tmp_
                 purpose=b"p",
             )[0],
             acts.revoke_third_party(a, target, b"r")[0],
+            acts.parameters_disposed(
+                a, target, disposed_kind=1, period=202_601, record=7, record_leaf=target
+            ),
             acts.publish_calendar(a, year=2026, working_days=1, source=target),
             acts.correct_calendar(
                 [a, b], target, year=2026, working_days=1, source=target, reason=b"r"

@@ -50,6 +50,7 @@ VIEWS = {
     "Disputes": "disputes",
     "ThirdParties": "consents",
     "Elements": "claims",
+    "Logs": "logs",
 }
 
 
@@ -180,7 +181,7 @@ class City:
             "expires_at": self.now() + 3600,
             "target": target,
             "revision": 0
-            if target == ZERO_ID or contract in ("Logs", "Refreshes", "Oversight")
+            if target == ZERO_ID or contract in ("Refreshes", "Oversight")
             else self.revision(name, target),
             **(header or {}),
         }
@@ -394,6 +395,16 @@ class City:
             "test_result": 1,
             "log": self.ids["log"],
             "report": digest("report"),
+            **changes,
+        }
+
+    def disposed_values(self, **changes: Any) -> dict[str, Any]:
+        """Return the words of a gateway's telling that a month's key was destroyed."""
+        return {
+            "disposed_kind": 1,
+            "period": 202_601,
+            "record": 7,
+            "record_leaf": digest("record"),
             **changes,
         }
 

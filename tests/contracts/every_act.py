@@ -21,6 +21,7 @@ def record_every_act(city: City) -> None:
     _record_the_authority(city)
     _record_the_calendar(city)
     _record_the_requests(city)
+    city.do("ParametersDisposed", ("gateway",), city.ids["log"], **city.disposed_values())
     # Last, as what depends on an entry or interface needs it live.
     _record_the_ends(city)
 

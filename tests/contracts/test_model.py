@@ -93,6 +93,8 @@ def value_of(draw: st.DataObject, city: City, field: Field, ids: list[bytes]) ->
             return draw.draw(st.sampled_from((*plain, 0, plain[0] | 1 << 366)))
         if field.name == "roles":
             return draw.draw(st.sampled_from((1, 2, 3, 4, 17, 128, 256, 0)))
+        if field.name == "period":
+            return draw.draw(st.sampled_from((202_601, 202_612, 202_613, 199_912, 0)))
         return draw.draw(st.integers(0, 3))
     if field.size == 20:
         return draw.draw(st.sampled_from((bytes(20), *city.contracts.values())))
@@ -150,6 +152,7 @@ def draw_act(draw: st.DataObject, city: City, ids: list[bytes]) -> SignedAct:
             "Entries": [city.ids["entry"]],
             "Interfaces": [city.ids["interface"]],
             "Elements": [city.ids["claim"]],
+            "Logs": [city.ids["log"]],
             "Requests": [city.ids["filed"], city.ids["grant"]],
             "Calendar": [city.ids["calendar 2025"], city.ids["calendar 2026"]],
             "Registry": [*(city.ids[p] for p in PEOPLE if p in city.ids), *heads_of(city)],

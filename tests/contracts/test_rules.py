@@ -603,3 +603,35 @@ def test_log_registered(city: City) -> None:
     words = log_words()
     assert attempt(city, "LogRegistered", (CITY_HEAD, "gateway"), **words) == "ROLE_MISSING"
     city.do("LogRegistered", signers, **log_words(origin="x" * 30))
+
+
+def test_disposals_of_parameters(city: City) -> None:
+    signers, log = ("gateway",), city.ids["log"]
+    before = city.read("Logs", "logs", log)
+    for wrong in (
+        {"disposed_kind": 0},
+        {"disposed_kind": 4},
+        {"period": 200_000},
+        {"period": 202_600},
+        {"period": 202_613},
+        {"period": 1_000_001},
+        {"record": 0},
+        {"record": 2**63},
+        {"record_leaf": ZERO_ID},
+    ):
+        words = city.disposed_values(**wrong)
+        found = value_refused(city, "ParametersDisposed", signers, log, words)
+        assert found == ("VALUE_INVALID", "ParametersDisposed", *wrong)
+    values = city.disposed_values()
+    assert attempt(city, "ParametersDisposed", (OFFICER,), log, **values) == "ROLE_MISSING"
+    # Another gateway tells nothing of this one's log.
+    city.enrol("another gateway", "civil affairs head", Role.GATEWAY)
+    another = ("another gateway",)
+    assert attempt(city, "ParametersDisposed", another, log, **values) == "GATEWAY_MISMATCH"
+    unknown = digest("no log")
+    assert attempt(city, "ParametersDisposed", signers, unknown, **values) == "TARGET_UNKNOWN"
+    city.do("ParametersDisposed", signers, log, **city.disposed_values(period=999_912))
+    after = city.read("Logs", "logs", log)
+    # The revision alone is another.
+    assert after[:-1] == before[:-1]
+    assert after[-1] == before[-1] + 1

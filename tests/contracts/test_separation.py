@@ -91,6 +91,7 @@ def target_of(city: City, act_type: ActType) -> bytes:
         "Elements": ids["claim"],
         "Interfaces": ids["interface"],
         "Requests": ids["grant"],
+        "Logs": ids["log"],
     }
     return by_name.get(act_type.name) or by_contract.get(act_type.contract, ZERO_ID)
 

@@ -16,11 +16,15 @@ from ledger.chain.artifacts import encode_act_call, encode_call
 from ledger.log.reader import LogReader
 from ledger.log.writer import LogWriter
 from protocol.checkpoint import Checkpoint, block_statement, parse_note, sign_checkpoint
+from protocol.consultation import consultation_body
 from protocol.description import Role
 from protocol.evidence import BlockCosignature
 from protocol.httpsig import (
+    CLOSING_PATH,
+    CONSULTATION_PATH,
     DATA_PATH,
     NOT_SENT_PATH,
+    OFFER_PATH,
     RESTRICTION_PATH,
     SEALED_PATHS,
     parse_answer,
@@ -200,6 +204,29 @@ class Case:
             "statement": {**statement, **changes},
         }
 
+    def stated(
+        self, event: str, signer: str, department: bytes, statement: dict[str, Any], **changes: Any
+    ) -> dict[str, Any]:
+        """Return the record of an offer or a closing under the grant."""
+        statement = {"manifest": "ab" * 32, "salt": "cd" * 32, "rows": 1, "parts": 1, **statement}
+        signed, _ = sign_request(
+            key(signer),
+            canonical_json(statement),
+            authority="127.0.0.1:8441",
+            path={"offered": OFFER_PATH, "closed": CLOSING_PATH}[event],
+            created=int(time.time()),
+            nonce=secrets.token_hex(16),
+            grant=self.city.ids["grant"],
+        )
+        return {
+            "event": event,
+            "request": signed.to_record(),
+            "department": department.hex(),
+            "source": "127.0.0.1",
+            "block": self.block(),
+            "statement": {**statement, **changes},
+        }
+
     def restricted(
         self, signer: str, department: bytes, side: str, networks: list[str], **changes: Any
     ) -> dict[str, Any]:
@@ -226,6 +253,37 @@ class Case:
             "side": side,
             "networks": networks,
             "salt": salt,
+        }
+
+    def consulted(
+        self, signer: str, department: bytes, operation: str, **changes: Any
+    ) -> dict[str, Any]:
+        """Return the record of an auditor's consultation."""
+        salt = secrets.token_hex(32)
+        periods, record = (["2026-01"], None) if operation == "search" else ([], 1)
+        purpose = {"person": "p-7", "basis": "-", "case": "case-1", "scenario": "-"}
+        purpose |= {name: changes.pop(name) for name in list(changes) if name in purpose}
+        signed, _ = sign_request(
+            key(signer),
+            consultation_body(operation, periods, record, salt),
+            authority="127.0.0.1:8441",
+            path=changes.pop("path", CONSULTATION_PATH),
+            created=int(time.time()),
+            nonce=secrets.token_hex(16),
+            grant=bytes(32),
+            **purpose,
+        )
+        return {
+            "event": "consulted",
+            "request": signed.to_record(),
+            "department": department.hex(),
+            "source": "127.0.0.1",
+            "block": self.block(),
+            "operation": operation,
+            "periods": periods,
+            "record": record,
+            "salt": salt,
+            **changes,
         }
 
     def observed(self, signer: str, department: bytes, **changes: Any) -> dict[str, Any]:

@@ -86,6 +86,20 @@ def told(rpc: Rpc, deployed: Deployed, tmp_path_factory: pytest.TempPathFactory)
     seqs["not_sent_altered"] = case.append(
         case.not_sent("housing operator", housing, [[1, 1]], sequences=[[1, 9]])
     )
+    end = {"first": seqs["released"] + 1, "last": seqs["released"] + 1, "offer": None}
+    operator = "housing operator"
+    seqs["closed"] = case.append(case.stated("closed", operator, housing, end))
+    seqs["closed_framed"] = case.append(case.stated("closed", operator, civil, end))
+    seqs["closed_altered"] = case.append(case.stated("closed", operator, housing, end, rows=9))
+    seqs["closed_more"] = case.append(
+        case.stated("closed", operator, housing, {**end, "last": seqs["denied"], "parts": 2})
+    )
+    seqs["closed_no_offer"] = case.append(
+        case.stated("closed", operator, housing, {**end, "offer": seqs["denied"]})
+    )
+    seqs["offered_of_another_way"] = case.append(
+        case.stated("offered", provider, civil, {"name": "monthly"})
+    )
     stale = case.intent()
     words = {"reason": city.ids["housing"], "cause": 4}
     city.do("GrantRevoked", ("housing officer",), city.ids["grant"], **words)

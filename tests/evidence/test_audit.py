@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account import Account
@@ -220,6 +221,11 @@ def test_every_lie_is_named(told: Told) -> None:
         (f"record {seqs['observed_altered']}", "OBSERVATION_SIGNATURE_INVALID"),
         (f"record {seqs['not_sent_framed']}", "DECISION_WRONG"),
         (f"record {seqs['not_sent_altered']}", "REQUEST_INVALID"),
+        (f"record {seqs['closed_framed']}", "DECISION_WRONG"),
+        (f"record {seqs['closed_altered']}", "REQUEST_INVALID"),
+        (f"record {seqs['closed_more']}", "CLOSING_WRONG"),
+        (f"record {seqs['closed_no_offer']}", "CLOSING_WRONG"),
+        (f"record {seqs['offered_of_another_way']}", "DECISION_WRONG"),
         # The same intent, written twice.
         (f"record {seqs['unanchored']}", "NONCE_REPLAYED"),
     }
@@ -264,6 +270,39 @@ def test_networks_of_a_grant_are_followed(honest: Case, tmp_path: Path) -> None:
         case.append(replayed)
         lie(case.append(replayed), "NONCE_REPLAYED")
         case.released()
+    finally:
+        case.log.close()
+    assert {(one.place, one.code) for one in _audit(honest, case.url)} == expected
+
+
+def test_who_looked_is_followed(honest: Case, tmp_path: Path) -> None:
+    """A consultation is an auditor's own, says what and why, and is signed as it is recorded."""
+    case = Case(honest.city, tmp_path)
+    case.url = _tampered(honest, tmp_path)
+    case.log = LogWriter(case.url, origin=ORIGIN, log_id=case.city.ids["log"], key=key("gateway"))
+    civil, housing = case.city.ids["civil affairs"], case.city.ids["housing"]
+    auditor = "civil affairs auditor"
+    case.city.enrol(auditor, "civil affairs head", Role.AUDITOR)
+    expected: set[tuple[str, str]] = set()
+
+    def lie(draft: dict[str, Any], code: str) -> None:
+        expected.add((f"record {case.append(draft)}", code))
+
+    try:
+        case.append(case.consulted(auditor, civil, "search"))
+        case.append(case.consulted(auditor, civil, "open", case="-", basis="809-20"))
+        other = case.consulted(auditor, civil, "search", periods=["2026-01", "2026-02"])
+        lie(other, "DECISION_WRONG")
+        lie(case.consulted(auditor, civil, "open", record=2), "DECISION_WRONG")
+        lie(case.consulted(auditor, civil, "search", case="-"), "DECISION_WRONG")
+        lie(case.consulted(auditor, civil, "search", person="-"), "DECISION_WRONG")
+        lie(case.consulted(auditor, housing, "search"), "DECISION_WRONG")
+        lie(case.consulted("housing operator", housing, "search"), "DECISION_WRONG")
+        lie(case.consulted("nobody", civil, "search"), "DECISION_WRONG")
+        lie(case.consulted(auditor, civil, "search", path="/v1/evidence"), "REQUEST_INVALID")
+        replayed = case.consulted(auditor, civil, "search")
+        case.append(replayed)
+        lie(replayed, "NONCE_REPLAYED")
     finally:
         case.log.close()
     assert {(one.place, one.code) for one in _audit(honest, case.url)} == expected

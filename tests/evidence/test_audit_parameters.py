@@ -1,16 +1,16 @@
 """A key that was disposed of is disposed of; one that is missing without a record is a finding."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from ledger.audit.audit import Audit, AuditedLog, _RecordAudit, audit_ledger
-from ledger.audit.chain import ChainReader
-from ledger.audit.run import compare_parameter_keys
+from ledger.audit.keys import LogKeys
 from ledger.log.parameter_keys import ParameterKeys
-from protocol.model import Log
+from protocol.acts import make_act
+from protocol.disposals import disposal_values
 from protocol.parameters import key_digest, parameter_member
+from protocol.records import encode_record, parse_record
 
 PERIOD = "2020-01"
 AT_MS = 1_578_000_000_000
@@ -21,15 +21,13 @@ def keys(tmp_path: Path) -> ParameterKeys:
     return ParameterKeys(tmp_path / "keys")
 
 
-def audit_of(*records: dict[str, Any]) -> tuple[Audit, list[str]]:
-    """Return an audit that took note of these records, and the codes of what it found."""
-    chain = cast("ChainReader", None)  # this part of the audit reads none
-    audit = audit_ledger(chain, chain_id=1, contracts={}, log=None, origin="x")
-    reader = _RecordAudit(audit, Log(bytes(32), bytes(32), "x", 1, 1))
-    return audit, [
+def audit_of(*records: dict[str, Any]) -> tuple[LogKeys, list[str]]:
+    """Return what was noted of these records, and the codes of what was found."""
+    named = LogKeys()
+    return named, [
         found.code
         for seq, record in enumerate(records)
-        for found in reader._parameters({"seq": seq, **record})
+        for found in named.add({"seq": seq, **record})
     ]
 
 
@@ -43,8 +41,8 @@ def disposed(key: bytes, time_ms: int = 2 * AT_MS) -> dict[str, Any]:
     return {"event": "disposed", "time_ms": time_ms, "period": PERIOD, "key": digest}
 
 
-def codes(audit: Audit, keys: ParameterKeys) -> list[str]:
-    return [found.code for found in compare_parameter_keys(audit, keys)]
+def codes(named: LogKeys, keys: ParameterKeys) -> list[str]:
+    return [found.code for found in named.compare_parameters(keys)]
 
 
 def test_key_that_is_there_and_key_that_is_not(keys: ParameterKeys, tmp_path: Path) -> None:
@@ -83,19 +81,46 @@ def test_records_that_do_not_agree() -> None:
     assert audit_of(disposed(one, AT_MS))[1] == ["PERIOD_RUNNING"]
 
 
-def test_logs_of_several_gateways_share_nonces_but_no_keys(tmp_path: Path) -> None:
-    chain = cast("ChainReader", None)
-    others = {"y": cast("AuditedLog", None)}
-    audit = Audit(chain, chain_id=1, contracts={}, log=None, origin="x", others=others)
-    first, second = (_RecordAudit(audit, Log(bytes(32), bytes(32), o, 1, 1)) for o in ("x", "y"))
-    record = {"event": "intent", "seq": 3, "request": {"public_key": "aa", "nonce": "bb"}}
-    assert not list(first._begin(record))
-    # At the same place of another log it is another record, and the nonce is used again.
-    assert list(second._begin(record)) == [
-        ("record 3 of x has the same key and nonce", "NONCE_REPLAYED")
+def test_acts_tell_what_the_log_tells() -> None:
+    hour = 3_600_000
+    drafts = (
+        {"event": "disposed", "period": PERIOD, "key": None, "cause": "retention_over"},
+        {"event": "heartbeat"},
+        {"event": "kept_disposed", "period": PERIOD, "record": None, "cause": "retention_over"},
+    )
+
+    def found(changes: dict[int, dict[str, Any]], *, end: int = 9, late: int = 0) -> list[str]:
+        """Return what is found when these acts were filed, with changed words."""
+        named, acts = LogKeys(), []
+        for seq, draft in enumerate((*drafts, {"event": "heartbeat"}), start=1):
+            time_ms = 2 * AT_MS + (late if seq == len(drafts) + 1 else 0)
+            data = encode_record({"v": 1, "log": "x", "seq": seq, "time_ms": time_ms, **draft})
+            named.add_disposal(parse_record(data), data)
+            if seq in changes:
+                words = {**disposal_values(data), **changes[seq]}
+                act = make_act(
+                    "ParametersDisposed",
+                    chain_id=1,
+                    contract=bytes(20),
+                    key_id=bytes(32),
+                    nonce=0,
+                    expires_at=0,
+                    values=words,
+                    target=b"\1" * 32,
+                    revision=len(acts) + 1,
+                )
+                acts.append(act)
+        return [f"{one.place} {one.code}" for one in named.compare_acts(acts, end)]
+
+    assert found({1: {}, 3: {}}) == []
+    assert found({1: {}}, late=hour) == [], "the gateway has an hour"
+    assert found({1: {}}, late=hour + 1) == ["record 3 DISPOSAL_NOT_FILED"]
+    assert found({3: {}}, late=hour + 1) == [
+        "disposals DISPOSAL_DIFFERS",
+        "record 3 DISPOSAL_NOT_FILED",
     ]
-    keys, foreign = ParameterKeys(tmp_path / "x"), ParameterKeys(tmp_path / "y")
-    for reader, own in ((first, keys), (second, foreign)):
-        asked = {"seq": 4, **intent(own.get_or_make(PERIOD))}
-        assert not list(reader._parameters(asked)), "each gateway has a key of its own"
-    assert not codes(audit, keys)
+    for wrong in ({"period": 202_002}, {"disposed_kind": 2}, {"record_leaf": b"\2" * 32}):
+        assert found({1: wrong, 3: {}}) == ["disposals DISPOSAL_DIFFERS"]
+    assert found({1: {}, 3: {"record": 4}}) == ["disposals DISPOSAL_DIFFERS"]
+    # What was filed about records that came while the audit ran is for the next one.
+    assert found({1: {}, 3: {"record": 9}}, end=9) == []

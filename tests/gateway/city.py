@@ -255,7 +255,9 @@ class City:
         }
         return self.act("InterfaceRegistered", [self.provider_operator], values)
 
-    def grant(self, interface: bytes, *, items: int = 0b01, quota: int = 1000) -> bytes:
+    def grant(
+        self, interface: bytes, *, items: int = 0b01, quota: int = 1000, way: int = 1
+    ) -> bytes:
         """File a request of the requester and agree to it."""
         now = int(time.time())
         term = {"valid_from": now - 60, "valid_until": now + 86400, "quota": quota}
@@ -266,7 +268,7 @@ class City:
                 "interface": interface,
                 **term,
                 "interface_version": 1,
-                "way": 1,
+                "way": way,
                 "items": 0b11,
                 "legal_basis": BASIS,
                 "scenario": SCENARIO,

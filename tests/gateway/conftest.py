@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from api.gateway.app import Gateway, make_app
+from api.gateway.evidence import EvidenceService
 from api.gateway.server import gateway_config
 from api.gateway.state import Snapshot, copy_store
 from crypto.canonical import canonical_json
@@ -359,7 +360,23 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         stack.callback(raw.close)
         stack.enter_context(serve_asgi(provider, provider_port))
         stack.enter_context(serve_asgi(api.app, api_port))
-        url = stack.enter_context(serve(gateway_config(make_app(gateway), settings)))
+        url = stack.enter_context(
+            serve(gateway_config(make_app(gateway), settings, gateway.count_refused))
+        )
         http = stack.enter_context(httpx.Client(timeout=30))
         wait_until(lambda: gateway.data is not None)
         yield World(city, state, gateway, url, raw, api, http, seen)
+
+
+@pytest.fixture(scope="module")
+def evidence(world: World) -> None:
+    """Let the gateway hand out receipts in place of whole evidence files, which need a chain."""
+    gatekeeper, reader = world.gateway.gatekeeper, world.gateway.reader
+    assert gatekeeper is not None
+    assert reader is not None
+    world.gateway.evidence = EvidenceService(
+        gatekeeper,
+        reader,
+        lambda seq: reader.receipt(seq).to_bytes(),
+        auditor_departments=frozenset(),
+    )

@@ -5,8 +5,11 @@ import time
 from contextlib import ExitStack, suppress
 from typing import Any
 
+import httpx
 import pytest
 
+from api.gateway.app import make_app
+from api.gateway.server import gateway_config
 from api.guard import MAX_LARGE_BODIES
 from api.server import MAX_HEAD_BYTES, PunctualProtocol
 from tests.gateway.conftest import World, wait_until
@@ -76,6 +79,35 @@ def test_slow_heads_do_not_keep_connections(
         assert world.ask(grant).status_code == 200
         for connection in slow:
             assert answer_of(connection) == b""
+
+
+def test_connections_of_one_address_are_few_and_counted(world: World, grant: bytes) -> None:
+    protocol: Any = gateway_config(make_app(world.gateway), world.gateway.settings).http
+    most = protocol.held.most_of_one
+    host, _, port = world.authority.rpartition(":")
+    more, before = 7, len(world.events())
+    with ExitStack() as stack:
+        for _ in range(most + more):
+            source = ("127.0.9.1", 0)
+            made = socket.create_connection((host, int(port)), 20, source_address=source)
+            stack.enter_context(made)
+        answer = answer_of(made)
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        assert b'"TOO_MANY_CONNECTIONS"' in answer
+        with httpx.Client() as other:
+            body, headers = world.sign(grant)
+            assert other.post(world.url + "/v1/data", content=body, headers=headers).is_success
+    writer: Any = world.gateway
+    writer._write_rejected(before_minute=None)
+
+    def counted() -> int:
+        rows = [event for event in world.events()[before:] if event["event"] == "rejected"]
+        return sum(row["count"] for row in rows if row["code"] == "TOO_MANY_CONNECTIONS")
+
+    wait_until(lambda: counted() == more)
+    rows = [event for event in world.events()[before:] if event["event"] == "rejected"]
+    assert {row["source"] for row in rows if row["code"] == "TOO_MANY_CONNECTIONS"} == {"127.0.9.1"}
+    assert len(rows) <= 3  # by source, code and minute, however many there were
 
 
 def _large(world: World, path: str = "/v1/observations") -> bytes:

@@ -29,6 +29,7 @@ from sanlian_client.download import Download, download_file
 from sanlian_client.file_service import FileService, describe_files
 from sanlian_client.middleware import SanlianProvider
 from sanlian_client.receipts import ReceiptStore
+from sanlian_client.transfers import Closing, close_transfer
 from tests.gateway.city import BASIS, ORIGIN, SCENARIO
 from tests.gateway.conftest import serve_asgi
 from tests.gateway.test_gateway_process import PASSPHRASE, Home
@@ -100,6 +101,12 @@ class Desk:
                 },
             )
 
+    def close(self, closing: Closing) -> int:
+        """Record the end of a transfer and return its index."""
+        key = self.home.city.gateway.public_key
+        with Gateway(f"http://127.0.0.1:{self.home.port}", origin=ORIGIN, public_key=key) as one:
+            return close_transfer(one, self.home.city.system, self.grant, closing).index
+
     def names(self) -> list[str]:
         return sorted(one.name for one in self.path.parent.glob("here.bin*"))
 
@@ -138,7 +145,8 @@ def _clean(desk: Desk) -> Iterator[None]:
 
 def test_every_part_has_its_outcome(desk: Desk) -> None:
     before = len(desk.home.events())
-    done = desk.download()
+    ends: list[Closing] = []
+    done = desk.download(on_whole=ends.append)
     assert (done.size, done.digest, done.parts, done.resumed_at) == (len(WHOLE), sm3(WHOLE), 10, 0)
     assert desk.path.read_bytes() == WHOLE
     assert desk.path.stat().st_mode & 0o777 == 0o600
@@ -146,6 +154,11 @@ def test_every_part_has_its_outcome(desk: Desk) -> None:
     events = desk.home.events()[before:]
     assert [one["event"] for one in events] == ["intent", "outcome"] * 10
     assert all(one["result"] == "released" for one in events[1::2])
+    outcomes = [one["seq"] for one in events[1::2]]
+    assert ends == [Closing(outcomes[0], outcomes[-1], 10, 0, done.digest)]
+    assert desk.close(ends[0]) == desk.close(ends[0]) == len(desk.home.events()) - 1
+    closed = desk.home.events()[-1]
+    assert (closed["event"], closed["statement"]["parts"]) == ("closed", 10)
     with pytest.raises(LedgerError, match="FILE_EXISTS"):
         desk.download()
 
@@ -227,9 +240,14 @@ def test_whole_but_not_in_its_place_yet(desk: Desk) -> None:
         "name": "register.bin",
         "size": len(WHOLE),
         "digest": sm3(WHOLE).hex(),
+        "first": 2,
+        "last": 4,
+        "parts": 2,
     }
     desk.path.with_name("here.bin.part.json").write_bytes(canonical_json(about))
-    assert desk.download().parts == 0
+    ends: list[Closing] = []
+    assert desk.download(on_whole=ends.append).parts == 0
+    assert ends == [Closing(2, 4, 2, 0, sm3(WHOLE))]
     assert desk.path.read_bytes() == WHOLE
 
 

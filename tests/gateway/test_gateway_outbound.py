@@ -59,17 +59,13 @@ def test_a_malformed_setting_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "code"),
-    [
-        ("127.0.0.1", "PROVIDER_ADDRESS_FORBIDDEN"),
-        ("localhost", "PROVIDER_ADDRESS_FORBIDDEN"),
-        ("[::ffff:127.0.0.1]", "PROVIDER_ADDRESS_FORBIDDEN"),
-        ("2130706433", "PROVIDER_UNREACHABLE"),  # the HTTP library takes no such form
-    ],
+    "host",
+    ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"],
 )
 def test_a_provider_listed_at_the_platform_itself(
-    world: World, monkeypatch: pytest.MonkeyPatch, host: str, code: str
+    world: World, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
+    code = "PROVIDER_ADDRESS_FORBIDDEN"
     grant = world.city.grant(world.city.interface(node=OTHER_NODE))
     good = world.city.grant(world.city.interface())
     world.state.publish()

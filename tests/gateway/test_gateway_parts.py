@@ -2,12 +2,15 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from api.gateway.counting import MAX_ROWS, OTHERS, RateLimiter, RejectedCounter
 from api.gateway.forward import load_providers
+from api.gateway.server import MAX_CONNECTIONS, SPARE_FILES
 from api.problems import CODES
 from crypto.errors import LedgerError
 
@@ -75,6 +78,29 @@ def test_provider_urls_have_one_form(tmp_path: Path) -> None:
     path.write_text("[]")
     with pytest.raises(LedgerError, match="PROVIDERS_MALFORMED"):
         load_providers(path)
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "files", "connections"),
+    [
+        (256, 4096, MAX_CONNECTIONS + SPARE_FILES, MAX_CONNECTIONS),
+        (256, 1500, 1500, 1500 - SPARE_FILES),
+        (256, 800, 800, 400),
+    ],
+)
+def test_connections_leave_files_for_the_log(
+    soft: int, hard: int, files: int, connections: int
+) -> None:
+    code = (
+        "import resource; from api.gateway.server import *; from ledger.settings import Settings;"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
+        "held = gateway_config(None, Settings()).http.held;"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], held.most)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [str(files), str(connections)]
 
 
 def test_every_code_that_is_raised_has_a_row() -> None:

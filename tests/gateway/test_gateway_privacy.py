@@ -1,20 +1,24 @@
 """No personal value stays anywhere at the gateway; keyed digests find it until the key is gone."""
 
 import base64
+import json
 import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from crypto.sm2 import PrivateKey
 from ledger.log.disposal import search_parameter
+from ledger.log.keeping import Keeper, open_kept
+from ledger.log.kept_keys import KeptKeys
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.reader import LogReader
 from protocol.parameters import key_digest, period_at
-from tests.gateway.city import openapi
+from tests.gateway.city import ORIGIN, openapi
 from tests.gateway.conftest import SECRET_ADDRESS, SECRET_NAME, World
 
 NUMBER = "441502199003074711"
@@ -76,9 +80,31 @@ def test_searcher_finds_each_encoding(value: str) -> None:
     assert not places_of(value, {"place": b"something else"})
 
 
-def test_planted_values_stay_nowhere(world: World, output: pytest.LogCaptureFixture) -> None:
-    grant = world.city.grant(world.city.interface(openapi("post", "/search")), items=0b11)
+def kept_of(world: World, record: dict[str, Any]) -> bytes:
+    """Return the body in a record's envelope."""
+    reader = LogReader.open(world.gateway.settings.resolved_log_database_url)
+    try:
+        return open_kept(reader, KeptKeys(world.gateway.settings.kept_keys_dir), record["seq"])
+    finally:
+        reader.close()
+
+
+@pytest.mark.parametrize("keeps", [False, True], ids=["not kept", "kept"])
+def test_planted_values_stay_nowhere(
+    world: World,
+    output: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    keeps: bool,
+) -> None:
+    interface = world.city.interface(openapi("post", "/search"))
+    grant = world.city.grant(interface, items=0b11)
     world.state.publish()
+    before = len(world.events())
+    if keeps:
+        keys = KeptKeys(world.gateway.settings.kept_keys_dir)
+        keeper = Keeper(keys, frozenset({interface}), ORIGIN)
+        monkeypatch.setattr(world.gateway.data, "_keeper", keeper)
     places: dict[str, bytes] = {}
     parameters = {"number": NUMBER, "year": PERSON}
 
@@ -110,6 +136,16 @@ def test_planted_values_stay_nowhere(world: World, output: pytest.LogCaptureFixt
         f"{one.name} {one.getMessage()} {one.exc_text or ''}" for one in said
     ).encode()
     places.update(read_home(world))
+
+    kept = [one for one in world.events()[before:] if "kept" in one]
+    if keeps:
+        # Of what was granted there is an envelope, and in it the planted values.
+        bodies = [json.loads(kept_of(world, one))["parameters"] for one in kept]
+        assert bodies == [parameters]
+        assert any("kept-keys" in name for name in places)
+        assert len(places_of(kept[0]["kept"]["digest"], places)) >= 1
+    else:
+        assert not kept
 
     # The control: what must be there is found, in the log's files, in acts and in receipts.
     assert any(name.endswith(("gateway.db", "gateway.db-wal")) for name in places)
@@ -151,3 +187,32 @@ def test_auditor_finds_who_asked(world: World) -> None:
 def test_strangers_leave_no_digest(world: World) -> None:
     answer = world.ask(bytes(31) + b"\1", key=PrivateKey.generate())
     assert "parameters" not in world.receipt(answer)
+
+
+def test_what_cannot_be_kept_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    interface = world.city.interface(openapi("post", "/search"))
+    grant = world.city.grant(interface)
+    world.state.publish()
+    calls = len(world.seen)
+    place = world.gateway.settings.home / "no-directory"
+    place.write_bytes(b"")
+    keeper = Keeper(KeptKeys(place), frozenset({interface}), ORIGIN)
+    monkeypatch.setattr(world.gateway.data, "_keeper", keeper)
+    answer = world.ask(grant)
+    assert (answer.status_code, answer.json()["code"]) == (503, "KEPT_KEYS_UNREADABLE")
+    assert world.receipt(answer)["code"] == "KEPT_KEYS_UNREADABLE"
+    assert len(world.seen) == calls, "the provider was not called"
+
+
+def test_same_nonce_keeps_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    interface = world.city.interface(openapi("post", "/search"))
+    grant = world.city.grant(interface)
+    world.state.publish()
+    keeper = Keeper(KeptKeys(world.gateway.settings.kept_keys_dir), frozenset({interface}), ORIGIN)
+    monkeypatch.setattr(world.gateway.data, "_keeper", keeper)
+    body, headers = world.sign(grant)
+    first, again = world.post(body, headers), world.post(body, headers)
+    assert (first.status_code, again.json()["code"]) == (200, "NONCE_REPLAYED")
+    assert "kept" not in world.receipt(again)
+    intent = world.events()[world.receipt(first)["intent"]]
+    assert kept_of(world, intent) == body

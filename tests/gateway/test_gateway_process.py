@@ -168,6 +168,10 @@ class Home:
         url = f"http://{authority}/v1/data"
         return httpx.post(url, content=body, headers=headers, timeout=30)
 
+    def health(self) -> dict[str, Any]:
+        """Return what the process says of itself."""
+        return dict(httpx.get(f"http://127.0.0.1:{self.port}/health").json())
+
     def events(self) -> list[dict[str, Any]]:
         """Return all records of the log."""
         reader = LogReader.open(self.log_url)
@@ -267,6 +271,20 @@ def test_killed_in_the_middle_of_a_call(home: Home, slow: Slow) -> None:
     events = [r["event"] for r in home.events()]
     assert events == ["opened", "intent", "interrupted"]
     assert home.ask().status_code == 200
+    home.stop(signal.SIGTERM)
+
+
+def test_the_age_of_the_tail_survives_the_process(home: Home) -> None:
+    home.start()
+    assert home.ask().status_code == 200
+    assert home.stop(signal.SIGKILL) == -signal.SIGKILL
+    first = home.events()[0]["time_ms"] / 1000
+    time.sleep(max(0.0, first + 3 - time.time()))
+    home.start()
+    wait_until(lambda: home.health()["unanchored_age_s"] >= 3)
+    found = home.health()
+    assert (found["anchored_size"], found["unanchored_records"]) == (0, 3)
+    assert found["unanchored_age_s"] <= time.time() - first
     home.stop(signal.SIGTERM)
 
 

@@ -1,5 +1,6 @@
 """Lists page without loss or repetition; migrations make what the models say."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from ledger.db import models
 from ledger.db.engine import make_engine, read_transaction
 from ledger.db.migrate import upgrade
 from ledger.reads import departments
-from ledger.reads.page import MAX_LIMIT, decode_cursor, encode_cursor
+from ledger.reads.page import CURSOR_PATTERN, MAX_LIMIT, decode_cursor, encode_cursor
 
 
 def fresh(path: Path) -> Engine:
@@ -136,4 +137,6 @@ def test_limits_and_cursors_from_outside(engine: Engine) -> None:
 @given(number=st.integers(0, 2**63 - 1), one=st.binary(min_size=32, max_size=32))
 @settings(max_examples=50, derandomize=True)
 def test_cursor_is_its_place(number: int, one: bytes) -> None:
-    assert decode_cursor(encode_cursor(number, one)) == (number, one)
+    cursor = encode_cursor(number, one)
+    assert re.search(CURSOR_PATTERN, cursor)
+    assert decode_cursor(cursor) == (number, one)

@@ -107,6 +107,13 @@ def share(city: City) -> None:
         "origin": ORIGIN,
     }
     log = do("LogRegistered", [AUTHORITY[0], gateway], registered_log)
+    disposed: dict[str, Value] = {
+        "disposed_kind": 2,
+        "period": 202_601,
+        "record": 7,
+        "record_leaf": sm3(b"record"),
+    }
+    do("ParametersDisposed", [gateway], disposed, log)
     tested: dict[str, Value] = {
         "document": sm3(interface_text),
         "test_result": 1,

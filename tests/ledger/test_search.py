@@ -167,7 +167,7 @@ def test_words_are_found_and_signs_are_only_signs(engine: Engine) -> None:
 def test_searches_that_are_none(engine: Engine, text: str) -> None:
     with read_transaction(engine) as connection, pytest.raises(RequestRefused) as refused:
         search(connection, text)
-    assert refused.value.code == "QUERY_MALFORMED"
+    assert refused.value.code == "QUERY_WORDS_INVALID"
 
 
 def test_names_come_first_and_pages_hold_every_entry_once(engine: Engine) -> None:

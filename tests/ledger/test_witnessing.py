@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -13,10 +14,13 @@ from crypto.sm2 import Signature
 from crypto.sm3 import sm3
 from ledger.chain.anchorer import Anchorer
 from ledger.db.engine import read_transaction
+from ledger.db.state import load_changes, load_state
 from ledger.reads import blocks, logs
 from ledger.reads.cosignatures import accept_block_cosignature, accept_checkpoint_cosignature
+from protocol.acts import Value
 from protocol.checkpoint import Checkpoint, block_statement, cosign_checkpoint, sign_checkpoint
 from protocol.description import Role
+from protocol.model import MemoryStore
 
 GATEWAY = key("gateway")
 
@@ -196,7 +200,7 @@ def test_witnesses_vouch_for_our_blocks(city: City) -> None:
             block_hash=hashed,
             time=now,
             key_id=key(name).public_key.key_id,
-            signature=key(name).sign(statement),
+            signature=key(name).sign(statement).to_bytes(),
         )
 
     for arguments, code in (
@@ -253,3 +257,29 @@ def test_witnesses_cosign_checkpoints(city: City, notes: Notes) -> None:
     assert [one["line"] for one in anchor["cosignatures"]] == [line]
     with pytest.raises(RequestRefused), read_transaction(city.engine) as connection:
         logs.get_log(connection, sm3(b"no log"))
+
+
+def test_a_disposal_raises_the_logs_revision_and_nothing_else(city: City) -> None:
+    """The gateway's copy follows too: it files the next disposal by that revision."""
+    log = register_log(city)
+    copy = MemoryStore()
+    with read_transaction(city.engine) as connection:
+        head = load_state(connection, copy)
+    before = copy.find_log(log)
+    assert head is not None
+    assert before is not None
+    words: dict[str, Value] = {
+        "disposed_kind": 1,
+        "period": 202_601,
+        "record": 7,
+        "record_leaf": b"\5" * 32,
+    }
+    city.accept(city.sign("ParametersDisposed", [GATEWAY], words, target=log))
+    city.run()
+    with read_transaction(city.engine) as connection:
+        newer = load_changes(connection, copy, head.number)
+        assert newer is not None
+        assert newer.number > head.number
+        shown = logs.get_log(connection, log)
+    assert copy.find_log(log) == replace(before, revision=before.revision + 1)
+    assert shown["revision"] == before.revision + 1

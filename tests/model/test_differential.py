@@ -109,6 +109,7 @@ def value_of(field: Field, city: City, act_type: ActType, source: random.Random)
         "DataRefreshed": city.refresh_values,
         "OversightReported": city.oversight_values,
         "InterfaceTested": city.tested_values,
+        "ParametersDisposed": city.disposed_values,
         "InterfaceRegistered": city.interface_values,
         "RequestFiled": city.request_values,
         "RequestAgreed": city.agreed_values,
@@ -176,6 +177,8 @@ def target_of(act_type: ActType, city: City, source: random.Random) -> bytes:
         "Interfaces": ids["interface"],
         "Elements": ids["claim"],
     }
+    if act_type.name == "ParametersDisposed":
+        return ids["log"] if source.random() < 0.9 else ids["grant"]
     if act_type.contract in ("Logs", "Refreshes", "Oversight"):
         return ZERO_ID if source.random() < 0.9 else ids["log"]
     if source.random() < 0.1:

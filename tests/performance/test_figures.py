@@ -77,7 +77,7 @@ NOT_COUNTED = frozenset(
         *("KeySuspended", "KeyResumed", "AuthorityKeyResumed", "CertificateBound"),
         *("HeadKeyProposed", "HeadKeyObjected", "HeadKeyReplaced"),
         *("AuthorityPersonAdded", "AuthorityPersonRemoved", "ThresholdSet"),
-        *("SuccessorNamed", "LogRegistered"),
+        *("SuccessorNamed", "LogRegistered", "ParametersDisposed"),
         # What is said of the figures is none of them.
         "OversightReported",
         # Which department is a source says nothing of its timeliness.

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from gmssl import func
 from gmssl import sm2 as gmssl_sm2
 from gmssl import sm3 as gmssl_sm3
@@ -199,6 +200,24 @@ def test_statement_of_unsent_numbers(log: dict[str, Any]) -> None:
     base = SignedRequest.from_record(request).base()
     assert b'tag="sanlian-not-sent"' in base
     assert gmssl_accepts(request["public_key"], request["signature"], base)
+
+
+@pytest.mark.parametrize("event", ["offered", "closed"])
+def test_offer_and_closing(log: dict[str, Any], event: str) -> None:
+    kept = next(r for v in log["records"] if (r := json.loads(v["record"]))["event"] == event)
+    body = json.dumps(kept["statement"], sort_keys=True, separators=(",", ":")).encode()
+    request = kept["request"]
+    assert sm3_of_gmssl(body).hex() == request["content_digest"]
+    base = SignedRequest.from_record(request).base()
+    tag = {"offered": "offer", "closed": "closing"}[event]
+    assert f'tag="sanlian-{tag}"'.encode() in base
+    assert gmssl_accepts(request["public_key"], request["signature"], base)
+    if event == "offered":
+        manifest = log["manifest"]
+        assert sm3_of_gmssl(manifest.encode()).hex() == kept["statement"]["manifest"]
+        told = json.loads(manifest)
+        part = bytes.fromhex(told["salt"]) + '[{"name":"张三"}]'.encode()
+        assert sm3_of_gmssl(part).hex() == told["parts"][0]["sm3"]
 
 
 def test_checkpoint(log: dict[str, Any]) -> None:

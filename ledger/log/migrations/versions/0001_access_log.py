@@ -1,4 +1,5 @@
-"""Access log: records, tree, checkpoints, nonces, quotas, observations, numbers, open intents.
+"""Access log: records, tree, checkpoints, nonces, quotas, observations, numbers, open intents,
+kept envelopes.
 
 Revision ID: 0001
 Revises: -
@@ -45,6 +46,20 @@ def _create_log() -> None:
         sqlite_where=sa.text("event = 'restricted'"),
         postgresql_where=sa.text("event = 'restricted'"),
     )
+    op.create_index(
+        "ix_records_offered",
+        "records",
+        ["seq"],
+        sqlite_where=sa.text("event = 'offered'"),
+        postgresql_where=sa.text("event = 'offered'"),
+    )
+    op.create_index(
+        "ix_records_disposals",
+        "records",
+        ["seq"],
+        sqlite_where=sa.text("event IN ('disposed', 'kept_disposed')"),
+        postgresql_where=sa.text("event IN ('disposed', 'kept_disposed')"),
+    )
     op.create_table(
         "nodes",
         sa.Column("level", sa.Integer(), primary_key=True, autoincrement=False),
@@ -62,6 +77,11 @@ def _create_log() -> None:
         "open_intents",
         sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("leaf", sa.LargeBinary(32), nullable=False),
+    )
+    op.create_table(
+        "kept",
+        sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("bytes", sa.LargeBinary(), nullable=False),
     )
 
 
