@@ -113,7 +113,6 @@ class Audit:
         self._chain = chain
         self._chain_id = chain_id
         self._contracts = contracts
-        self.others = frozenset(others or ())
         self._logs = dict(others or {})
         if log is not None:
             self._logs = {origin: log, **self._logs}
