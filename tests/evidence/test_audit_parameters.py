@@ -1,17 +1,14 @@
 """A key that was disposed of is disposed of; one that is missing without a record is a finding."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from ledger.audit.audit import Audit, AuditedLog, _RecordAudit
-from ledger.audit.chain import ChainReader
 from ledger.audit.keys import LogKeys
 from ledger.log.parameter_keys import ParameterKeys
 from protocol.acts import make_act
 from protocol.disposals import disposal_values
-from protocol.model import Log
 from protocol.parameters import key_digest, parameter_member
 from protocol.records import encode_record, parse_record
 
@@ -127,18 +124,3 @@ def test_acts_tell_what_the_log_tells() -> None:
     assert found({1: {}, 3: {"record": 4}}) == ["disposals DISPOSAL_DIFFERS"]
     # What was filed about records that came while the audit ran is for the next one.
     assert found({1: {}, 3: {"record": 9}}, end=9) == []
-
-
-def test_logs_of_several_gateways_share_nonces_but_no_keys() -> None:
-    chain = cast("ChainReader", None)
-    others = {"y": cast("AuditedLog", None)}
-    audit = Audit(chain, chain_id=1, contracts={}, log=None, origin="x", others=others)
-    first, second = (_RecordAudit(audit, Log(bytes(32), bytes(32), o, 1, 1)) for o in ("x", "y"))
-    record = {"event": "intent", "seq": 3, "request": {"public_key": "aa", "nonce": "bb"}}
-    assert not list(first._begin(record))
-    # At the same place of another log it is another record, and the nonce is used again.
-    assert list(second._begin(record)) == [
-        ("record 3 of x has the same key and nonce", "NONCE_REPLAYED")
-    ]
-    assert first._keys is audit.keys["x"]
-    assert second._keys is audit.keys["y"]
