@@ -1,5 +1,6 @@
 """A PostgreSQL server of the tests' own, on a socket in a directory of its own."""
 
+import ctypes
 import os
 import pwd
 import secrets
@@ -22,6 +23,7 @@ _OPTIONS = [
     *("-c", "shared_buffers=32MB", "-c", "log_min_messages=error"),
 ]
 _START_S = 60.0
+_PR_SET_PDEATHSIG = 1
 
 
 def find_binaries() -> Path | None:
@@ -46,6 +48,11 @@ def require_binaries() -> Path:
             pytest.fail(text)
         pytest.skip(text)
     return found
+
+
+def _end_with_parent() -> None:
+    """Let a child be ended at once when its parent is, however that ends (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 class Server:
@@ -87,6 +94,7 @@ class Server:
                 ],
                 stdout=log,
                 stderr=log,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - no thread of ours holds a lock here
                 **self._options,
             )
         deadline = time.monotonic() + _START_S

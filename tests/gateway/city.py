@@ -117,15 +117,16 @@ class City:
 
     def apply(self, signed: SignedAct) -> Applied:
         """Apply a signed act in a block of its own."""
-        self.block += 1
         applied = apply_act(
             self.store,
             signed,
             chain_id=CHAIN_ID,
             contracts=ADDRESSES,
-            block_number=self.block,
+            block_number=self.block + 1,
             block_time=int(time.time()),
         )
+        # One that is refused, such as the same again under another nonce, leaves nothing.
+        self.block += 1
         self.acts[signed.act_id] = applied.act
         return applied
 
