@@ -43,11 +43,18 @@ def _or_null(check: Check) -> Check:
 
 
 def _is_object(members: Mapping[str, Check]) -> Check:
-    return lambda value: (
-        isinstance(value, dict)
-        and set(value) == set(members)
-        and all(check(value[name]) for name, check in members.items())
-    )
+    names, checks = members.keys(), tuple(members.items())
+
+    def is_object(value: object) -> bool:
+        if not isinstance(value, dict) or value.keys() != names:
+            return False
+        # A loop is a third faster than all() of a generator.
+        for name, check in checks:  # noqa: SIM110 - for that
+            if not check(value[name]):
+                return False
+        return True
+
+    return is_object
 
 
 def _is_observation(value: object) -> bool:
@@ -228,6 +235,9 @@ _COMMON: dict[str, Check] = {
     "time_ms": _is_int,
 }
 
+_COMMON_NAMES = frozenset({*_COMMON, "event"})
+_COMMON_CHECKS = tuple(_COMMON.items())
+
 
 def _check(record: object) -> dict[str, Any]:
     if not isinstance(record, dict):
@@ -236,16 +246,17 @@ def _check(record: object) -> dict[str, Any]:
     members = EVENTS.get(event) if isinstance(event, str) else None
     if members is None:
         raise ProtocolError("RECORD_MALFORMED", "the record's event is not known")
-    optional = OPTIONAL.get(str(event), {})
-    members = {**members, **{name: optional[name] for name in optional if name in record}}
-    names = {*_COMMON, "event", *members}
-    if set(record) != names:
+    optional = OPTIONAL.get(str(event))
+    if optional is not None:
+        members = {**members, **{name: optional[name] for name in optional if name in record}}
+    names = _COMMON_NAMES | members.keys()
+    if record.keys() != names:
         raise ProtocolError(
             "RECORD_MALFORMED",
             f"a record of event {event} has other members",
             fields=sorted(set(map(str, record)) ^ names),
         )
-    for name, check in (*_COMMON.items(), *members.items()):
+    for name, check in (*_COMMON_CHECKS, *members.items()):
         if not check(record[name]):
             raise ProtocolError("RECORD_MALFORMED", f"{name} is not valid", field=name)
     return record

@@ -2,7 +2,8 @@
 
 The driver gives Python's interpreter lock away in every call and each time waits for it again, so
 a flush is fast when it makes few calls, not when it makes short ones. Rows go in many to a
-statement, by powers of two, so that only a few texts of each statement exist to be prepared.
+statement, by powers of two, so that only a few texts of each statement exist to be prepared; in
+SQLite, where preparing is cheap, the last few go in one statement.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ GROWING = (
     store.kept,
 )
 _MAX_ROWS = 256
+#: In SQLite: rows of the last statement, which may be any number up to it.
+_MAX_LAST = 32
 # MARKS stands for the question marks of the rows.
 _FIND_NONCES = "SELECT key_id, nonce FROM nonces WHERE (key_id, nonce) IN (VALUES MARKS)"
 _FIND_OBSERVATIONS = (
@@ -54,7 +57,7 @@ def _with_percent(text: str) -> str:
 
 def insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Add rows whose values stand in the order of the table's columns."""
-    for part in _parts(rows):
+    for part in _parts(connection, rows):
         values = tuple(value for row in part for value in row)
         run(connection, _insert_text(table, len(part)), values)
 
@@ -64,7 +67,7 @@ def find_nonces(
 ) -> set[tuple[bytes, bytes]]:
     """Return which of these (key id, nonce) are recorded."""
     found: set[tuple[bytes, bytes]] = set()
-    for part in _parts(pairs):
+    for part in _parts(connection, pairs):
         text = _text(_FIND_NONCES, _marks(2, len(part)))
         values = tuple(value for pair in part for value in pair)
         found.update((a, b) for a, b in run(connection, text, values))
@@ -76,7 +79,7 @@ def find_observations(
 ) -> dict[tuple[bytes, str], tuple[bytes, int, str | None]]:
     """Return digest, index and log of those (key id, platform's record id) that are kept."""
     found: dict[tuple[bytes, str], tuple[bytes, int, str | None]] = {}
-    for part in _parts(pairs):
+    for part in _parts(connection, pairs):
         text = _text(_FIND_OBSERVATIONS, _marks(2, len(part)))
         values = tuple(value for pair in part for value in pair)
         found.update(((a, b), (c, d, e)) for a, b, c, d, e in run(connection, text, values))
@@ -86,7 +89,7 @@ def find_observations(
 def find_quotas(connection: Connection, grants: Collection[bytes]) -> dict[bytes, int]:
     """Return how many uses of these grants are reserved; a grant without one is left out."""
     found: dict[bytes, int] = {}
-    for part in _parts(list(grants)):
+    for part in _parts(connection, list(grants)):
         text = _text(_FIND_QUOTAS, _marks(len(part)))
         found.update((a, b) for a, b in run(connection, text, part))
     return found
@@ -95,7 +98,7 @@ def find_quotas(connection: Connection, grants: Collection[bytes]) -> dict[bytes
 def find_open_intents(connection: Connection, seqs: Collection[Any]) -> dict[int, bytes]:
     """Return the leaf hashes of those of these intents that are open."""
     found: dict[int, bytes] = {}
-    for part in _parts([seq for seq in seqs if type(seq) is int]):
+    for part in _parts(connection, [seq for seq in seqs if type(seq) is int]):
         text = _text(_FIND_INTENTS, _marks(len(part)))
         found.update((a, b) for a, b in run(connection, text, part))
     return found
@@ -103,23 +106,25 @@ def find_open_intents(connection: Connection, seqs: Collection[Any]) -> dict[int
 
 def end_intents(connection: Connection, seqs: Sequence[int]) -> None:
     """Take intents off those that are open."""
-    for part in _parts(seqs):
+    for part in _parts(connection, seqs):
         text = _text(_END_INTENTS, _marks(len(part)))
         run(connection, text, part)
 
 
 def set_quotas(connection: Connection, used: Mapping[bytes, int]) -> None:
     """Write how many uses of grants are reserved."""
-    for part in _parts(list(used.items())):
+    for part in _parts(connection, list(used.items())):
         text = _text(_SET_QUOTAS, _marks(2, len(part)))
         run(connection, text, tuple(value for pair in part for value in pair))
 
 
-def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Divide rows into parts whose sizes are powers of two, the largest first."""
+def _parts(connection: Connection, rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Divide rows into parts whose sizes are powers of two, the largest first, and a last one."""
+    most_last = _MAX_LAST if connection.dialect.name == "sqlite" else 1
     start = 0
     while start < len(rows):
-        size = min(_MAX_ROWS, 1 << ((len(rows) - start).bit_length() - 1))
+        left = len(rows) - start
+        size = left if left <= most_last else min(_MAX_ROWS, 1 << (left.bit_length() - 1))
         yield rows[start : start + size]
         start += size
 

@@ -40,6 +40,8 @@ from crypto.errors import LedgerError
 from ledger.db.migrate import upgrade
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+#: Statements that the writer keeps prepared: of each kind one by number of rows (statements.py).
+STATEMENTS_KEPT = 512
 BUSY_TIMEOUT_S = 5.0
 MAX_WAL_PAGES = 16_384
 CHECKPOINT_INTERVAL_S = 1.0
@@ -195,6 +197,7 @@ def open_writer_engine(url: str) -> Engine:
     parsed = make_url(url)
     arguments = _connect_arguments(parsed)
     Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+    arguments["cached_statements"] = STATEMENTS_KEPT
     engine = create_engine(parsed, connect_args=arguments, poolclass=StaticPool)
 
     @event.listens_for(engine, "connect")

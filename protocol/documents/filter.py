@@ -1,5 +1,7 @@
 """The filter that releases exactly the granted items of a provider's response, masked by rule."""
 
+from functools import lru_cache
+
 from protocol.documents.interface import InterfaceDocument
 from protocol.documents.masks import apply_masks
 
@@ -7,7 +9,9 @@ from protocol.documents.masks import apply_masks
 _Tree = dict[str, "_Tree | None"]
 
 
-def _tree(patterns: list[tuple[str, ...]]) -> _Tree:
+@lru_cache(maxsize=1024)
+def _tree(patterns: tuple[tuple[str, ...], ...]) -> _Tree:
+    """Return the tree of patterns; it is shared, and nobody changes it."""
     root: _Tree = {}
     for pattern in patterns:
         node = root
@@ -72,7 +76,7 @@ def filter_items(document: InterfaceDocument, data: object, mask: int) -> tuple[
         records at records_pointer in the response: elements of a list, members of an object that
         patterns go through with `*`, else 1, and 0 where it is absent.
     """
-    patterns = [p for index, ps in document.items.items() if mask >> index & 1 for p in ps]
+    patterns = tuple(p for index, ps in document.items.items() if mask >> index & 1 for p in ps)
     rules = [(p, rule) for index, rule in document.masks.items() for p in document.items[index]]
     kept = _filter(apply_masks(data, rules) if rules else data, _tree(patterns))
     at: object = data

@@ -3,7 +3,8 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 
 from crypto.errors import CryptoError, ProtocolError, VerificationError
 from crypto.sm2 import PublicKey, Signature, verify
@@ -45,6 +46,11 @@ Headers = Iterable[tuple[str, str]]
 
 
 HEADER_VALUE = re.compile(r"[!-~]{1,128}")
+_DIGEST = re.compile(r"sm3=:([A-Za-z0-9+/=]{44}):")
+_SIGNATURE = re.compile(LABEL + r"=:([A-Za-z0-9+/=]{88}):")
+_KEY = re.compile(r"[0-9a-f]{128}")
+#: Public keys that are not made of their digits again at each call.
+_KEYS_KEPT = 1024
 _AUTHORITY = re.compile(r"[a-z0-9.:\[\]_-]{1,255}")
 # At most 15 digits: `created` is written into records, whose integers stay below 2^53.
 _PARAMETERS = re.compile(
@@ -90,7 +96,7 @@ def parse_content_digest(value: str) -> bytes:
     Raises:
         ProtocolError: DIGEST_MALFORMED.
     """
-    found = re.fullmatch(r"sm3=:([A-Za-z0-9+/=]{44}):", value)
+    found = _DIGEST.fullmatch(value)
     raw = read_base64(found.group(1)) if found else None
     if raw is None or len(raw) != 32:
         raise refuse("DIGEST_MALFORMED", "content-digest must be one sm3 value")
@@ -99,19 +105,18 @@ def parse_content_digest(value: str) -> bytes:
 
 def read_base64(text: str) -> bytes | None:
     try:
-        raw = base64.b64decode(text, validate=True)
+        raw = binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):
         return None
-    return raw if base64.b64encode(raw).decode() == text else None
+    return raw if binascii.b2a_base64(raw, newline=False).decode() == text else None
 
 
-def single_values(headers: Headers, names: Iterable[str]) -> dict[str, str]:
+def single_values(headers: Headers, names: Collection[str]) -> dict[str, str]:
     """Return each named header's one value; a repeated one is refused."""
-    wanted = set(names)
     found: dict[str, str] = {}
     for name, value in headers:
         lower = name.lower()
-        if lower in wanted:
+        if lower in names:
             if lower in found:
                 raise refuse("HEADER_REPEATED", f"{lower} stands twice", header=lower)
             found[lower] = value.strip(" \t")
@@ -128,9 +133,15 @@ def need(found: Mapping[str, str], name: str) -> str:
 def signature_parameters(
     components: Iterable[str], *, created: int, key_id: bytes, nonce: str | None, tag: str
 ) -> str:
-    names = " ".join(f'"{name}"' for name in components)
+    names = component_list(tuple(components))
     nonce_part = f';nonce="{nonce}"' if nonce is not None else ""
-    return f'({names});created={created};keyid="{key_id.hex()}"{nonce_part};tag="{tag}"'
+    return f'{names};created={created};keyid="{key_id.hex()}"{nonce_part};tag="{tag}"'
+
+
+@lru_cache(maxsize=64)
+def component_list(components: tuple[str, ...]) -> str:
+    """Return the list of covered components as signature parameters begin with it."""
+    return "(" + " ".join(f'"{name}"' for name in components) + ")"
 
 
 def signature_base(values: Iterable[tuple[str, str]], parameters: str) -> bytes:
@@ -156,7 +167,7 @@ def parse_parameters(
 
 
 def parse_signature(headers: Mapping[str, str]) -> Signature:
-    found = re.fullmatch(LABEL + r"=:([A-Za-z0-9+/=]{88}):", need(headers, "signature"))
+    found = _SIGNATURE.fullmatch(need(headers, "signature"))
     raw = read_base64(found.group(1)) if found else None
     if raw is None or len(raw) != 64:
         raise refuse("SIGNATURE_MALFORMED", "signature must be one value of 64 bytes")
@@ -168,15 +179,21 @@ def parse_signature(headers: Mapping[str, str]) -> Signature:
 
 def parse_key(headers: Mapping[str, str], key_id: bytes) -> PublicKey:
     text = need(headers, "sanlian-key")
-    if not re.fullmatch(r"[0-9a-f]{128}", text):
+    if not _KEY.fullmatch(text):
         raise refuse("SIGNATURE_MALFORMED", "sanlian-key must be a public key in 128 hex digits")
     try:
-        key = PublicKey.from_bytes(bytes.fromhex(text))
+        key = _key_of(text)
     except CryptoError as error:
         raise refuse("SIGNATURE_MALFORMED", "sanlian-key is not a point of the curve") from error
     if key.key_id != key_id:
         raise refuse("SIGNATURE_MALFORMED", "keyid is not the id of sanlian-key")
     return key
+
+
+@lru_cache(maxsize=_KEYS_KEPT)
+def _key_of(text: str) -> PublicKey:
+    """What is no point of the curve raises, and so is not remembered."""
+    return PublicKey.from_bytes(bytes.fromhex(text))
 
 
 def signature_headers(parameters: str, signature: Signature, key: PublicKey) -> dict[str, str]:

@@ -13,6 +13,7 @@ from protocol.httpsig.common import (
     LABEL,
     PROVIDER_TAG,
     Headers,
+    component_list,
     digest_field,
     need,
     parse_content_digest,
@@ -42,6 +43,17 @@ _FORWARD_COMPONENTS = (
     "sanlian-intent",
 )
 _ANSWER_COMPONENTS = ("@status", "content-type", "content-digest", "sanlian-intent")
+_ANSWER_HEADERS = frozenset(
+    {
+        "content-type",
+        "content-digest",
+        "sanlian-intent",
+        "signature-input",
+        "signature",
+        "sanlian-key",
+        GROUP_HEADER,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +160,7 @@ def parse_forward(
         ),
     )
     listed, created, key_id, _ = parse_parameters(found, FORWARD_TAG, with_nonce=False)
-    if listed != "(" + " ".join(f'"{name}"' for name in _FORWARD_COMPONENTS) + ")":
+    if listed != component_list(_FORWARD_COMPONENTS):
         raise refuse("SIGNATURE_MALFORMED", "the signature must cover the components of protocol 7")
     digest = parse_content_digest(need(found, "content-digest"))
     if digest != sm3(body):
@@ -301,20 +313,9 @@ def parse_answer(
         ProtocolError: as parse_request, and INTENT_MISMATCH.
         VerificationError: SIGNATURE_INVALID.
     """
-    found = single_values(
-        headers,
-        (
-            "content-type",
-            "content-digest",
-            "sanlian-intent",
-            "signature-input",
-            "signature",
-            "sanlian-key",
-            GROUP_HEADER,
-        ),
-    )
+    found = single_values(headers, _ANSWER_HEADERS)
     listed, created, key_id, _ = parse_parameters(found, PROVIDER_TAG, with_nonce=False)
-    if listed != "(" + " ".join(f'"{name}"' for name in _ANSWER_COMPONENTS) + ")":
+    if listed != component_list(_ANSWER_COMPONENTS):
         raise refuse("SIGNATURE_MALFORMED", "the signature must cover the components of protocol 7")
     if need(found, "content-type") != CONTENT_TYPE:
         raise refuse("HEADER_MALFORMED", f"content-type must be {CONTENT_TYPE}")

@@ -12,6 +12,7 @@ from protocol.httpsig.common import (
     HEADER_VALUE,
     NONE,
     Headers,
+    component_list,
     content_digest,
     digest_field,
     need,
@@ -38,6 +39,17 @@ _REQUEST_COMPONENTS = (
     "content-digest",
     *(f"sanlian-{name}" for name in _FIELDS),
 )
+_STREAM_COMPONENTS = (*_REQUEST_COMPONENTS, "sanlian-stream")
+_HEADERS = frozenset(
+    {
+        *(name for name in _STREAM_COMPONENTS if not name.startswith("@")),
+        "signature-input",
+        "signature",
+        "sanlian-key",
+    }
+)
+_GRANT = re.compile(r"[0-9a-f]{64}")
+_TEXTS = tuple((name, f"sanlian-{name}") for name in _FIELDS if name != "grant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +102,7 @@ class SignedRequest:
             ("sanlian-case", self.case),
         ]
         if self.stream is not None:
-            components = (*components, "sanlian-stream")
+            components = _STREAM_COMPONENTS
             values.append(("sanlian-stream", self.stream))
         parameters = signature_parameters(
             components,
@@ -238,30 +250,21 @@ def parse_request(
             DIGEST_MALFORMED, DIGEST_MISMATCH, STREAM_MALFORMED.
         VerificationError: SIGNATURE_INVALID.
     """
-    names = {
-        *(name for name in _REQUEST_COMPONENTS if not name.startswith("@")),
-        "sanlian-stream",
-        "signature-input",
-        "signature",
-        "sanlian-key",
-    }
-    found = single_values(headers, names)
+    found = single_values(headers, _HEADERS)
     if method != "POST":
         raise refuse("SIGNATURE_MALFORMED", "signed calls are POST")
     listed, created, key_id, nonce = parse_parameters(found, tag_of(path), with_nonce=True)
-    components = _REQUEST_COMPONENTS
-    if "sanlian-stream" in found:
-        components = (*components, "sanlian-stream")
-    if listed != "(" + " ".join(f'"{name}"' for name in components) + ")" or nonce is None:
+    components = _STREAM_COMPONENTS if "sanlian-stream" in found else _REQUEST_COMPONENTS
+    if listed != component_list(components) or nonce is None:
         raise refuse("SIGNATURE_MALFORMED", "the signature must cover the components of protocol 7")
     if need(found, "content-type") != CONTENT_TYPE:
         raise refuse("HEADER_MALFORMED", f"content-type must be {CONTENT_TYPE}")
     digest = parse_content_digest(need(found, "content-digest"))
     if digest != sm3(body):
         raise refuse("DIGEST_MISMATCH", "the body is not the one that content-digest names")
-    if not re.fullmatch(r"[0-9a-f]{64}", need(found, "sanlian-grant")):
+    if not _GRANT.fullmatch(need(found, "sanlian-grant")):
         raise refuse("HEADER_MALFORMED", "sanlian-grant must be 64 hex digits")
-    texts = {name: need(found, f"sanlian-{name}") for name in _FIELDS if name != "grant"}
+    texts = {name: need(found, header) for name, header in _TEXTS}
     stream = found.get("sanlian-stream")
     if stream is not None:
         Stream.parse(stream)
