@@ -245,7 +245,9 @@ def _manifest(
 def _released(document: InterfaceDocument, records: list[Any], items: int) -> list[Any]:
     kept, _ = filter_items(document, {"records": records, "next": None}, items)
     found = kept.get("records", []) if isinstance(kept, dict) else []
-    return found if isinstance(found, list) else []
+    if not isinstance(found, list) or (records and not found):
+        raise LedgerError("BATCH_DAMAGED", "no record of a part has a field that is released")
+    return found
 
 
 def _all_records(directory: Path) -> Iterator[list[Any]]:

@@ -387,8 +387,8 @@ def test_a_batch_is_given_out_under_its_own_grant(desk: Desk, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "parts", [[], [{"a": 1}], [b"[1"], [b'[{"name":"a","name":"b"}]']],
-    ids=["no parts", "no list", "no JSON", "a name twice"],
+    "parts", [[], [{"a": 1}], [[{"other": 1}]], [b"[1"], [b'[{"name":"a","name":"b"}]']],
+    ids=["no parts", "no list", "other fields", "no JSON", "a name twice"],
 )  # fmt: skip
 def test_spools_that_are_damaged(desk: Desk, parts: list[Any]) -> None:
     place = desk.fill(f"damaged-{secrets.token_hex(4)}", *parts)
