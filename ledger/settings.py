@@ -106,7 +106,8 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=64,
-        description="processes that verify batches of access records; 0: one for each processor",
+        description="processes that verify batches of access records, and all but one beside "
+        "them those of data requests; 0: one for each processor",
     )
     parameter_digests: str = Field(
         "",

@@ -34,6 +34,7 @@ from api.gateway.submit import ActSubmitter
 from api.gateway.tail import UnanchoredTail, anchored_size
 from api.gateway.testing import TestService
 from api.gateway.transfers import TransferService
+from api.gateway.verifiers import Verifiers
 from api.gateway.workers import Workers
 from api.guard import Guard
 from api.problems import (
@@ -114,12 +115,15 @@ class Gateway:
     others: OtherLogs | None = None
     live: LiveRestrictions | None = None
     workers: Workers = field(init=False)
+    verifiers: Verifiers = field(init=False)
     tail: UnanchoredTail = field(default_factory=UnanchoredTail)
     _floor: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.workers = Workers(self.settings.verify_processes)
+        # The event loop keeps a processor of its own.
+        self.verifiers = Verifiers(self.workers.count - 1)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -137,6 +141,7 @@ class Gateway:
             ) as forwarder,
             ActSubmitter(settings.resolved_api_url, self.key, self.deployment) as submitter,
         ):
+            await self.verifiers.start()
             opened = asyncio.Event()
             self._tasks = [
                 asyncio.create_task(self._poll(forwarder, submitter, providers, opened)),
@@ -153,6 +158,7 @@ class Gateway:
                     await self.data.finish()
                 if self.tests is not None:
                     await self.tests.finish()
+                self.verifiers.close()
                 await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
@@ -278,6 +284,7 @@ class Gateway:
             digests=digests,
             keeper=keeper,
             restrictions=self.live,
+            verifiers=self.verifiers,
         )
         self.restrictions = RestrictionService(self.gatekeeper, self.live)
         self.tests = TestService(

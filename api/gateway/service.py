@@ -17,6 +17,7 @@ from api.gateway.forward import Call, Forwarder, Result, encode_parameters
 from api.gateway.limits import Limits
 from api.gateway.live_restrictions import LiveRestrictions
 from api.gateway.state import Snapshot, StateSource, is_stale
+from api.gateway.verifiers import Verifiers
 from crypto.canonical import parse_canonical
 from crypto.errors import (
     CryptoError,
@@ -24,6 +25,7 @@ from crypto.errors import (
     ProtocolError,
     RequestRefused,
     SanlianError,
+    VerificationError,
 )
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PublicKey
@@ -31,7 +33,7 @@ from ledger.log.keeping import Keeper
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.writer import LogWriter, Nonce, Quota
 from protocol.example_keys import refuse_example_key
-from protocol.httpsig import SignedRequest, content_digest, parse_request
+from protocol.httpsig import SignedRequest, content_digest, read_request
 from protocol.model import effective_items, grant_problem
 from protocol.parameters import parameter_member, period_at
 from protocol.receipt import Receipt
@@ -176,15 +178,36 @@ class Gatekeeper:
         Raises:
             SanlianError: the code to answer with; there is no receipt.
         """
-        snapshot = self.state.snapshot
-        if snapshot is None:
+        request = self._read(incoming, max_body)
+        try:
+            request.verify()
+        except SanlianError as error:
+            self.rejected.add(incoming.source, error.code, int(time.time()))
+            raise
+        return self._admitted(request, incoming.source)
+
+    async def admit_beside(self, incoming: Incoming, verifiers: Verifiers) -> Admitted:
+        """Do the same, with the signature checked beside the event loop.
+
+        Raises:
+            SanlianError: the code to answer with; there is no receipt.
+        """
+        request = self._read(incoming, MAX_BODY_SIZE)
+        if not await verifiers.is_valid(request.public_key, request.base(), request.signature):
+            self.rejected.add(incoming.source, "SIGNATURE_INVALID", int(time.time()))
+            raise VerificationError("SIGNATURE_INVALID", "the request's signature does not hold")
+        return self._admitted(request, incoming.source)
+
+    def _read(self, incoming: Incoming, max_body: int) -> SignedRequest:
+        """Return a call whose signature is still to be verified; what is malformed is counted."""
+        if self.state.snapshot is None:
             raise LedgerError("GATEWAY_NOT_READY", "the ledger's state has not been read yet")
         try:
             if incoming.host.lower() != self._authority:
                 raise RequestRefused("AUTHORITY_MISMATCH", "the Host header names another gateway")
             if len(incoming.body) > max_body:
                 raise RequestRefused("BODY_TOO_LARGE", f"a body has at most {max_body} bytes")
-            request = parse_request(
+            return read_request(
                 method=incoming.method,
                 authority=self._authority,
                 path=incoming.path,
@@ -194,9 +217,14 @@ class Gatekeeper:
         except SanlianError as error:
             self.rejected.add(incoming.source, error.code, int(time.time()))
             raise
+
+    def _admitted(self, request: SignedRequest, source: str) -> Admitted:
+        snapshot = self.state.snapshot
+        if snapshot is None:
+            raise LedgerError("GATEWAY_NOT_READY", "the ledger's state has not been read yet")
         department = department_of(snapshot, request.public_key)
         time_ms = time.time_ns() // 1_000_000
-        return Admitted(request, incoming.source, snapshot, department, time_ms)
+        return Admitted(request, source, snapshot, department, time_ms)
 
     def check_admissible(self, admitted: Admitted) -> None:
         """Check the key, the time of the signature and the age of the state.
@@ -345,6 +373,7 @@ class DataService:
         digests: makes the keyed digests of parameters.
         keeper: seals what must be kept.
         restrictions: networks from which grants may be used.
+        verifiers: check the requesters' signatures.
     """
 
     def __init__(
@@ -357,7 +386,9 @@ class DataService:
         digests: "ParameterDigests",
         keeper: Keeper,
         restrictions: LiveRestrictions,
+        verifiers: Verifiers,
     ) -> None:
+        self._verifiers = verifiers
         self._keeper = keeper
         self._restrictions = restrictions
         self._gatekeeper = gatekeeper
@@ -391,7 +422,7 @@ class DataService:
             await asyncio.wait(set(self._tasks))
 
     async def _handle(self, incoming: Incoming) -> Answer:
-        admitted = self._gatekeeper.admit(incoming)
+        admitted = await self._gatekeeper.admit_beside(incoming, self._verifiers)
         try:
             self._limits.enter(admitted.department)
         except RequestRefused as error:

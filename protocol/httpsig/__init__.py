@@ -40,6 +40,7 @@ from protocol.httpsig.group_signer import GroupSigner
 from protocol.httpsig.request import (
     SignedRequest,
     parse_request,
+    read_request,
     sign_request,
 )
 
@@ -74,6 +75,7 @@ __all__ = [
     "parse_request",
     "prepare_answer",
     "prepare_forward",
+    "read_request",
     "sign_all",
     "sign_answer",
     "sign_forward",

@@ -236,7 +236,23 @@ def sign_request(
 def parse_request(
     *, method: str, authority: str, path: str, headers: Headers, body: bytes
 ) -> SignedRequest:
-    """Parse and verify a signed call.
+    """Parse and verify a signed call, see read_request.
+
+    Raises:
+        ProtocolError: as read_request.
+        VerificationError: SIGNATURE_INVALID.
+    """
+    request = read_request(
+        method=method, authority=authority, path=path, headers=headers, body=body
+    )
+    request.verify()
+    return request
+
+
+def read_request(
+    *, method: str, authority: str, path: str, headers: Headers, body: bytes
+) -> SignedRequest:
+    """Parse a signed call whose signature is still to be verified.
 
     Args:
         method: HTTP method.
@@ -248,7 +264,6 @@ def parse_request(
     Raises:
         ProtocolError: HEADER_REPEATED, HEADER_MALFORMED, SIGNATURE_MISSING, SIGNATURE_MALFORMED,
             DIGEST_MALFORMED, DIGEST_MISMATCH, STREAM_MALFORMED.
-        VerificationError: SIGNATURE_INVALID.
     """
     found = single_values(headers, _HEADERS)
     if method != "POST":
@@ -273,7 +288,7 @@ def parse_request(
             raise refuse(
                 "HEADER_MALFORMED", f"sanlian-{name} must be 1 to 128 of ! to ~", field=name
             )
-    request = SignedRequest(
+    return SignedRequest(
         authority=authority,
         path=path,
         content_digest=digest,
@@ -285,5 +300,3 @@ def parse_request(
         stream=stream,
         signature=parse_signature(found),
     )
-    request.verify()
-    return request
