@@ -9,10 +9,14 @@ from typing import Any, Final
 from api.problems import MEDIA_TYPE, Problem
 from protocol.checkpoint import MAX_SIZE
 from protocol.httpsig import (
+    CLOSING_PATH,
+    CONSULTATION_PATH,
     CONTENT_TYPE,
     DATA_PATH,
     NOT_SENT_PATH,
     OBSERVATIONS_PATH,
+    OFFER_PATH,
+    OPEN_OFFERS_PATH,
     RESTRICTION_PATH,
     SEALED_PATHS,
     TEST_PATH,
@@ -21,11 +25,14 @@ from protocol.httpsig.common import tag_of
 from protocol.not_sent import MAX_RANGES, REASONS
 from protocol.observation import MAX_BATCH_RECORDS
 from protocol.stream import MAX_SEQUENCE
+from protocol.transfer import MAX_OFFER_PARTS, MAX_PARTS
 
 Json = dict[str, Any]
 
 PATH: Final = "/openapi.json"
 EVIDENCE_PATH: Final = "/v1/evidence"
+#: A month.
+PERIOD: Final = "^[0-9]{4}-(0[1-9]|1[0-2])$"
 _MAX_INT: Final = 2**53 - 1
 _DESCRIPTION: Final = (
     "数据请求经此网关受理、记录并转发。调用以 SM2 密钥签名（RFC 9421），请求体为规范 JSON；"
@@ -36,6 +43,7 @@ _DESCRIPTION: Final = (
 _TAGS: Final = {
     "data": "数据请求 / data requests",
     "records": "访问记录与声明 / access records and statements",
+    "transfers": "批次与分段传输 / batches and transfers in parts",
     "sealed": "密封文本 / sealed texts",
     "log": "访问日志 / the access log's tree",
     "health": "运行状态 / health",
@@ -161,6 +169,7 @@ def _calls() -> Json:
     problem_free = _members(data={}, salt=_HEX32)
     sequence = _number(1, MAX_SEQUENCE)
     networks = _list({"type": "string"}, most=32)
+    name = _text("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")
     return {
         **_call(
             DATA_PATH, "ask", "data", "数据请求 / Ask for data",
@@ -191,6 +200,34 @@ def _calls() -> Json:
             "限定授权的网络范围 / Declare a grant's networks",
             _members(networks=networks, salt=_HEX32),
             _members(networks=networks, side={"enum": ["provider", "requester"]})),
+        **_call(
+            OFFER_PATH, "offer_batch", "transfers", "通知批次已就绪 / Offer a batch",
+            _members(
+                manifest=_HEX32, name=name, parts=_number(1, MAX_OFFER_PARTS), rows=_number(),
+                salt=_HEX32),
+            _members(recorded=_number())),
+        **_call(
+            OPEN_OFFERS_PATH, "list_open_offers", "transfers",
+            "待接收的批次 / Offers that wait to be taken",
+            _members(after=_number(-1), salt=_HEX32),
+            _members(
+                next={"anyOf": [_number(), {"type": "null"}]},
+                offers=_list(_members(receipt={"type": "string"}, seq=_number()), most=100)),
+            receipt=False),
+        **_call(
+            CLOSING_PATH, "close_transfer", "transfers", "声明传输完结 / End a transfer",
+            _members(
+                first=_number(), last=_number(), manifest=_HEX32,
+                offer={"anyOf": [_number(), {"type": "null"}]},
+                parts=_number(1, MAX_PARTS), rows=_number(), salt=_HEX32),
+            _members(recorded=_number())),
+        **_call(
+            CONSULTATION_PATH, "consult", "records",
+            "审计查阅登记 / Record what an auditor is about to look into",
+            _members(
+                operation={"enum": ["search", "open"]}, periods=_list(_text(PERIOD), most=120),
+                record={"anyOf": [_number(), {"type": "null"}]}, salt=_HEX32),
+            _members(index=_number())),
         **_call(
             SEALED_PATHS["keep"], "keep_sealed", "sealed", "提交密封文本 / Hand in a sealed text",
             _members(**_ENVELOPE_OF, envelope={"type": "string"}), _members(kept=_HEX32)),
@@ -263,7 +300,17 @@ def _reads() -> Json:
     nullable = {"anyOf": [_number(0, MAX_SIZE), {"type": "null"}]}
     status = {"enum": ["ok", "starting", "stale", "log_failing", "failed"]}
     health = {
-        CONTENT_TYPE: {"schema": _members(block_number=nullable, log_size=nullable, status=status)}
+        CONTENT_TYPE: {
+            "schema": _members(
+                status=status,
+                block_number=nullable,
+                log_size=nullable,
+                head_age_s=nullable,
+                anchored_size=nullable,
+                unanchored_records=nullable,
+                unanchored_age_s=nullable,
+            )
+        }
     }
     return {
         **_get(
