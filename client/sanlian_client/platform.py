@@ -210,14 +210,17 @@ class Platform:
         )
         deployment = self.deployment()
         answer = self._api.post("/v1/acts", body, {"content-type": "application/json"})
-        if answer.status in (500, 502, 504):
+        problem = answer.problem() if answer.status not in (200, 202) else None
+        # A write that failed may have persisted all the same.
+        may_be_taken = problem is not None and problem.code == "DATABASE_UNAVAILABLE"
+        if answer.status in (500, 502, 504) or may_be_taken:
             raise OutcomeUnknown(
                 "OUTCOME_UNKNOWN",
                 "the platform failed; the act may have been taken",
                 act_id=signed.act_id.hex(),
             )
-        if answer.status not in (200, 202):
-            raise answer.problem()
+        if problem is not None:
+            raise problem
         try:
             value = answer.json()
             raw = value["acknowledgement"]
