@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -115,7 +116,9 @@ class Server:
         if number == signal.SIGKILL:
             # Its children would go on and keep the memory; the same as when the machine dies.
             for child in self._children():
-                os.kill(child, number)
+                # One that served a connection may have ended by itself meanwhile.
+                with suppress(ProcessLookupError):
+                    os.kill(child, number)
         self._process.send_signal(number)
         self._process.wait(60)
         self._process = None
