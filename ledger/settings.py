@@ -106,8 +106,14 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=64,
-        description="processes that verify batches of access records, and all but one beside "
-        "them those of data requests; 0: one for each processor",
+        description="processes that verify batches of access records; 0: one for each processor",
+    )
+    request_verifiers: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="processes that verify the signatures of data requests beside the event loop; "
+        "0: they are verified in it",
     )
     parameter_digests: str = Field(
         "",

@@ -122,8 +122,7 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.workers = Workers(self.settings.verify_processes)
-        # The event loop keeps a processor of its own.
-        self.verifiers = Verifiers(self.workers.count - 1)
+        self.verifiers = Verifiers(self.settings.request_verifiers)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
