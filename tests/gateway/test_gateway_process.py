@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -149,8 +149,8 @@ class Home:
         self.process = None
         return code
 
-    def ask(self) -> httpx.Response:
-        """Send a good data request."""
+    def ask(self, changed: Mapping[str, str] | None = None) -> httpx.Response:
+        """Send a good data request, or one whose headers were changed after they were signed."""
         authority = f"127.0.0.1:{self.port}"
         salt = secrets.token_hex(32)
         body = canonical_json({"parameters": {"number": "1"}, "salt": salt})
@@ -166,7 +166,8 @@ class Home:
             scenario=SCENARIO,
         )
         url = f"http://{authority}/v1/data"
-        return httpx.post(url, content=body, headers=headers, timeout=30)
+        sent = {**headers, **(changed or {})}
+        return httpx.post(url, content=body, headers=sent, timeout=30)
 
     def health(self) -> dict[str, Any]:
         """Return what the process says of itself."""

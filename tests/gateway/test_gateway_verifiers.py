@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from api.gateway.verifier import BATCH, MAX_BATCH_SIZE, check_batch, encode_job
 from api.gateway.verifiers import Verifiers
 from crypto.sm2 import PrivateKey
 from tests.gateway.conftest import wait_until
+from tests.gateway.test_gateway_process import Home
 
 KEY = PrivateKey.generate()
 SIGNED = [(b"message %d" % number, KEY.sign(b"message %d" % number)) for number in range(8)]
@@ -145,3 +147,33 @@ def test_a_process_ends_with_its_gateway_and_refuses_what_is_too_large() -> None
         assert process.wait(10) == 0
         assert time.monotonic() - begun < 5
         own.close()
+
+
+def test_a_gateway_with_processes_and_without_them_answers_the_same(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    settings = tmp_path / "settings.toml"
+    settings.write_text(
+        settings.read_text()
+        + "request_verifiers = 2\nhead_max_age_s = 3600\nprovider_failures = 0\n"
+    )
+    home.start()
+    assert home.process is not None
+    children = [
+        int(one)
+        for one in Path(f"/proc/{home.process.pid}/task/{home.process.pid}/children")
+        .read_text()
+        .split()
+    ]
+    try:
+        # No provider runs: the outcome says so, and it follows a signature that held.
+        answer = home.ask()
+        assert answer.json()["code"] == "PROVIDER_UNREACHABLE"
+        assert "sanlian-receipt" in answer.headers
+        refused = home.ask({"sanlian-case": "another"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "SIGNATURE_INVALID")
+        assert "sanlian-receipt" not in refused.headers
+        assert [one["event"] for one in home.events()] == ["opened", "intent", "outcome"]
+    finally:
+        home.stop(signal.SIGKILL)
+        home.engine.dispose()
+    wait_until(lambda: not any(Path(f"/proc/{one}/cmdline").exists() for one in children))
