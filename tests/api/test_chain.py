@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -46,6 +45,7 @@ from sanlian_client.cli import main as sanlian_client
 from sanlian_client.drafts import Draft
 from sanlian_client.platform import Platform
 from tests.described import require_as_described
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAIN_ID = 880_001
@@ -53,12 +53,6 @@ ORIGIN = "api.test/gateway-1"
 PASSPHRASE = "api test"
 ZERO = "00" * 32
 ELEMENT = b"DE00017".ljust(32, b"\0")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """A log in memory and real HTTP servers on loopback, for the client's tests."""
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -61,14 +60,6 @@ class Log:
         """Return the receipt of a record in the log as it is."""
         path = inclusion_path(self.node, index, len(self.records))
         return Receipt(self.records[index], index, tuple(path), self.note())
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

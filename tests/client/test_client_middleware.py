@@ -12,13 +12,14 @@ from typing import Any
 
 import httpx
 import pytest
-from client_rig import ORIGIN, Log, free_port, serve_asgi, wait_until
+from client_rig import ORIGIN, Log, serve_asgi, wait_until
 
 from crypto.canonical import canonical_json
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PrivateKey
 from protocol.httpsig import parse_answer, sign_forward, sign_request
 from sanlian_client.middleware import SanlianProvider
+from tests.ports import free_port
 from tests.tokens.soft_token import Asked, SoftToken, compile_module
 from tokens.key import TokenKey
 

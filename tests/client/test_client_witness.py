@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from client_rig import ORIGIN, Log, free_port, serve, wait_until
+from client_rig import ORIGIN, Log, serve, wait_until
 
 from crypto.canonical import canonical_json
 from crypto.errors import LedgerError
@@ -26,6 +26,7 @@ from protocol.checkpoint import block_statement, cosign_checkpoint, verify_cosig
 from protocol.description import CONTRACTS
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.witness import ForkFound, Witness
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 CHAIN_ID = 31338

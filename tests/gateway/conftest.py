@@ -3,7 +3,6 @@
 import asyncio
 import json
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -37,6 +36,7 @@ from protocol.receipt import Receipt, verify_receipt
 from protocol.records import parse_record
 from sanlian_client.middleware import SanlianProvider
 from tests.gateway.city import ADDRESSES, BASIS, CHAIN_ID, NODE, ORIGIN, OTHER_NODE, SCENARIO, City
+from tests.ports import free_port
 
 SECRET_NUMBER = "PLANTED-PARAMETER-4711"
 SECRET_NAME = "PLANTED-NAME-8822"
@@ -49,14 +49,6 @@ def wait_until(predicate: Callable[[], bool], timeout_s: float = 20.0) -> None:
     while not predicate():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def serve_asgi(app: Any, port: int) -> AbstractContextManager[str]:

@@ -37,8 +37,9 @@ from protocol.receipt import Receipt, verify_receipt
 from protocol.records import parse_record
 from sanlian_client.middleware import SanlianProvider
 from tests.gateway.city import ADDRESSES, BASIS, CHAIN_ID, NODE, ORIGIN, SCENARIO, City
-from tests.gateway.conftest import free_port, serve_asgi, wait_until
+from tests.gateway.conftest import serve_asgi, wait_until
 from tests.gateway.test_gateway_observed import members
+from tests.ports import free_port
 from tests.tokens.soft_token import PIN, SoftToken, compile_module
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,8 @@ from sanlian_client.data import Gateway, Purpose, request_data
 from sanlian_client.receipts import ReceiptStore
 from sanlian_client.sequences import SETTLED_AFTER_S, Sequences, file_unsettled, state_not_sent
 from tests.gateway.city import BASIS, ORIGIN, SCENARIO
-from tests.gateway.conftest import World, free_port
+from tests.gateway.conftest import World
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")

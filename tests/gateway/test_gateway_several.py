@@ -38,8 +38,9 @@ from protocol.restriction import restriction_body
 from protocol.trust import TrustRoot
 from sanlian_client.middleware import SanlianProvider
 from tests.gateway.city import ADDRESSES, BASIS, CHAIN_ID, NODE, ORIGIN, SCENARIO, City
-from tests.gateway.conftest import free_port, serve_asgi, wait_until
+from tests.gateway.conftest import serve_asgi, wait_until
 from tests.gateway.test_gateway_observed import members
+from tests.ports import free_port
 from tests.postgres import Server
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sm_node import METER_ADDRESS, SENDER, SM_ADDRESS, Node, free_port, wait_until
+from sm_node import METER_ADDRESS, SENDER, SM_ADDRESS, Node, wait_until
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 ANVIL = ROOT / "node_modules" / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"

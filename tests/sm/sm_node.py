@@ -1,7 +1,6 @@
 """Calls of the Sm contract in an EVM node, over JSON-RPC."""
 
 import json
-import socket
 import time
 from collections.abc import Callable, Sequence
 from http.client import HTTPConnection
@@ -136,10 +135,3 @@ class Node:
         if isinstance(result, Refused):
             raise result
         return result
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
