@@ -43,11 +43,15 @@ class DisposalFiler:
 
     async def run(self) -> None:
         """File what is not on the chain; ends when everything is. While it runs none is added."""
-        try:
-            await self._run()
-        except Exception:
-            # Requests go on; the next start tries again, and the audit names what is missing.
-            _LOGGER.exception("disposals cannot be filed")
+        while True:
+            try:
+                await self._run()
+            except Exception:
+                # Such as a database that is away: requests go on, and this does once it is back.
+                _LOGGER.exception("disposals cannot be filed now")
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return
 
     async def _run(self) -> None:
         told = await asyncio.to_thread(lambda: list(self._reader.disposals()))

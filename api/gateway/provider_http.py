@@ -86,8 +86,8 @@ class ProviderClient:
     ) -> Response:
         """Send one request and return its whole answer.
 
-        A connection that was kept and that the other side had closed meanwhile is replaced once,
-        for GET alone: another request may have been heard.
+        A connection that was kept and that the other side had closed meanwhile is replaced, for
+        GET alone: another request may have been heard.
 
         Args:
             method: GET or POST.
@@ -129,8 +129,7 @@ class ProviderClient:
                     continue
                 raise
             if connection.is_reusable:
-                connection.idle_since = loop.time()
-                self._idle.setdefault(base_url, deque()).append(connection)
+                self._keep(base_url, connection, loop.time())
             return response
 
     async def close(self) -> None:
@@ -138,6 +137,14 @@ class ProviderClient:
         self._idle.clear()
         for connection in list(self._all):
             connection.abort()
+
+    def _keep(self, base_url: str, connection: "_Connection", now: float) -> None:
+        connection.idle_since = now
+        idle = self._idle.setdefault(base_url, deque())
+        idle.append(connection)
+        # The one idle for longest stands first: what nobody takes any more is not held for ever.
+        while idle and (not idle[0].is_open or now - idle[0].idle_since >= IDLE_S):
+            idle.popleft().abort()
 
     def _take_idle(self, base_url: str, now: float) -> "_Connection | None":
         idle = self._idle.get(base_url)
@@ -260,9 +267,10 @@ class _Connection(asyncio.Protocol):
         if self._waiter is None or self._waiter.done():
             return
         self.is_reusable = keep
-        self._waiter.set_result(
-            Response(self._parser.get_status_code(), self._headers, b"".join(self._body))
-        )
+        body, headers = b"".join(self._body), self._headers
+        # An idle connection holds nothing of its last answer, which may be large.
+        self._headers, self._body = [], []
+        self._waiter.set_result(Response(self._parser.get_status_code(), headers, body))
 
     # --- asyncio.Protocol ---------------------------------------------------------------------
 

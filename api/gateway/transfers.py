@@ -1,6 +1,7 @@
 """Batches that providers offer, and the ends of transfers (docs/protocol.md, 7.11)."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -107,20 +108,9 @@ class TransferService:
         Raises:
             SanlianError: why it is refused.
         """
-        self._gatekeeper.check_admissible(admitted)
-        request = admitted.request
-        code, message = offer_problem(
-            admitted.snapshot.store,
-            grant=request.grant,
-            key_id=request.public_key.key_id,
-            at_s=admitted.time_s,
-        )
-        if code:
-            raise RequestRefused(code, message)
-        self._require_rate(admitted)
+        self._require_allowed(admitted, offer_problem)
         value = check_offer(parse_body(body, ("manifest", "name", "parts", "rows", "salt")))
-        self._require_plain(admitted)
-        place = sm3(request.grant + value["name"].encode()).hex()
+        place = sm3(admitted.request.grant + value["name"].encode()).hex()
         once = Once(_ANY_KEY, f"offer {place}", _digest(value))
         return admitted.draft("offered", statement=value), once
 
@@ -130,9 +120,25 @@ class TransferService:
         Raises:
             SanlianError: why it is refused.
         """
+        self._require_allowed(admitted, closing_problem)
+        members = ("first", "last", "manifest", "offer", "parts", "rows", "salt")
+        value = check_closing(parse_body(body, members))
+        digest = _digest(value)
+        offer = value["offer"]
+        named = f"closing {digest.hex()}" if offer is None else self._closing_of(offer)
+        return admitted.draft("closed", statement=value), Once(_ANY_KEY, named, digest)
+
+    def _require_allowed(
+        self, admitted: Admitted, find_problem: Callable[..., tuple[str, str]]
+    ) -> None:
+        """Require that the state and the rate let a statement of this key pass.
+
+        Raises:
+            RequestRefused: why not.
+        """
         self._gatekeeper.check_admissible(admitted)
         request = admitted.request
-        code, message = closing_problem(
+        code, message = find_problem(
             admitted.snapshot.store,
             grant=request.grant,
             key_id=request.public_key.key_id,
@@ -141,13 +147,8 @@ class TransferService:
         if code:
             raise RequestRefused(code, message)
         self._require_rate(admitted)
-        members = ("first", "last", "manifest", "offer", "parts", "rows", "salt")
-        value = check_closing(parse_body(body, members))
-        self._require_plain(admitted)
-        digest = _digest(value)
-        offer = value["offer"]
-        named = f"closing {digest.hex()}" if offer is None else self._closing_of(offer)
-        return admitted.draft("closed", statement=value), Once(_ANY_KEY, named, digest)
+        if request.stream is not None:
+            raise RequestRefused("BODY_MALFORMED", "a statement has no number of a stream")
 
     def _closing_of(self, offer: int) -> str:
         """Name the one closing of an offer; several logs may share what is written once."""
@@ -206,10 +207,6 @@ class TransferService:
             raise RequestRefused(
                 "DEPARTMENT_RATE_EXCEEDED", "the department's calls of this minute are used up"
             )
-
-    def _require_plain(self, admitted: Admitted) -> None:
-        if admitted.request.stream is not None:
-            raise RequestRefused("BODY_MALFORMED", "a statement has no number of a stream")
 
 
 def _digest(value: dict[str, Any]) -> bytes:

@@ -6,6 +6,7 @@ time. A signature that no process can check, because it ended, is checked in the
 
 import asyncio
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections import deque
 from typing import cast
 
 from api.gateway.verifier import BATCH, encode_job
+from crypto.errors import CryptoError
 from crypto.sm2 import PublicKey, Signature, is_valid
 
 #: Signatures in one batch; with more waiting, they are shared out among the processes.
@@ -39,6 +41,7 @@ class Verifiers:
         self._processes: set[_Process] = set()
         self._idle: list[_Process] = []
         self._waiting: deque[_Job] = deque()
+        self._starting: set[asyncio.Task[None]] = set()
         self._is_due = False
         self._is_closed = False
 
@@ -94,7 +97,12 @@ class Verifiers:
             self._check_here(self._waiting)
             self._waiting.clear()
         loop = asyncio.get_running_loop()
-        loop.call_later(RESTART_PAUSE_S, lambda: asyncio.ensure_future(self._add()))
+        loop.call_later(RESTART_PAUSE_S, self._replace)
+
+    def _replace(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._add())
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
 
     async def _add(self) -> None:
         if self._is_closed:
@@ -110,18 +118,31 @@ class Verifiers:
             _LOGGER.error("no process can be started to check signatures: %s", error)
             return
         self._processes.add(process)
+        if self._is_closed:  # meanwhile
+            process.close()
+            return
         self.answered(process)
 
     @staticmethod
     def _check_here(jobs: "deque[_Job] | list[_Job]") -> None:
         for public_key, message, signature, future in jobs:
-            if not future.done():
+            if future.done():
+                continue
+            try:
                 future.set_result(is_valid(public_key, message, signature))
+            except CryptoError as error:  # the library's failure; the others must not wait for ever
+                future.set_exception(error)
 
 
 def _start(stdin: socket.socket) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "api.gateway.verifier"]
-    return subprocess.Popen(command, stdin=stdin.fileno(), stdout=subprocess.DEVNULL)
+    # It needs no key, so it gets neither passphrase nor PIN.
+    environment = {
+        name: text for name, text in os.environ.items() if not name.startswith("SANLIAN_")
+    }
+    return subprocess.Popen(
+        command, stdin=stdin.fileno(), stdout=subprocess.DEVNULL, env=environment
+    )
 
 
 class _Process(asyncio.Protocol):

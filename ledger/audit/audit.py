@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from crypto.errors import SanlianError
+from crypto.errors import SanlianError, VerificationError
 from crypto.merkle import Frontier, leaf_hash, verify_inclusion
 from crypto.sm2 import PublicKey
 from ledger.audit.chain import BlockData, ChainReader, LocatedEvent
@@ -477,6 +477,17 @@ class _RecordAudit:
             return None
         return self._audit.state_at(block["number"])
 
+    def _decisive_state(self, record: dict[str, Any]) -> MemoryStore:
+        """Return the state that decided.
+
+        Raises:
+            VerificationError: BLOCK_INVALID.
+        """
+        store = self._state(record)
+        if store is None:
+            raise VerificationError("BLOCK_INVALID", "the block that decided is not on the chain")
+        return store
+
     def _verified(self, record: dict[str, Any]) -> SignedRequest:
         """Verify a record's request, and count its number."""
         request = verify_request(record)
@@ -501,10 +512,7 @@ class _RecordAudit:
         self._intents[record["seq"]] = (record, data)
         request = self._verified(record)
         yield from self._begin(record)
-        store = self._state(record)
-        if store is None:
-            yield "the block that decided is not on the chain", "BLOCK_INVALID"
-            return
+        store = self._decisive_state(record)
         grant = request.grant.hex()
         self._uses[grant] = self._uses.get(grant, 0) + 1
         found = store.find_request(request.grant)
@@ -517,11 +525,9 @@ class _RecordAudit:
 
     def _denied(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         request = self._verified(record)
-        store = self._state(record)
-        if store is None:
-            yield "the block that decided is not on the chain", "BLOCK_INVALID"
-            return
+        store = self._decisive_state(record)
         verify_denial(store, record, request)
+        return iter(())
 
     def _inspected(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         self._verified(record)
@@ -532,63 +538,43 @@ class _RecordAudit:
     def _sealed(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         request = self._verified(record)
         yield from self._begin(record)
-        store = self._state(record)
-        if store is None:
-            yield "the block that decided is not on the chain", "BLOCK_INVALID"
-            return
+        store = self._decisive_state(record)
         act = self._audit.find_act(bytes.fromhex(record["act"]), record["block"]["number"])
         verify_sealed(store, record, request, act)
 
     def _not_sent(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         request = self._verified(record)
-        store = self._state(record)
-        if store is None:
-            yield "the block that decided is not on the chain", "BLOCK_INVALID"
-            return
+        store = self._decisive_state(record)
         verify_not_sent(store, record, request)
+        return iter(())
 
     def _offered(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         request = self._verified(record)
-        store = self._state(record)
-        if store is None:
-            yield "the block that decided is not on the chain", "BLOCK_INVALID"
-            return
+        store = self._decisive_state(record)
         verify_transfer(store, record, request)
         yield from self._transfers.offer(record)
 
     def _closed(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         request = self._verified(record)
-        store = self._state(record)
-        if store is None:
-            yield "the block that decided is not on the chain", "BLOCK_INVALID"
-            return
+        store = self._decisive_state(record)
         verify_transfer(store, record, request)
         yield from self._transfers.close(record)
 
     def _restricted(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         self._verified(record)
         yield from self._begin(record)
-        store = self._state(record)
-        if store is None:
-            yield "the block that decided is not on the chain", "BLOCK_INVALID"
-            return
+        store = self._decisive_state(record)
         verify_restriction(store, record)
         self._restrictions.apply(record)
 
     def _consulted(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         self._verified(record)
         yield from self._begin(record)
-        store = self._state(record)
-        if store is None:
-            yield "the block that decided is not on the chain", "BLOCK_INVALID"
-            return
+        store = self._decisive_state(record)
         verify_consultation(store, record)
 
     def _observed(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
-        store = self._state(record)
-        if store is None:
-            yield "the block that decided is not on the chain", "BLOCK_INVALID"
-            return
+        store = self._decisive_state(record)
         observation = verify_observed(store, record)
         pair = (observation.key_id, observation.record)
         here = self._log.origin, record["seq"]
@@ -600,10 +586,7 @@ class _RecordAudit:
         request = self._verified(record)
         self._tests[record["seq"]] = leaf_hash(data).hex()
         yield from self._begin(record)
-        store = self._state(record)
-        if store is None:
-            yield "the block that decided is not on the chain", "BLOCK_INVALID"
-            return
+        store = self._decisive_state(record)
         verify_test(store, record, request)
 
     def _tested(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:

@@ -154,6 +154,26 @@ def test_a_connection_idle_for_long_is_not_used(monkeypatch: pytest.MonkeyPatch)
     assert IDLE_S < 5  # Node's own server closes after five seconds
 
 
+def test_an_idle_connection_holds_nothing_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(provider_http, "IDLE_S", 0.1)
+    large = b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n" + b"x" * 900
+    server = Server(*[large] * 9)
+
+    async def use(client: ProviderClient, url: str) -> None:
+        await asyncio.gather(*(get(client, url) for _ in range(4)))
+        assert len(client._all) == 4
+        assert all(not one._body and not one._headers for one in client._all)
+        for _ in range(4):
+            await asyncio.sleep(0.06)
+            assert len((await get(client, url)).body) == 900
+        # Those that nobody took for so long are closed, by the next use of another one.
+        assert len(client._all) == 1
+
+    run(server, use)
+
+
 @pytest.mark.parametrize(
     ("answer", "body"),
     [

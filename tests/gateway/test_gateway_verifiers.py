@@ -120,6 +120,20 @@ def test_a_process_that_answers_otherwise(monkeypatch: pytest.MonkeyPatch, answe
     with_verifiers(lambda found: check_all(found, 2))
 
 
+def test_a_process_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANLIAN_KEY_PASSPHRASE", "a planted passphrase")
+    own, other = socket.socketpair()
+    process = verifiers._start(other)
+    other.close()
+    message, signature = SIGNED[0]
+    job = encode_job(KEY.public_key.to_bytes(), signature.to_bytes(), message)
+    own.sendall(BATCH.pack(len(job)) + job)
+    assert own.recv(1) == b"\1"
+    assert b"SANLIAN_" not in Path(f"/proc/{process.pid}/environ").read_bytes()
+    own.close()
+    assert process.wait(10) == 0
+
+
 def test_a_batch_of_any_content() -> None:
     message, signature = SIGNED[0]
     key = KEY.public_key.to_bytes()
