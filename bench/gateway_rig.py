@@ -29,6 +29,7 @@ from api.gateway.server import gateway_config, tune_process
 from api.gateway.state import Snapshot
 from crypto.canonical import fast_canonical
 from crypto.sm2 import PrivateKey, PublicKey, is_valid
+from ledger.log.process import LogProcess
 from ledger.log.writer import LogWriter
 from ledger.settings import Settings
 from protocol.acts import Act
@@ -301,7 +302,10 @@ def run_gateway(rig: Rig, kind: str) -> None:
             origin=rig.city.origin,
         )
         make_log = LogWriter if kind == "full" else _NoLog
-        app = make_app(Gateway(settings, deployment, key, rig.state, make_log=make_log))
+        process = LogProcess.start(key) if kind == "full" and settings.log_process else None
+        app = make_app(
+            Gateway(settings, deployment, key, rig.state, make_log=make_log, log_process=process)
+        )
     tune_process()
     uvicorn.Server(gateway_config(app, settings)).run()
 

@@ -56,8 +56,9 @@ from crypto.sm3 import sm3
 from ledger.chain.artifacts import encode_call
 from ledger.chain.engines.embedded.anvil import find_anvil
 from ledger.log import statements, store
+from ledger.log.entries import Once
 from ledger.log.reader import LogReader
-from ledger.log.writer import LogWriter, Once
+from ledger.log.writer import LogWriter
 from protocol.checkpoint import Checkpoint, parse_note, sign_checkpoint
 from protocol.httpsig import OBSERVATIONS_PATH, sign_request
 from protocol.observation import Observation, encode_batch, sign_observation

@@ -108,6 +108,11 @@ class Settings(BaseSettings):
         le=64,
         description="processes that verify batches of access records; 0: one for each processor",
     )
+    log_process: bool = Field(
+        default=True,
+        description="write the access log in a process of its own; with a gateway's key in a token "
+        "it is a thread of the gateway",
+    )
     request_verifiers: int = Field(
         0,
         ge=0,

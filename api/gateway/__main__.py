@@ -13,9 +13,11 @@ from api.gateway.evidence import Build
 from api.gateway.server import gateway_config, tune_process
 from api.gateway.state import LedgerState
 from crypto.errors import SanlianError
+from crypto.sm2 import PrivateKey
 from ledger.audit.evidence import make_evidence_builder
 from ledger.db.engine import make_engine
 from ledger.deployment import load_deployment
+from ledger.log.process import LogProcess
 from ledger.settings import Settings, load_settings
 from ledger.token_keys import open_gateway_key
 from protocol.deployment import Deployment
@@ -49,6 +51,8 @@ def main(home: Path) -> None:
         sys.exit(2)
     ledger = LedgerState(engine)
     gateway = Gateway(settings, deployment, key, ledger, _lazy_builder(settings, deployment))
+    if settings.log_process and isinstance(key, PrivateKey):
+        gateway.log_process = LogProcess.start(key)
     server = uvicorn.Server(gateway_config(make_app(gateway), settings, gateway.count_refused))
 
     def stop() -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
@@ -49,8 +50,11 @@ from crypto.sm2 import Signer
 from ledger.log.keeping import Keeper
 from ledger.log.kept_keys import KeptKeys
 from ledger.log.parameter_keys import ParameterKeys
+from ledger.log.process import LogProcess
 from ledger.log.reader import LogReader
-from ledger.log.writer import AnchorPoint, LogWriter
+from ledger.log.recovery import AnchorPoint
+from ledger.log.remote import RemoteLog
+from ledger.log.writer import AccessLog, LogWriter
 from ledger.sealed.store import SealedStore
 from ledger.settings import Settings
 from protocol.checkpoint import parse_note
@@ -86,7 +90,9 @@ class Gateway:
         state: source of the state.
         build_evidence: builds the evidence of a record; without it none is handed out.
         on_fatal: called when the log must not be written; the process should end.
-        make_log: opens the access log; measurements put another in its place.
+        make_log: opens the access log for a thread of this process; measurements put another in
+            its place.
+        log_process: writes the access log in place of a thread.
         fatal: why, once it was called.
     """
 
@@ -97,8 +103,9 @@ class Gateway:
     build_evidence: Build | None = None
     on_fatal: Callable[[], None] = lambda: None
     make_log: type[LogWriter] = LogWriter
+    log_process: LogProcess | None = None
     fatal: SanlianError | None = None
-    writer: LogWriter | None = None
+    writer: AccessLog | None = None
     reader: LogReader | None = None
     log_id: bytes = b""
     gatekeeper: Gatekeeper | None = None
@@ -166,6 +173,8 @@ class Gateway:
             self._write_rejected(before_minute=None)
         if self.writer is not None:
             self.writer.close()
+        elif self.log_process is not None:
+            self.log_process.close()
         if self.others is not None:
             self.others.close()
         if self.reader is not None:
@@ -184,7 +193,7 @@ class Gateway:
             try:
                 await asyncio.to_thread(self.state.refresh)
                 if self.writer is None:
-                    await asyncio.to_thread(self._open)
+                    await asyncio.to_thread(self._open, asyncio.get_running_loop())
                 is_whole = (
                     self.others is not None
                     and self.live is not None
@@ -197,9 +206,7 @@ class Gateway:
             except (SQLAlchemyError, OSError):
                 _LOGGER.warning("the ledger's database cannot be read yet")
             except SanlianError as error:
-                _LOGGER.error("the gateway cannot serve: %s", error)
-                self.fatal = error
-                self.on_fatal()
+                self._fail(error)
                 return
             except Exception:
                 # The last snapshot stays and ages, until nothing is decided any more.
@@ -213,7 +220,7 @@ class Gateway:
             anchored = anchored_size(snapshot, self.log_id)
             self.tail.look(reader, size=writer.size, anchored=anchored)
 
-    def _open(self) -> None:
+    def _open(self, loop: asyncio.AbstractEventLoop) -> None:
         """Open the log once its registration is known; until then nothing is served."""
         snapshot = self.state.snapshot
         log = snapshot.store.find_log_by_origin(self.deployment.origin) if snapshot else None
@@ -221,22 +228,30 @@ class Gateway:
             return
         if log.gateway_key != self.key.public_key.key_id:
             raise LedgerError("LOG_OTHER_IDENTITY", "the log is registered for another key")
-        anchor = snapshot.store.find_anchor(log.id)
         url = self.settings.resolved_log_database_url
-        writer = self.make_log(
-            url,
-            origin=log.origin,
-            log_id=log.id,
-            key=self.key,
-            anchor=AnchorPoint(anchor.size, anchor.root) if anchor is not None else None,
-            heartbeat_interval_s=self.settings.heartbeat_interval_s,
-        )
+        anchor = snapshot.store.find_anchor(log.id)
+        options: dict[str, Any] = {
+            "origin": log.origin,
+            "log_id": log.id,
+            "anchor": AnchorPoint(anchor.size, anchor.root) if anchor is not None else None,
+            "heartbeat_interval_s": self.settings.heartbeat_interval_s,
+        }
+        writer: AccessLog
+        if self.log_process is None:
+            writer = self.make_log(url, key=self.key, **options)
+        else:
+            writer = RemoteLog(self.log_process, loop, self._fail, url=url, **options)
         self.reader = LogReader.open(url, log.origin)
         self.live = LiveRestrictions(self.reader.restrictions())
         self.others = OtherLogs(url, log.origin, self.reader)
         self._floor = self.reader.find_last_block() or 0
         self.log_id = log.id
         self.writer = writer
+
+    def _fail(self, error: SanlianError) -> None:
+        _LOGGER.error("the gateway cannot serve: %s", error)
+        self.fatal = error
+        self.on_fatal()
 
     def _is_caught_up(self) -> bool:
         """No decision may rest on an older block than one before it, as a rebuild would offer."""
@@ -245,7 +260,7 @@ class Gateway:
 
     def _assemble(
         self,
-        writer: LogWriter,
+        writer: AccessLog,
         forwarder: Forwarder,
         submitter: ActSubmitter,
         providers: dict[str, str],

@@ -7,7 +7,7 @@ from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, parse_bo
 from crypto.canonical import fast_canonical
 from crypto.errors import RequestRefused, SanlianError
 from crypto.sm3 import sm3
-from ledger.log.writer import Once
+from ledger.log.entries import Once
 from protocol.acts import ZERO_ID
 from protocol.evidence.decision import not_sent_problem
 from protocol.not_sent import check_statement

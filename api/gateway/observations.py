@@ -26,7 +26,7 @@ from api.gateway.service import (
 from api.gateway.workers import Workers
 from crypto.canonical import fast_canonical, parse_unchanged
 from crypto.errors import LedgerError, ProtocolError, RequestRefused, SanlianError
-from ledger.log.writer import Known, Written
+from ledger.log.entries import Known, Written
 from protocol.acts import ZERO_ID
 from protocol.evidence.observed import observer_problem
 from protocol.example_keys import refuse_example_key

@@ -9,7 +9,7 @@ from typing import Any
 
 from crypto.errors import ProtocolError, SanlianError
 from crypto.sm2 import PublicKey, is_valid
-from ledger.log.writer import Once
+from ledger.log.entries import Once
 from protocol.evidence.observed import is_later
 from protocol.observation import Observation
 from protocol.records import ObservedEncoder, Prepared

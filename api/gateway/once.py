@@ -9,7 +9,7 @@ from api.gateway.other_logs import OtherLogs
 from api.gateway.service import Admitted, Answer, Gatekeeper
 from crypto.canonical import fast_canonical
 from crypto.errors import LedgerError, RequestRefused, SanlianError
-from ledger.log.writer import Known, Once
+from ledger.log.entries import Known, Once
 from protocol.httpsig import content_digest
 
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from api.gateway.live_restrictions import LiveRestrictions
 from crypto.errors import LedgerError
 from ledger.log.database import is_postgres
+from ledger.log.entries import Known
 from ledger.log.reader import LogReader
-from ledger.log.writer import Known
 from protocol.receipt import Receipt
 
 

@@ -29,9 +29,10 @@ from crypto.errors import (
 )
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PublicKey
+from ledger.log.entries import Nonce, Quota
 from ledger.log.keeping import Keeper
 from ledger.log.parameter_keys import ParameterKeys
-from ledger.log.writer import LogWriter, Nonce, Quota
+from ledger.log.writer import AccessLog
 from protocol.example_keys import refuse_example_key
 from protocol.httpsig import SignedRequest, content_digest, read_request
 from protocol.model import effective_items, grant_problem
@@ -150,7 +151,7 @@ class Gatekeeper:
 
     def __init__(
         self,
-        log: LogWriter,
+        log: AccessLog,
         state: StateSource,
         *,
         authority: str,

@@ -13,8 +13,8 @@ from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, parse_bo
 from crypto.canonical import fast_canonical
 from crypto.errors import LedgerError, RequestRefused, SanlianError
 from crypto.sm3 import sm3
+from ledger.log.entries import Once
 from ledger.log.reader import LogReader
-from ledger.log.writer import Once
 from protocol.acts import ZERO_ID
 from protocol.evidence.decision import closing_problem, not_sent_problem, offer_problem
 from protocol.httpsig import content_digest

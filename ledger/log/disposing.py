@@ -12,7 +12,8 @@ from ledger.log.keeping import dispose_kept_period, dispose_kept_record
 from ledger.log.kept_keys import KeptKeys
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.reader import LogReader
-from ledger.log.writer import AnchorPoint, LogWriter
+from ledger.log.recovery import AnchorPoint
+from ledger.log.writer import LogWriter
 from ledger.settings import Settings
 from ledger.token_keys import open_gateway_key
 from protocol.model import MemoryStore

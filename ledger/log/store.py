@@ -9,6 +9,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 #: Statements that the writer keeps prepared: of each kind one by number of rows (statements.py).
 STATEMENTS_KEPT = 512
 BUSY_TIMEOUT_S = 5.0
+#: How long a writer waits for the file's lock: the process of a killed gateway may still be ending.
+LOCK_WAIT_S = 5.0
+_LOCK_POLL_S = 0.05
 MAX_WAL_PAGES = 16_384
 CHECKPOINT_INTERVAL_S = 1.0
 
@@ -286,7 +290,8 @@ def writer_lock(url: str) -> Iterator[None]:
         url: SQLAlchemy URL of the log's SQLite file.
 
     Raises:
-        LedgerError: LOG_IN_USE when another process holds it, LOG_DATABASE_UNSUPPORTED.
+        LedgerError: LOG_IN_USE when another process holds it for longer than LOCK_WAIT_S,
+            LOG_DATABASE_UNSUPPORTED.
     """
     parsed = make_url(url)
     _connect_arguments(parsed)
@@ -294,10 +299,20 @@ def writer_lock(url: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise LedgerError("LOG_IN_USE", "another process writes this access log") from error
+        _lock(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise LedgerError("LOG_IN_USE", "another process writes this access log") from error
+            time.sleep(_LOCK_POLL_S)
+        else:
+            return

@@ -331,7 +331,7 @@ def test_log_that_cannot_be_written_releases_nothing(
     """First the intent cannot be written: no call. Then the outcome cannot: no data."""
     writer = world.gateway.writer
     assert writer is not None
-    real = writer._engine.dialect.do_commit
+    real = writer._core.engine.dialect.do_commit
     left = [0]
 
     def fail(connection: object) -> None:
@@ -345,7 +345,7 @@ def test_log_that_cannot_be_written_releases_nothing(
         before = len(world.raw.requests)
         with monkeypatch.context() as patch:
             left[0] = commits
-            patch.setattr(writer._engine.dialect, "do_commit", fail)
+            patch.setattr(writer._core.engine.dialect, "do_commit", fail)
             answer = world.ask(grant)
         assert (answer.status_code, answer.json()["code"]) == (503, "LOG_WRITE_FAILED")
         assert SECRET_NAME not in answer.text

@@ -9,7 +9,8 @@ import threading
 
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PrivateKey
-from ledger.log.writer import LogWriter, Quota
+from ledger.log.entries import Quota
+from ledger.log.writer import LogWriter
 from protocol.receipt import Receipt
 from tests.log.conftest import LOG_ID, ORIGIN, Drafts
 

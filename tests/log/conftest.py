@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from crypto.sm2 import PrivateKey
-from ledger.log.writer import LogWriter, Nonce
+from ledger.log.entries import Nonce
+from ledger.log.writer import LogWriter
 from protocol.httpsig import sign_request
 
 ORIGIN = "city.example/gateway-1"

@@ -11,8 +11,9 @@ from sqlalchemy import Engine, event
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PrivateKey
 from ledger.log import writer as log_writer
+from ledger.log.entries import Nonce
 from ledger.log.reader import LogReader
-from ledger.log.writer import LogWriter, Nonce
+from ledger.log.writer import LogWriter
 from protocol.receipt import verify_receipt
 from protocol.records import parse_record
 from tests.log.conftest import ORIGIN, Drafts, wait_until

@@ -6,8 +6,9 @@ import pytest
 
 from crypto.errors import LedgerError, RequestRefused
 from crypto.sm2 import PrivateKey
+from ledger.log.entries import MAX_BATCH, Known, Once
 from ledger.log.reader import LogReader
-from ledger.log.writer import MAX_BATCH, Known, LogWriter, Once
+from ledger.log.writer import LogWriter
 from protocol.observation import sign_observation
 from protocol.receipt import Receipt, verify_receipt
 from tests.log.conftest import LOG_ID, ORIGIN

@@ -21,8 +21,9 @@ from crypto.merkle import leaf_hash, root_of
 from crypto.sm2 import PrivateKey
 from ledger.log import postgres as log_postgres
 from ledger.log import store
+from ledger.log.entries import Known, Once, Quota
 from ledger.log.reader import LogReader
-from ledger.log.writer import Known, LogWriter, Once, Quota
+from ledger.log.writer import LogWriter
 from protocol.checkpoint import verify_checkpoint
 from protocol.receipt import Receipt, verify_receipt
 from protocol.records import parse_record
@@ -291,7 +292,7 @@ def test_a_server_that_may_lose_commits_is_refused(postgres: Server) -> None:
 def test_commits_wait_for_the_disk_whatever_the_role_says(gateways: Gateways) -> None:
     gateways.run(f'ALTER DATABASE "{gateways.database}" SET synchronous_commit = off')
     writer = gateways.open(ORIGINS[0])
-    with writer._engine.connect() as connection:
+    with writer._core.engine.connect() as connection:
         assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
         assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
 
@@ -383,14 +384,14 @@ def test_a_gateway_that_stands_still_holds_up_the_others_for_a_bounded_time(
     monkeypatch.setattr(log_postgres, "IDLE_TIMEOUT_S", 1)
     stuck, other = (gateways.open(origin) for origin in ORIGINS)
     held, go_on = threading.Event(), threading.Event()
-    real = stuck._engine.dialect.do_commit
+    real = stuck._core.engine.dialect.do_commit
 
     def hold(connection: Any) -> None:
         held.set()
         assert go_on.wait(60)
         real(connection)
 
-    monkeypatch.setattr(stuck._engine.dialect, "do_commit", hold)
+    monkeypatch.setattr(stuck._core.engine.dialect, "do_commit", hold)
     draft, nonce = drafts.intent()
     first = stuck.append(draft, nonce=nonce, quota=Quota(drafts.grant, 1))
     assert held.wait(20)

@@ -19,8 +19,10 @@ from crypto.errors import LedgerError, ProtocolError, RequestRefused
 from crypto.merkle import leaf_hash, verify_consistency
 from crypto.sm2 import PrivateKey
 from ledger.log import store
+from ledger.log.entries import Nonce, Quota
 from ledger.log.reader import LogReader
-from ledger.log.writer import AnchorPoint, LogWriter, Nonce, Quota
+from ledger.log.recovery import AnchorPoint
+from ledger.log.writer import LogWriter
 from protocol.checkpoint import verify_checkpoint
 from protocol.receipt import Receipt, verify_receipt
 from protocol.records import parse_record
@@ -79,14 +81,14 @@ def test_first_record_names_log_and_key(open_log: Open, url: str, key: PrivateKe
 @sqlite_only
 def test_migration_makes_the_tables_of_the_model(open_log: Open) -> None:
     writer = open_log()
-    with writer._engine.connect() as connection:
+    with writer._core.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), store.metadata) == []
 
 
 @sqlite_only
 def test_connection_syncs_every_commit(open_log: Open) -> None:
     writer = open_log()
-    with writer._engine.connect() as connection:
+    with writer._core.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
@@ -97,7 +99,7 @@ def test_a_receipt_never_precedes_its_commit(
     """While the commit is held back no future is done; another connection sees nothing."""
     writer = open_log()
     reached, go_on = threading.Event(), threading.Event()
-    real = writer._engine.dialect.do_commit
+    real = writer._core.engine.dialect.do_commit
     committed: list[bool] = []
 
     def slow(connection: Any) -> None:
@@ -106,7 +108,7 @@ def test_a_receipt_never_precedes_its_commit(
         real(connection)
         committed.append(True)
 
-    monkeypatch.setattr(writer._engine.dialect, "do_commit", slow)
+    monkeypatch.setattr(writer._core.engine.dialect, "do_commit", slow)
     order: list[bool] = []
     future = writer.append(rejected(1))
     future.add_done_callback(lambda _future: order.append(bool(committed)))
@@ -220,7 +222,7 @@ def test_failed_commit_leaves_memory_and_file_consistent(
     persists: bool,
 ) -> None:
     writer = open_log()
-    real = writer._engine.dialect.do_commit
+    real = writer._core.engine.dialect.do_commit
     faults = [True]
 
     def fail(connection: Any) -> None:
@@ -228,10 +230,10 @@ def test_failed_commit_leaves_memory_and_file_consistent(
             faults.pop()
             if persists:
                 real(connection)
-            raise writer._engine.dialect.loaded_dbapi.OperationalError("disk I/O error")
+            raise writer._core.engine.dialect.loaded_dbapi.OperationalError("disk I/O error")
         real(connection)
 
-    monkeypatch.setattr(writer._engine.dialect, "do_commit", fail)
+    monkeypatch.setattr(writer._core.engine.dialect, "do_commit", fail)
     draft, nonce = drafts.intent()
     with pytest.raises(LedgerError, match="LOG_WRITE_FAILED"):
         writer.append(draft, nonce=nonce, quota=Quota(drafts.grant, 9)).result(20)
@@ -263,9 +265,11 @@ def test_outcome_that_cannot_be_written_ends_as_interrupted(
     with monkeypatch.context() as patch:
 
         def fail(_connection: Any) -> None:
-            raise writer._engine.dialect.loaded_dbapi.OperationalError("database or disk is full")
+            raise writer._core.engine.dialect.loaded_dbapi.OperationalError(
+                "database or disk is full"
+            )
 
-        patch.setattr(writer._engine.dialect, "do_commit", fail)
+        patch.setattr(writer._core.engine.dialect, "do_commit", fail)
         outcome = drafts.outcome(intent.index, leaf_hash(intent.record))
         with pytest.raises(LedgerError, match="LOG_WRITE_FAILED"):
             writer.append(outcome).result(20)
@@ -300,14 +304,14 @@ def test_full_queue_is_busy_but_takes_outcomes(
     draft, nonce = drafts.intent()
     intent = writer.append(draft, nonce=nonce).result(20)
     held, go_on = threading.Event(), threading.Event()
-    real = writer._engine.dialect.do_commit
+    real = writer._core.engine.dialect.do_commit
 
     def slow(connection: Any) -> None:
         held.set()
         assert go_on.wait(20)
         real(connection)
 
-    monkeypatch.setattr(writer._engine.dialect, "do_commit", slow)
+    monkeypatch.setattr(writer._core.engine.dialect, "do_commit", slow)
     first = writer.append(rejected(0))
     assert held.wait(20)
     waiting = [writer.append(rejected(i)) for i in range(3)]
@@ -436,7 +440,7 @@ def test_transactions_take_the_write_lock_when_they_begin(open_log: Open) -> Non
     writer = open_log()
     statements: list[str] = []
     event.listen(
-        writer._engine,
+        writer._core.engine,
         "before_cursor_execute",
         lambda _c, _cursor, statement, *_rest: statements.append(statement),
     )

@@ -1,0 +1,154 @@
+"""What a gateway's process and its log's process say to each other, over a pair of sockets.
+
+Frames, each with its length before it. Both ends are one program at one version, and nobody else
+can write to the sockets, so a frame is Python's own `marshal` of tuples. Frames with entries are
+answered in their order, one result for each entry.
+"""
+
+import marshal
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from crypto.errors import (
+    CryptoError,
+    LedgerError,
+    OutcomeUnknown,
+    ProtocolError,
+    RequestRefused,
+    SanlianError,
+    TokenError,
+    VerificationError,
+)
+from ledger.log.entries import Entry, Known, Nonce, Once, Quota, Written
+from protocol.receipt import Receipt
+from protocol.records import Prepared
+
+_LENGTH = struct.Struct(">I")
+#: The most that a thousand of the largest entries and their receipts take.
+MAX_FRAME_SIZE = 256 * 1024 * 1024
+_PIECE = 1 << 18
+_ERRORS: dict[str, type[SanlianError]] = {
+    one.__name__: one
+    for one in (
+        CryptoError,
+        LedgerError,
+        OutcomeUnknown,
+        ProtocolError,
+        RequestRefused,
+        SanlianError,
+        TokenError,
+        VerificationError,
+    )
+}
+
+
+def encode_frame(value: Any) -> bytes:
+    """Return a value as a frame.
+
+    Raises:
+        ValueError: it holds something else than tuples, lists, dicts, text, bytes and numbers.
+    """
+    data = marshal.dumps(value)
+    return _LENGTH.pack(len(data)) + data
+
+
+class Frames:
+    """Puts frames together from the pieces in which they arrive."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def feed(self, piece: bytes) -> Iterator[Any]:
+        """Yield the values of the frames that are whole now.
+
+        Raises:
+            ValueError: this is no frame of ours.
+        """
+        self._data += piece
+        start = 0
+        while len(self._data) - start >= _LENGTH.size:
+            (size,) = _LENGTH.unpack_from(self._data, start)
+            if size > MAX_FRAME_SIZE:
+                raise ValueError("a frame is too long")
+            end = start + _LENGTH.size + size
+            if len(self._data) < end:
+                break
+            with memoryview(self._data) as whole, whole[start + _LENGTH.size : end] as part:
+                value = marshal.loads(part)  # noqa: S302 - our own process wrote it
+            start = end
+            yield value
+        del self._data[:start]
+
+
+def receive(source: socket.socket, frames: Frames) -> list[Any] | None:
+    """Wait for a piece; return the values it made whole, None at the end."""
+    piece = source.recv(_PIECE)
+    return list(frames.feed(piece)) if piece else None
+
+
+def pack_entry(entry: Entry) -> tuple[Any, ...]:
+    """Return an entry as a tuple."""
+    nonce, quota, once, prepared = entry.nonce, entry.quota, entry.once, entry.prepared
+    return (
+        dict(entry.draft),
+        nonce and (nonce.key_id, nonce.value),
+        quota and (quota.grant, quota.limit),
+        entry.time_ms,
+        entry.envelope,
+        once and (once.key_id, once.record, once.digest, once.grant),
+        prepared and (prepared.event, prepared.before, prepared.after),
+        entry.is_awaited,
+    )
+
+
+def unpack_entry(packed: tuple[Any, ...]) -> Entry:
+    """Return the entry of a tuple."""
+    draft, nonce, quota, time_ms, envelope, once, prepared, is_awaited = packed
+    return Entry(
+        draft,
+        nonce and Nonce(*nonce),
+        quota and Quota(*quota),
+        time_ms,
+        envelope,
+        once and Once(*once),
+        prepared and Prepared(*prepared),
+        is_awaited,
+    )
+
+
+def pack_results(results: Sequence[Written]) -> tuple[str, list[tuple[Any, ...]]]:
+    """Return what came of the entries of one flush: their checkpoint, and a tuple for each."""
+    note = ""
+    packed: list[tuple[Any, ...]] = []
+    for result in results:
+        if isinstance(result, Receipt):
+            note = result.checkpoint
+            packed.append((result.record, result.index, result.path))
+        elif isinstance(result, Known):
+            packed.append((result.index, result.log))
+        else:
+            packed.append(pack_error(result))
+    return note, packed
+
+
+def unpack_result(packed: tuple[Any, ...], note: str) -> Written:
+    """Return what came of one entry."""
+    if len(packed) == 3:
+        return Receipt(*packed, note)
+    if len(packed) == 2:
+        return Known(*packed)
+    return unpack_error(packed)
+
+
+def pack_error(error: SanlianError) -> tuple[str, str, str, dict[str, Any]]:
+    """Return an error as a tuple."""
+    kind = type(error).__name__
+    return kind, error.code, error.message, dict(error.details)
+
+
+def unpack_error(packed: tuple[Any, ...]) -> SanlianError:
+    """Return the error of a tuple."""
+    kind, code, message, details = packed
+    return _ERRORS.get(kind, LedgerError)(code, message, **details)
