@@ -36,7 +36,7 @@ from bench.gateway_rig import (
 )
 from bench.report import Result, run
 
-CONNECTIONS = 64
+CONNECTIONS = 128
 PROVIDER_DELAY_S = 0.020
 
 

@@ -189,7 +189,7 @@ class LogCore:
         """Write the batch inside the open transaction; nothing counts before the commit."""
         if self._database.is_shared:
             self._database.lock(connection, set(_owners(batch)))
-        stored = connection.exec_driver_sql(statements.LAST_SIZE).scalar() or 0
+        stored = statements.run(connection, statements.LAST_SIZE, ()).scalar() or 0
         if stored != tail.size:
             raise LedgerError("LOG_DAMAGED", "the file changed under its only writer")
         own = self._interruptions(connection) if self._sweep_due else []

@@ -78,7 +78,8 @@ class Numbers:
 
     def _find(self, key_id: bytes, number: Stream) -> int | None:
         place = (key_id, number.id, number.sequence)
-        return run(self._connection, _FIND, place).scalar()
+        found: int | None = run(self._connection, _FIND, place).scalar()
+        return found
 
     def _statement_problem(
         self, key_id: bytes, statement: Mapping[str, Any]

@@ -224,9 +224,15 @@ class RemoteLog:
         self._loop.call_soon_threadsafe(self._send_staged)
 
     def _send_staged(self) -> None:
+        """Send what waits, unless the process is still at work: then with what joins it."""
+        if self._pending and not self._is_closing:
+            self._is_due = False
+            return
         with self._lock:
             staged, self._staged = self._staged, []
             self._is_due = False
+        if not staged:
+            return
         if self._ended.is_set():
             _fail([settle for _, settle in staged])
             return
@@ -305,6 +311,9 @@ class RemoteLog:
             self._size, self._is_healthy = size, is_healthy
             for one in packed:
                 self._pending.popleft()(unpack_result(one, note))
+        if self._staged and not self._pending and not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._send_staged)
 
     def _lose(self) -> None:
         """The process has ended: as it was told, or by itself with work in its hands."""

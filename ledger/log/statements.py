@@ -6,11 +6,13 @@ statement, by powers of two, so that only a few texts of each statement exist to
 SQLite, where preparing is cheap, the last few go in one statement.
 """
 
+import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, CursorResult, Table
+from sqlalchemy import Connection, Table
+from sqlalchemy.exc import DBAPIError
 
 from ledger.log import store
 
@@ -43,11 +45,42 @@ _SET_QUOTAS = (
 )
 
 
-def run(connection: Connection, text: str, values: Sequence[Any]) -> CursorResult[*tuple[Any, ...]]:
-    """Execute one of our statements, whose places of values are question marks."""
+class Rows(Protocol):
+    """Rows that a statement found."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def first(self) -> Any:
+        """Return the first row, None when there is none."""
+
+    def scalar(self) -> Any:
+        """Return the first value of the first row, None when there is none."""
+
+
+class _Found(list[Any]):
+    def first(self) -> Any:
+        return self[0] if self else None
+
+    def scalar(self) -> Any:
+        return self[0][0] if self else None
+
+
+def run(connection: Connection, text: str, values: Sequence[Any]) -> Rows:
+    """Execute one of our statements, whose places of values are question marks.
+
+    Raises:
+        SQLAlchemyError: it cannot be executed.
+    """
     if connection.dialect.name != "sqlite":
-        text = _with_percent(text)
-    return connection.exec_driver_sql(text, tuple(values))
+        return connection.exec_driver_sql(_with_percent(text), tuple(values))
+    # A statement's way through SQLAlchemy takes longer than SQLite does for it.
+    driver: Any = connection.connection.driver_connection
+    try:
+        return _Found(driver.execute(text, tuple(values)).fetchall())
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(
+            text, None, error, sqlite3.Error, dialect=connection.dialect
+        ) from error
 
 
 @cache

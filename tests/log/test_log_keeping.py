@@ -1,16 +1,19 @@
 """Order 809 Art 29: records are kept. Nothing that the log's programs do takes one away."""
 
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event
+from sqlalchemy.pool import Pool
 
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PrivateKey
-from ledger.log import writer as log_writer
+from ledger.log import core as log_core
 from ledger.log.entries import Nonce
 from ledger.log.reader import LogReader
 from ledger.log.writer import LogWriter
@@ -29,17 +32,23 @@ FOUR_YEARS_S = 4 * 366 * 86_400
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Collect every statement of every engine."""
+    """Collect every statement of every engine; of SQLite by the driver, below all programs."""
     seen: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         seen.append(statement)
 
+    def trace(connection: Any, _record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.set_trace_callback(seen.append)
+
     event.listen(Engine, "before_cursor_execute", note)
+    event.listen(Pool, "connect", trace)
     try:
         yield seen
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+        event.remove(Pool, "connect", trace)
 
 
 def test_art_29_records_outlive_three_years_and_nothing_takes_them_away(
@@ -55,7 +64,7 @@ def test_art_29_records_outlive_three_years_and_nothing_takes_them_away(
         writer.close()
         # Four years later: a restart, an interruption, a heartbeat, a further record.
         now = time.time_ns
-        monkeypatch.setattr(log_writer.time, "time_ns", lambda: now() + FOUR_YEARS_S * 10**9)
+        monkeypatch.setattr(log_core.time, "time_ns", lambda: now() + FOUR_YEARS_S * 10**9)
         writer = open_log(heartbeat_interval_s=0.05)
         wait_until(lambda: writer.size >= 6)
         again: Nonce = nonce
