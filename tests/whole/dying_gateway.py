@@ -4,8 +4,9 @@
 
 What is to happen stands in `DIR/processes/faults`, which the next data request takes away; those
 that have faults are to come one after another. Each line is `STEP:WHAT`: at that step of the
-request `gateway`, this process gets SIGKILL; `fail`, the step fails like a disk; `slow`, it takes a
-second; any other word, the process with the id in `DIR/processes/WORD.pid` gets SIGKILL.
+request `gateway`, this process and the one that writes its log get SIGKILL; `front`, this process
+alone; `log`, the other alone; `fail`, the step fails like a disk; `slow`, it takes a second; any
+other word, the process with the id in `DIR/processes/WORD.pid` gets SIGKILL.
 
 The gateway is the real one. The faults are put around it here, from outside: the product has no
 switch for them, so that none can be on by accident, and none costs anything.
@@ -33,8 +34,6 @@ from api.guard import Guard
 from ledger.log import store
 from protocol.httpsig import DATA_PATH
 
-GATEWAY = "gateway"
-
 #: Every transaction of the log from then on, whosever records it holds.
 COMMIT = "commit"
 #: Steps of a data request in their order; the table in docs/operation.md names the same ones.
@@ -55,28 +54,49 @@ STEPS = (
 
 @dataclass(slots=True)
 class Faults:
-    """What happens at which steps.
+    """What happens at which steps, in this process and in its copy that writes the log.
 
     Attributes:
         processes: directory of the processes' ids, and of what is asked for.
         planned: what happens to the newest request, by step.
         commits: transactions of the log that it has begun to commit.
+        begun: mark of the newest request that the log's process knows.
     """
 
     processes: Path
     planned: dict[str, str] = field(default_factory=dict)
     commits: int = 0
+    begun: int = 0
 
     def begin(self) -> None:
         """Take what is asked for: a data request begins."""
         path = self.processes / "faults"
-        if path.exists():
-            self.planned = dict(line.split(":") for line in path.read_text().splitlines())
-            path.unlink()
-            unknown = set(self.planned) - {*STEPS, COMMIT}
-            if unknown:
-                raise AssertionError(f"no steps: {unknown}")
-        self.commits = 0
+        text = path.read_text() if path.exists() else ""
+        path.unlink(missing_ok=True)
+        # The log's process is told by a file, in place before it is handed anything.
+        (self.processes / "faults.next").write_text(text)
+        (self.processes / "faults.next").replace(self.taken)
+        if text:
+            self.planned = _parse(text)
+
+    @property
+    def taken(self) -> Path:
+        """What happens to the newest request, and by its inode which request that is."""
+        return self.processes / "faults.taken"
+
+    def commit(self) -> str:
+        """Say that a transaction of the log is committed; return whose record it holds.
+
+        Raises:
+            OSError: it fails.
+        """
+        mark = self.taken.stat().st_ino if self.taken.exists() else 0
+        if mark != self.begun:
+            self.begun, self.commits = mark, 0
+            self.planned = _parse(self.taken.read_text()) or self.planned
+        self.reach(COMMIT)
+        self.commits += 1
+        return {1: "intent", 2: "outcome"}.get(self.commits, "another")
 
     def reach(self, step: str) -> None:
         """Say that the newest request is at this step.
@@ -91,10 +111,40 @@ class Faults:
             raise OSError(errno.EIO, "the disk failed")
         if what == "slow":
             time.sleep(1)
-        elif what == GATEWAY:
-            os.kill(os.getpid(), signal.SIGKILL)
+        elif what in {"gateway", "front", "log"}:
+            self._kill(what)
         else:
             os.kill(int((self.processes / f"{what}.pid").read_text()), signal.SIGKILL)
+
+    def _kill(self, what: str) -> None:
+        front, log = PROCESSES[0], log_pid(PROCESSES[0])
+        killed = {"gateway": {front, log}, "front": {front}, "log": {log}}[what]
+        for pid in sorted(killed, key=lambda pid: pid == os.getpid()):
+            os.kill(pid, signal.SIGKILL)
+
+
+#: The gateway's own process, known in both.
+PROCESSES = [os.getpid()]
+
+
+def log_pid(gateway_pid: int) -> int:
+    """Return the process that writes a gateway's log: its only copy."""
+    (found,) = (
+        pid
+        for task in Path(f"/proc/{gateway_pid}/task").iterdir()
+        for pid in map(int, (task / "children").read_text().split())
+        if Path(f"/proc/{pid}/cmdline").read_bytes()
+        == Path(f"/proc/{gateway_pid}/cmdline").read_bytes()
+    )
+    return found
+
+
+def _parse(text: str) -> dict[str, str]:
+    planned = dict(line.split(":") for line in text.splitlines())
+    unknown = set(planned) - {*STEPS, COMMIT}
+    if unknown:
+        raise AssertionError(f"no steps: {unknown}")
+    return planned
 
 
 def put_around(faults: Faults) -> None:
@@ -149,9 +199,7 @@ def _around_commits(faults: Faults) -> None:
         commit = engine.dialect.do_commit
 
         def committed(connection: Any) -> None:
-            faults.reach(COMMIT)
-            faults.commits += 1
-            record = {1: "intent", 2: "outcome"}.get(faults.commits, "another")
+            record = faults.commit()
             faults.reach(f"{record} before commit")
             commit(connection)
             faults.reach(f"{record} after commit")
@@ -180,5 +228,7 @@ def _around_calls(faults: Faults) -> None:
 
 
 if __name__ == "__main__":
-    put_around(Faults(Path(sys.argv[sys.argv.index("--home") + 1]) / "processes"))
+    faults = Faults(Path(sys.argv[sys.argv.index("--home") + 1]) / "processes")
+    faults.taken.unlink(missing_ok=True)
+    put_around(faults)
     main()

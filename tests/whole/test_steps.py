@@ -26,7 +26,7 @@ from example_city.units import MEDICAL, unit_key
 from ledger.deployment import load_deployment
 from protocol.httpsig import DATA_PATH, sign_request
 from protocol.receipt import Receipt, verify_receipt
-from tests.whole.dying_gateway import STEPS
+from tests.whole.dying_gateway import STEPS, log_pid
 from tests.whole.instance import ROOT, copy_of, wait_until
 from tests.whole.parts import ORDER, Parts
 
@@ -173,6 +173,35 @@ def test_the_gateway_is_killed(city: City, step: str) -> None:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("victim", ["front", "log"])
+def test_one_of_the_gateways_processes_is_killed_at_every_step(city: City, victim: str) -> None:
+    """The other one ends by itself, and nobody has data whose outcome is not in the log."""
+    parts = city.parts
+    for step in STEPS:
+        size = len(parts.records())
+        written_by = log_pid(parts.popens["gateway"].pid)
+        city.plan(f"{step}:{victim}")
+        body, headers = city.sign()
+        answer = None
+        with contextlib.suppress(httpx.TransportError):
+            answer = city.send(body, headers)
+        code = parts.popens["gateway"].wait(30)
+        assert code == (-signal.SIGKILL if victim == "front" else 1), step
+        wait_until(lambda pid=written_by: not Path(f"/proc/{pid}").exists())
+        # At once: the lock is free, or is awaited.
+        parts.start_part("gateway")
+        events = [r["event"] for r in city.since(size)]
+        assert events in ([], ["intent", "interrupted"], ["intent", "outcome"]), step
+        if answer is not None and answer.status_code == 200:
+            assert events == ["intent", "outcome"], step
+        elif answer is not None:
+            assert answer.json()["code"] in {"LOG_WRITE_FAILED", "LOG_CLOSED"}, step
+        again = city.send(body, headers)
+        assert again.json().get("code") == ("NONCE_REPLAYED" if events else None), step
+    city.require_sound()
+
+
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("victim", ["node", "api"])
 def test_another_process_is_killed_at_every_step(city: City, victim: str) -> None:
     """The node, or the process that alone writes the ledger's database: requests go on."""
@@ -221,12 +250,15 @@ def test_a_write_that_failed_may_have_persisted(city: City, step: str, events: l
 @contextlib.contextmanager
 def _full_disk(city: City, name: str) -> Iterator[None]:
     """The system lets no file of a part grow, and later it does again."""
-    pid = city.parts.popens[name].pid
-    _, hard = prlimit(pid, RLIMIT_FSIZE, (4096, RLIM_INFINITY))
+    pids = [city.parts.popens[name].pid]
+    if name == "gateway":
+        pids.append(log_pid(pids[0]))
+    hard = [prlimit(pid, RLIMIT_FSIZE, (4096, RLIM_INFINITY))[1] for pid in pids]
     try:
         yield
     finally:
-        prlimit(pid, RLIMIT_FSIZE, (RLIM_INFINITY, hard))
+        for pid, limit in zip(pids, hard, strict=True):
+            prlimit(pid, RLIMIT_FSIZE, (RLIM_INFINITY, limit))
 
 
 def test_a_full_disk(city: City) -> None:
