@@ -183,6 +183,11 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "LOG_IN_USE": (500, "日志正被另一进程写入", "Another process writes the access log"),
     "LOG_MISSING": (500, "日志文件不存在", "The access log's file is missing"),
     "LOG_OTHER_IDENTITY": (500, "日志属于另一网关", "The log is another gateway's"),
+    "LOG_PROCESS_ENDED": (
+        500,
+        "写日志的进程已退出",
+        "The process that writes the access log has ended",
+    ),
     "LOG_RECORD_UNKNOWN": (404, "没有该序号的记录", "The log has no record of this index"),
     "LOG_SIZE_UNKNOWN": (404, "日志未达到该长度", "The log has not reached this size"),
     # Keyed digests of parameters.

@@ -84,7 +84,11 @@ class Frames:
 
 def receive(source: socket.socket, frames: Frames) -> list[Any] | None:
     """Wait for a piece; return the values it made whole, None at the end."""
-    piece = source.recv(_PIECE)
+    try:
+        piece = source.recv(_PIECE)
+    except ConnectionResetError:
+        # The other end went without reading all; what it had sent before is still there.
+        piece = source.recv(_PIECE)
     return list(frames.feed(piece)) if piece else None
 
 

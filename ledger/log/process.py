@@ -133,7 +133,7 @@ class _Service:
         self._core = core
         self._heartbeat_interval_s = heartbeat_interval_s
         self._groups: deque[list[tuple[Any, ...]]] = deque()
-        self._is_open = True
+        self._is_open = self._is_heard = True
 
     def run(self, groups: list[list[tuple[Any, ...]]]) -> None:
         """Flush what is there, until the other end has closed and nothing is left."""
@@ -145,11 +145,12 @@ class _Service:
             results = self._core.flush(batch) if batch else self._beat()
             note, packed = pack_results(results)
             state = (self._core.size, self._core.is_healthy)
-            try:
-                self._end.sendall(encode_frame((*state, note, packed)))
-            except ConnectionError:
-                # Nobody is told any more; what was handed in is written all the same.
-                self._is_open = False
+            if self._is_heard:
+                try:
+                    self._end.sendall(encode_frame((*state, note, packed)))
+                except ConnectionError:
+                    # What was handed in is still there to be read, and is written all the same.
+                    self._is_heard = False
 
     def _beat(self) -> list[Any]:
         self._core.flush([Entry({"event": "heartbeat"}, is_awaited=False)])
