@@ -38,19 +38,70 @@ def root_of(leaf_hashes: Iterable[bytes]) -> bytes:
     return frontier.root()
 
 
-def inclusion_path(
-    get_node: GetNode,
-    index: int,
-    size: int,
-    roots: dict[tuple[int, int], bytes] | None = None,
-) -> list[bytes]:
+class InclusionPaths:
+    """Inclusion paths in one tree, of which many are made: they share their upper parts.
+
+    Args:
+        get_node: yields the hashes of complete subtrees.
+        size: number of leaves.
+
+    Standard: RFC 9162 clause 2.1.3.1.
+    """
+
+    __slots__ = ("_get_node", "_known", "_peaks", "_size")
+
+    def __init__(self, get_node: GetNode, size: int) -> None:
+        self._get_node = get_node
+        self._size = size
+        self._known: dict[tuple[int, int], tuple[bytes, ...]] = {}
+        # The largest complete subtrees from the left: the leaf behind each, its level, and the path
+        # from its root upwards, which is the root of all to its right, then those to its left.
+        self._peaks: list[tuple[int, int, tuple[bytes, ...]]] = []
+        places = list(_complete_subtrees(0, size))
+        roots = [get_node(*place) for place in places]
+        for number, (level, index) in enumerate(places):
+            right = roots[number + 1 :]
+            upper = ((_fold(right),) if right else ()) + tuple(roots[:number][::-1])
+            self._peaks.append(((index + 1) << level, level, upper))
+
+    def of(self, index: int) -> tuple[bytes, ...]:
+        """Return the path of a leaf, 32-byte hashes from the leaf upwards.
+
+        Args:
+            index: the leaf's number from 0, below size.
+
+        Raises:
+            ValueError: index is not in the tree.
+        """
+        if not 0 <= index < self._size:
+            raise ValueError(f"leaf {index} is not in a tree of {self._size} leaves")
+        for end, top, upper in self._peaks:
+            if index < end:
+                break
+        if top == 0:
+            return upper
+        return (self._get_node(0, index ^ 1), *self._above(1, index >> 1, top, upper))
+
+    def _above(
+        self, level: int, index: int, top: int, upper: tuple[bytes, ...]
+    ) -> tuple[bytes, ...]:
+        if level == top:
+            return upper
+        path = self._known.get((level, index))
+        if path is None:
+            sibling = self._get_node(level, index ^ 1)
+            path = (sibling, *self._above(level + 1, index >> 1, top, upper))
+            self._known[level, index] = path
+        return path
+
+
+def inclusion_path(get_node: GetNode, index: int, size: int) -> list[bytes]:
     """Return the inclusion path of leaf index in the tree of this size, from the leaf upwards.
 
     Args:
         get_node: yields the hashes of complete subtrees.
         index: the leaf's number from 0, below size.
         size: number of leaves.
-        roots: filled with the roots of incomplete parts, for whoever makes many paths of one tree.
 
     Raises:
         ValueError: index is not in the tree.
@@ -59,20 +110,7 @@ def inclusion_path(
     """
     if not 0 <= index < size:
         raise ValueError(f"leaf {index} is not in a tree of {size} leaves")
-    if roots is None:
-        roots = {}
-    upper = []
-    start, end = 0, size
-    # A complete subtree of so many leaves begins at a multiple of their number.
-    while (width := end - start) & (width - 1):
-        split = start + _largest_power_below(width)
-        other = (split, end) if index < split else (start, split)
-        if other not in roots:
-            roots[other] = _range_root(get_node, *other)
-        upper.append(roots[other])
-        start, end = (start, split) if index < split else (split, end)
-    levels = range((end - start).bit_length() - 1)
-    return [get_node(level, (index >> level) ^ 1) for level in levels] + upper[::-1]
+    return list(InclusionPaths(get_node, size).of(index))
 
 
 def consistency_path(get_node: GetNode, old: int, new: int) -> list[bytes]:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from crypto.errors import CryptoError, LedgerError, ProtocolError, RequestRefused, SanlianError
-from crypto.merkle import Frontier, inclusion_path, leaf_hash
+from crypto.merkle import Frontier, InclusionPaths, leaf_hash
 from crypto.sm2 import PublicKey, Signer
 from ledger.log import statements, store
 from ledger.log.database import open_writer_database
@@ -274,15 +274,9 @@ class LogCore:
             statements.insert(connection, table, added)
         statements.end_intents(connection, ended)
         statements.set_quotas(connection, {grant: used[grant] for grant in touched})
-        roots: dict[tuple[int, int], bytes] = {}
-
-        def get_node(level: int, index: int) -> bytes:
-            return edge[level, index]
-
+        paths = InclusionPaths(lambda *place: edge[place], size)
         results: list[Written] = [
-            Receipt(one[1], one[0], tuple(inclusion_path(get_node, one[0], size, roots)), note)
-            if isinstance(one, tuple)
-            else one
+            Receipt(one[1], one[0], paths.of(one[0]), note) if isinstance(one, tuple) else one
             for one in placed[len(own) :]
         ]
         return _Flush(Tail.from_edge(size, edge), results)

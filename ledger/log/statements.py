@@ -31,10 +31,15 @@ _MAX_ROWS = 256
 #: In SQLite: rows of the last statement, which may be any number up to it.
 _MAX_LAST = 32
 # MARKS stands for the question marks of the rows.
-_FIND_NONCES = "SELECT key_id, nonce FROM nonces WHERE (key_id, nonce) IN (VALUES MARKS)"
+# Joined, as SQLite looks through the whole table for (a, b) IN (VALUES …).
+_FIND_NONCES = (
+    "WITH wanted(a, b) AS (VALUES MARKS)"
+    " SELECT key_id, nonce FROM wanted JOIN nonces ON key_id = a AND nonce = b"
+)
 _FIND_OBSERVATIONS = (
-    "SELECT key_id, record, digest, seq, log FROM observations"
-    " WHERE (key_id, record) IN (VALUES MARKS)"
+    "WITH wanted(a, b) AS (VALUES MARKS)"
+    " SELECT key_id, record, digest, seq, log FROM wanted JOIN observations"
+    " ON key_id = a AND record = b"
 )
 _FIND_QUOTAS = "SELECT grant_id, used FROM quotas WHERE grant_id IN MARKS"
 _FIND_INTENTS = "SELECT seq, leaf FROM open_intents WHERE seq IN MARKS"

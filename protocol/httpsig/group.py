@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Self
 
 from crypto.errors import VerificationError
-from crypto.merkle import Frontier, inclusion_path, leaf_hash, root_from_path
+from crypto.merkle import Frontier, InclusionPaths, leaf_hash, root_from_path
 from crypto.sm2 import PublicKey, Signature, Signer
 from protocol.httpsig.common import refuse, signature_headers, verify_base
 
@@ -123,14 +123,13 @@ def sign_all(key: Signer, messages: Sequence[Unsigned]) -> list[dict[str, str]]:
         for level, index, digest in tree.append(leaf_hash(message.base)):
             nodes[level, index] = digest
     size = len(messages)
+    paths = InclusionPaths(lambda *place: nodes[place], size)
     signature = key.sign(_text(size, tree.root()))
     return [
         {
             **message.headers,
             **signature_headers(message.parameters, signature, key.public_key),
-            GROUP_HEADER: Group(
-                index, size, tuple(inclusion_path(lambda *place: nodes[place], index, size))
-            ).to_header(),
+            GROUP_HEADER: Group(index, size, paths.of(index)).to_header(),
         }
         for index, message in enumerate(messages)
     ]
