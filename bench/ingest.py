@@ -59,6 +59,7 @@ from ledger.log import statements, store
 from ledger.log.entries import Once
 from ledger.log.reader import LogReader
 from ledger.log.writer import LogWriter
+from protocol.batch_receipts import batch_receipts
 from protocol.checkpoint import Checkpoint, parse_note, sign_checkpoint
 from protocol.httpsig import OBSERVATIONS_PATH, sign_request
 from protocol.observation import Observation, encode_batch, sign_observation
@@ -319,17 +320,7 @@ class Ingest:
 
 
 def _receipts(answer: bytes) -> list[Receipt]:
-    value = json.loads(answer)
-    return [
-        Receipt(
-            one["record"].encode(),
-            one["index"],
-            tuple(bytes.fromhex(node) for node in one["path"]),
-            value["checkpoints"][one["checkpoint"]],
-        )
-        for one in value["results"]
-        if "code" not in one
-    ]
+    return [one for one in batch_receipts(json.loads(answer)) if isinstance(one, Receipt)]
 
 
 def _tree_cpu_s(pid: int) -> float:

@@ -75,9 +75,7 @@ class InclusionPaths:
         """
         if not 0 <= index < self._size:
             raise ValueError(f"leaf {index} is not in a tree of {self._size} leaves")
-        for end, top, upper in self._peaks:
-            if index < end:
-                break
+        top, upper = next((top, upper) for end, top, upper in self._peaks if index < end)
         if top == 0:
             return upper
         return (self._get_node(0, index ^ 1), *self._above(1, index >> 1, top, upper))

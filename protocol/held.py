@@ -4,8 +4,9 @@ from typing import Any
 
 from crypto.canonical import parse_canonical
 from crypto.errors import CryptoError, ProtocolError
+from protocol.batch_receipts import batch_receipts
 from protocol.receipt import TYPE as RECEIPT_TYPE
-from protocol.receipt import Receipt, parse_path
+from protocol.receipt import Receipt
 
 KEPT_TYPE = "sanlian/kept-receipt/v1"
 BATCH_TYPE = "sanlian/observed-batch/v1"
@@ -36,28 +37,7 @@ def read_held(data: bytes) -> list[Receipt]:
             kept = value["receipt"]
             return [] if kept is None else [Receipt.from_bytes(kept.encode())]
         if value["type"] == BATCH_TYPE:
-            return [
-                Receipt(
-                    one["record"].encode(),
-                    _index(one["index"]),
-                    parse_path(one["path"], bad),
-                    _text(value["checkpoints"][_index(one["checkpoint"])]),
-                )
-                for one in value["results"]
-                if "code" not in one
-            ]
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+            return [one for one in batch_receipts(value) if isinstance(one, Receipt)]
+    except (KeyError, AttributeError) as error:
         raise bad from error
     return []
-
-
-def _index(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError("an index")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("text")
-    return value

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from crypto.canonical import fast_canonical, parse_canonical, plain_canonical
 from crypto.errors import CryptoError, ProtocolError
@@ -277,8 +276,7 @@ def encode_record(record: Mapping[str, Any]) -> bytes:
     return data
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A record whose number is not known yet, checked and encoded up to it.
 
     Attributes:

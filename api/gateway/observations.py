@@ -9,7 +9,6 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,15 +23,17 @@ from api.gateway.service import (
     parse_body,
 )
 from api.gateway.workers import Workers
-from crypto.canonical import fast_canonical, parse_unchanged
-from crypto.errors import LedgerError, ProtocolError, RequestRefused, SanlianError
+from crypto.canonical import parse_unchanged
+from crypto.errors import LedgerError, ProtocolError, RequestRefused
 from ledger.log.entries import Known, Written
 from protocol.acts import ZERO_ID
+from protocol.batch_receipts import encode_batch_answer
 from protocol.evidence.observed import observer_problem
 from protocol.example_keys import refuse_example_key
 from protocol.httpsig import content_digest
 from protocol.model import Store
 from protocol.observation import MAX_BATCH_RECORDS, MAX_BATCH_SIZE
+from protocol.receipt import Receipt
 
 #: A batch of so many records is shared out to the processes.
 MIN_SHARED = 64
@@ -170,7 +171,7 @@ class ObservationService:
         return Observer(key.public_key.to_bytes(), person.department, "")
 
     def _encode(self, results: Sequence[Written | Refused]) -> bytes:
-        """Return the answer: receipts that share their checkpoints, and codes.
+        """Return the answer: receipts and codes.
 
         Raises:
             LedgerError: LOG_WRITE_FAILED when earlier receipts cannot be read.
@@ -182,19 +183,7 @@ class ObservationService:
             raise LedgerError(
                 "LOG_WRITE_FAILED", "the receipts of earlier records cannot be read"
             ) from error
-        places: dict[str, int] = {}
-        told: list[dict[str, Any]] = []
-        for result in results:
-            receipt = first[result] if isinstance(result, Known) else result
-            if isinstance(receipt, SanlianError | Refused):
-                told.append({"code": receipt.code})
-                continue
-            told.append(
-                {
-                    "checkpoint": places.setdefault(receipt.checkpoint, len(places)),
-                    "index": receipt.index,
-                    "path": [node.hex() for node in receipt.path],
-                    "record": receipt.record.decode(),
-                }
-            )
-        return fast_canonical({"checkpoints": list(places), "results": told})
+        receipts = [first[one] if isinstance(one, Known) else one for one in results]
+        return encode_batch_answer(
+            [one if isinstance(one, Receipt) else one.code for one in receipts]
+        )

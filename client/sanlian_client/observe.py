@@ -22,6 +22,7 @@ from crypto.errors import CryptoError, LedgerError, ProtocolError, RequestRefuse
 from crypto.sm2 import Signer
 from crypto.sm3 import sm3
 from protocol.acts import ZERO_ID
+from protocol.batch_receipts import MEMBERS, batch_receipts
 from protocol.httpsig import OBSERVATIONS_PATH, parse_content_digest, sign_request
 from protocol.observation import (
     MAX_BATCH_RECORDS,
@@ -30,7 +31,6 @@ from protocol.observation import (
     encode_batch,
     sign_observation,
 )
-from protocol.receipt import Receipt, parse_path
 from sanlian_client.data import Gateway
 from sanlian_client.files import read_limited, write_new
 
@@ -308,7 +308,7 @@ def _send(
     value = answer.json()
     if (
         not isinstance(value, dict)
-        or set(value) != {"checkpoints", "results"}
+        or set(value) != MEMBERS
         or not all(isinstance(one, list) for one in value.values())
         or len(value["results"]) != len(observations)
         or not all(isinstance(one, dict) for one in value["results"])
@@ -332,26 +332,16 @@ def _check(
     """
     bad = VerificationError("RECEIPT_INVALID", "a receipt does not hold")
     public_key = key.public_key.to_bytes().hex()
-    for observation, one in zip(observations, answer["results"], strict=True):
-        if "code" in one:
+    try:
+        receipts = batch_receipts(answer)
+    except ProtocolError as error:
+        raise bad from error
+    for observation, receipt in zip(observations, receipts, strict=True):
+        if isinstance(receipt, str):
             continue
         try:
-            receipt = Receipt(
-                one["record"].encode(),
-                one["index"],
-                parse_path(one["path"], ProtocolError("RECEIPT_MALFORMED", "the path is no path")),
-                answer["checkpoints"][one["checkpoint"]],
-            )
             record = gateway.verify(receipt)
-        except (
-            KeyError,
-            IndexError,
-            TypeError,
-            AttributeError,
-            CryptoError,
-            ProtocolError,
-            VerificationError,
-        ) as error:
+        except (CryptoError, ProtocolError, VerificationError) as error:
             raise bad from error
         told = (record["event"], record.get("observation"), record.get("public_key"))
         if told != ("observed", dict(observation.members), public_key):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from crypto.errors import SanlianError
 from protocol.receipt import Receipt
@@ -28,8 +28,7 @@ class Quota:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Once:
+class Once(NamedTuple):
     """What a record tells of another platform: written once for its key and the platform's id.
 
     Attributes:

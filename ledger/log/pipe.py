@@ -101,8 +101,8 @@ def pack_entry(entry: Entry) -> tuple[Any, ...]:
         quota and (quota.grant, quota.limit),
         entry.time_ms,
         entry.envelope,
-        once and (once.key_id, once.record, once.digest, once.grant),
-        prepared and (prepared.event, prepared.before, prepared.after),
+        once and tuple(once),
+        prepared and tuple(prepared),
         entry.is_awaited,
     )
 

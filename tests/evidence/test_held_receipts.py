@@ -4,7 +4,6 @@ import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -16,6 +15,7 @@ from ledger.audit.completeness import Finding
 from ledger.audit.receipts import check_receipts
 from ledger.log.reader import LogReader
 from ledger.log.writer import LogWriter
+from protocol.batch_receipts import encode_batch_answer
 from protocol.held import BATCH_TYPE, KEPT_TYPE
 from protocol.receipt import Receipt
 from sanlian_client.cli import main
@@ -80,18 +80,8 @@ def kept(receipt: Receipt | None) -> bytes:
 
 
 def batch(receipts: list[Receipt]) -> bytes:
-    results: list[Any] = [{"code": "OBSERVATION_MALFORMED"}]
-    results += [
-        {
-            "checkpoint": place,
-            "index": one.index,
-            "path": [node.hex() for node in one.path],
-            "record": one.record.decode(),
-        }
-        for place, one in enumerate(receipts)
-    ]
-    checkpoints = [one.checkpoint for one in receipts]
-    return canonical_json({"type": BATCH_TYPE, "checkpoints": checkpoints, "results": results})
+    answer = json.loads(encode_batch_answer(["OBSERVATION_MALFORMED", *receipts]))
+    return canonical_json({"type": BATCH_TYPE, **answer})
 
 
 def test_receipts_of_every_holder_are_read_and_hold(held: Held) -> None:

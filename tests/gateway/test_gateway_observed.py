@@ -15,6 +15,7 @@ from crypto.errors import ProtocolError, VerificationError
 from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3
 from ledger.log.reader import LogReader
+from protocol.batch_receipts import batch_receipts
 from protocol.description import Role
 from protocol.evidence.observed import verify_observed
 from protocol.httpsig import OBSERVATIONS_PATH, parse_content_digest, sign_request
@@ -81,16 +82,10 @@ class Platform:
         data = response.content
         assert parse_content_digest(response.headers["content-digest"]) == sm3(data)
         value = parse_canonical(data, max_bytes=len(data))
-        found: list[Receipt | str] = []
-        for one in value["results"]:
-            if "code" in one:
-                found.append(one["code"])
-                continue
-            path = tuple(bytes.fromhex(node) for node in one["path"])
-            note = value["checkpoints"][one["checkpoint"]]
-            receipt = Receipt(one["record"].encode(), one["index"], path, note)
-            verify_receipt(receipt, origin=ORIGIN, public_key=self.city.gateway.public_key)
-            found.append(receipt)
+        found = batch_receipts(value)
+        for one in found:
+            if isinstance(one, Receipt):
+                verify_receipt(one, origin=ORIGIN, public_key=self.city.gateway.public_key)
         return found
 
     def codes(self, *values: Any) -> list[str]:
