@@ -128,8 +128,9 @@ class Rig:
         return rig
 
     def sign_requests(self, count: int) -> list[bytes]:
-        """Return whole HTTP requests, each signed and with its own nonce."""
+        """Return whole HTTP requests, each signed, with its own nonce and number of a stream."""
         made = []
+        stream = f"bench-{secrets.token_hex(4)}"
         for number in range(count):
             parameters = {"number": f"{number:08d}", "year": "2026"}
             body = fast_canonical({"parameters": parameters, "salt": secrets.token_hex(32)})
@@ -145,6 +146,7 @@ class Rig:
                 basis=BASIS,
                 scenario=SCENARIO,
                 case=f"case-{number}",
+                stream=f"{stream};{number + 1}",
             )
             lines = [
                 "POST /v1/data HTTP/1.1",

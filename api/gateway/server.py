@@ -14,9 +14,6 @@ from ledger.settings import Settings
 #: Longer than a provider may take, so that calls in work end with their outcome.
 _GRACE_S = 10
 MAX_CONNECTIONS = 2 * MAX_IN_FLIGHT
-#: Objects made and not yet ended at which a collection begins. A request makes a few hundred that
-#: end by themselves, without cycles: with Python's 700 every other request would be looked through.
-GC_THRESHOLD = 50_000
 #: Open files that are no connections of callers: databases, calls to providers, key files.
 SPARE_FILES = 512
 
@@ -26,7 +23,6 @@ def tune_process() -> None:
     # What was loaded at start lives for ever; collections need not look at it.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, 20, 20)
 
 
 def allow_files() -> int:

@@ -207,7 +207,7 @@ class LogCore:
         observed = statements.find_observations(
             connection, [(i.once.key_id, i.once.record) for i in entries if i.once is not None]
         )
-        numbers = Numbers(connection)
+        numbers = Numbers(connection, [entry.draft for entry in entries])
         touched: set[bytes] = set()
         ended: list[int] = []
         rows: dict[Table, list[tuple[Any, ...]]] = {table: [] for table in statements.GROWING}
@@ -272,6 +272,7 @@ class LogCore:
         rows[store.checkpoints].append((size, root, note))
         for table, added in rows.items():
             statements.insert(connection, table, added)
+        numbers.write()
         statements.end_intents(connection, ended)
         statements.set_quotas(connection, {grant: used[grant] for grant in touched})
         paths = InclusionPaths(lambda *place: edge[place], size)

@@ -7,11 +7,11 @@ from sqlalchemy import Connection
 
 from crypto.errors import RequestRefused
 from crypto.sm2 import PublicKey
-from ledger.log.statements import run
+from ledger.log import store
+from ledger.log.statements import find_numbers, find_stated, insert, run
 from protocol.not_sent import Range
 from protocol.stream import Stream
 
-_FIND = "SELECT seq FROM numbers WHERE key_id = ? AND stream = ? AND sequence = ?"
 _WITHIN = (
     "SELECT sequence FROM numbers WHERE key_id = ? AND stream = ? AND sequence BETWEEN ? AND ?"
     " ORDER BY sequence LIMIT 1"
@@ -20,19 +20,34 @@ _COVERING = (
     'SELECT "first", "last" FROM not_sent WHERE key_id = ? AND stream = ? AND "last" >= ?'
     ' ORDER BY "last" LIMIT 1'
 )
-_ADD = "INSERT INTO numbers (key_id, stream, sequence, seq) VALUES (?, ?, ?, ?)"
 _STATE = 'INSERT INTO not_sent (key_id, stream, "first", "last", seq) VALUES (?, ?, ?, ?, ?)'
 
 
 class Numbers:
-    """The numbers in a log's file, inside the transaction of one flush.
+    """The numbers in a log's database, inside the transaction of one flush.
+
+    What the flush's drafts need is read at once, and their numbers are written at once.
 
     Args:
         connection: connection in the writer's transaction.
+        drafts: all drafts of the flush.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, drafts: Iterable[Mapping[str, Any]]) -> None:
         self._connection = connection
+        wanted = {
+            (key_id_of(request), number.id, number.sequence)
+            for request in map(_request_of, drafts)
+            if request is not None and (number := _number_of(request)) is not None
+        }
+        self._taken = find_numbers(connection, list(wanted))
+        self._stated = find_stated(connection, list({(key, stream) for key, stream, _ in wanted}))
+        self._rows: list[tuple[bytes, str, int, int]] = []
+
+    def write(self) -> None:
+        """Write the numbers of the records that were kept."""
+        insert(self._connection, store.numbers, self._rows)
+        self._rows.clear()
 
     def problem(self, draft: Mapping[str, Any], *, is_taken: bool) -> RequestRefused | None:
         """Return why a draft's number, or its statement, cannot be written.
@@ -46,12 +61,14 @@ class Numbers:
             return None
         if draft.get("event") == "not_sent":
             return self._statement_problem(key_id_of(request), draft["statement"])
-        if not is_taken or request["stream"] is None:
+        number = _number_of(request)
+        if not is_taken or number is None:
             return None
-        number = Stream.parse(request["stream"])
         key_id = key_id_of(request)
-        if self._find(key_id, number) is not None:
+        if (key_id, number.id, number.sequence) in self._taken:
             return RequestRefused("SEQUENCE_REPEATED", "this key has used the number before")
+        if (key_id, number.id) not in self._stated:
+            return None
         stated = self._covering(key_id, number.id, number.sequence)
         if stated is not None and stated[0] <= number.sequence:
             return RequestRefused(
@@ -70,20 +87,19 @@ class Numbers:
                 for begin, end in self._uncovered(key_id, statement["stream"], first, last):
                     row = (key_id, statement["stream"], begin, end, seq)
                     run(self._connection, _STATE, row)
-        elif request["stream"] is not None:
-            number, key_id = Stream.parse(request["stream"]), key_id_of(request)
-            if self._find(key_id, number) is None:
-                added = (key_id, number.id, number.sequence, seq)
-                run(self._connection, _ADD, added)
-
-    def _find(self, key_id: bytes, number: Stream) -> int | None:
-        place = (key_id, number.id, number.sequence)
-        found: int | None = run(self._connection, _FIND, place).scalar()
-        return found
+            self._stated.add((key_id, statement["stream"]))
+            return
+        number = _number_of(request)
+        if number is not None:
+            place = (key_id_of(request), number.id, number.sequence)
+            if place not in self._taken:
+                self._taken.add(place)
+                self._rows.append((*place, seq))
 
     def _statement_problem(
         self, key_id: bytes, statement: Mapping[str, Any]
     ) -> RequestRefused | None:
+        self.write()  # a number of this very flush counts
         for first, last in statement["sequences"]:
             place = (key_id, statement["stream"], first, last)
             found = run(self._connection, _WITHIN, place).scalar()
@@ -110,6 +126,14 @@ class Numbers:
                 parts.append((first, stated[0] - 1))
             first = stated[1] + 1
         return parts
+
+
+def _request_of(draft: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return None if draft.get("event") == "not_sent" else draft.get("request")
+
+
+def _number_of(request: Mapping[str, Any]) -> Stream | None:
+    return None if request["stream"] is None else Stream.parse(request["stream"])
 
 
 def key_id_of(request: Mapping[str, Any]) -> bytes:

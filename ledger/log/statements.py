@@ -41,6 +41,14 @@ _FIND_OBSERVATIONS = (
     " SELECT key_id, record, digest, seq, log FROM wanted JOIN observations"
     " ON key_id = a AND record = b"
 )
+_FIND_NUMBERS = (
+    "WITH wanted(a, b, c) AS (VALUES MARKS) SELECT key_id, stream, sequence FROM wanted"
+    " JOIN numbers ON key_id = a AND stream = b AND sequence = c"
+)
+_FIND_STATED = (
+    "WITH wanted(a, b) AS (VALUES MARKS) SELECT a, b FROM wanted"
+    " WHERE EXISTS (SELECT 1 FROM not_sent WHERE key_id = a AND stream = b)"
+)
 _FIND_QUOTAS = "SELECT grant_id, used FROM quotas WHERE grant_id IN MARKS"
 _FIND_INTENTS = "SELECT seq, leaf FROM open_intents WHERE seq IN MARKS"
 _END_INTENTS = "DELETE FROM open_intents WHERE seq IN MARKS"
@@ -100,28 +108,42 @@ def insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]
         run(connection, _insert_text(table, len(part)), values)
 
 
+def _find_rows(
+    connection: Connection, template: str, columns: int, rows: Sequence[tuple[Any, ...]]
+) -> Iterator[Any]:
+    """Yield what a statement finds of wanted rows of so many columns."""
+    for part in _parts(connection, rows):
+        text = _text(template, _marks(columns, len(part)))
+        yield from run(connection, text, tuple(value for row in part for value in row))
+
+
 def find_nonces(
     connection: Connection, pairs: Sequence[tuple[bytes, bytes]]
 ) -> set[tuple[bytes, bytes]]:
     """Return which of these (key id, nonce) are recorded."""
-    found: set[tuple[bytes, bytes]] = set()
-    for part in _parts(connection, pairs):
-        text = _text(_FIND_NONCES, _marks(2, len(part)))
-        values = tuple(value for pair in part for value in pair)
-        found.update((a, b) for a, b in run(connection, text, values))
-    return found
+    return {(a, b) for a, b in _find_rows(connection, _FIND_NONCES, 2, pairs)}
+
+
+def find_numbers(
+    connection: Connection, places: Sequence[tuple[bytes, str, int]]
+) -> set[tuple[bytes, str, int]]:
+    """Return which of these (key id, stream, number) are used."""
+    return {(a, b, c) for a, b, c in _find_rows(connection, _FIND_NUMBERS, 3, places)}
+
+
+def find_stated(
+    connection: Connection, streams: Sequence[tuple[bytes, str]]
+) -> set[tuple[bytes, str]]:
+    """Return for which of these (key id, stream) numbers were stated to be unsent."""
+    return {(a, b) for a, b in _find_rows(connection, _FIND_STATED, 2, streams)}
 
 
 def find_observations(
     connection: Connection, pairs: Sequence[tuple[bytes, str]]
 ) -> dict[tuple[bytes, str], tuple[bytes, int, str | None]]:
     """Return digest, index and log of those (key id, platform's record id) that are kept."""
-    found: dict[tuple[bytes, str], tuple[bytes, int, str | None]] = {}
-    for part in _parts(connection, pairs):
-        text = _text(_FIND_OBSERVATIONS, _marks(2, len(part)))
-        values = tuple(value for pair in part for value in pair)
-        found.update(((a, b), (c, d, e)) for a, b, c, d, e in run(connection, text, values))
-    return found
+    found = _find_rows(connection, _FIND_OBSERVATIONS, 2, pairs)
+    return {(a, b): (c, d, e) for a, b, c, d, e in found}
 
 
 def find_quotas(connection: Connection, grants: Collection[bytes]) -> dict[bytes, int]:
