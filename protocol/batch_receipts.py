@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crypto.canonical import fast_canonical
+from crypto.canonical import plain_canonical
 from crypto.errors import ProtocolError
 from protocol.receipt import Receipt
 
@@ -38,7 +38,8 @@ def encode_batch_answer(results: Sequence[Receipt | str]) -> bytes:
                 "record": one.record.decode(),
             }
         )
-    return fast_canonical(
+    # Records and notes are texts that were encoded before.
+    return plain_canonical(
         {"checkpoints": list(notes), "nodes": [node.hex() for node in nodes], "results": told}
     )
 

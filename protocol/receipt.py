@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
-from crypto.canonical import fast_canonical, parse_canonical
+from crypto.canonical import parse_canonical, plain_canonical
 from crypto.errors import CryptoError, ProtocolError, VerificationError
 from crypto.merkle import leaf_hash, verify_inclusion
 from crypto.sm2 import PublicKey
@@ -35,7 +35,8 @@ class Receipt:
 
     def to_bytes(self) -> bytes:
         """Encode as canonical JSON."""
-        return fast_canonical(
+        # Record and note are texts that were encoded, or decoded, before.
+        return plain_canonical(
             {
                 "type": TYPE,
                 "index": self.index,

@@ -173,6 +173,27 @@ def test_values_without_a_form(value: Any) -> None:
         assert code_of(lambda write=write: write([{"a": value}])) == "NOT_CANONICAL"  # type: ignore[misc]
 
 
+@pytest.mark.parametrize(
+    "point",
+    "7F 80 7FF 800 D7FF D800 DFFF E000 FDCF FDD0 FDEF FDF0 FEFF FF0C FFFD FFFE FFFF 10000 "
+    "1FFFD 1FFFE 10FFFD 10FFFF".split(),
+)
+def test_the_fast_writer_and_reader_agree_at_every_border(point: str) -> None:
+    """Two names of which one has the character: their order depends on it beyond the plane."""
+    text = chr(int(point, 16))
+    value = {f"a{text}": 1, "a\uffe5": f"x{text}", "a\U0001f600": 2}
+    for one in (value, {"b": value["a\uffe5"]}, text):
+        try:
+            slow = canonical_json(one)
+        except CryptoError:
+            assert code_of(lambda one=one: fast_canonical(one)) == "NOT_CANONICAL"
+            data = json.dumps(one, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            assert code_of(lambda data=data: parse_json(data, max_bytes=LIMIT)) == "JSON_MALFORMED"
+        else:
+            assert fast_canonical(one) == slow
+            assert parse_canonical(slow, max_bytes=LIMIT) == one
+
+
 def test_depth_limit() -> None:
     value: Any = 1
     for _ in range(MAX_DEPTH):
