@@ -175,8 +175,30 @@ def test_values_without_a_form(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "point",
-    "7F 80 7FF 800 D7FF D800 DFFF E000 FDCF FDD0 FDEF FDF0 FEFF FF0C FFFD FFFE FFFF 10000 "
-    "1FFFD 1FFFE 10FFFD 10FFFF".split(),
+    [
+        "7F",
+        "80",
+        "7FF",
+        "800",
+        "D7FF",
+        "D800",
+        "DFFF",
+        "E000",
+        "FDCF",
+        "FDD0",
+        "FDEF",
+        "FDF0",
+        "FEFF",
+        "FF0C",
+        "FFFD",
+        "FFFE",
+        "FFFF",
+        "10000",
+        "1FFFD",
+        "1FFFE",
+        "10FFFD",
+        "10FFFF",
+    ],
 )
 def test_the_fast_writer_and_reader_agree_at_every_border(point: str) -> None:
     """Two names of which one has the character: their order depends on it beyond the plane."""
