@@ -9,7 +9,7 @@ import click
 from crypto.errors import LedgerError, RequestRefused
 from crypto.sm3 import sm3
 from protocol.calendar import date_of, day_of, due_day, due_time, plain_weekdays
-from sanlian_client.acts import MAX_SEALED_SIZE, Acts
+from sanlian_client.acts import Acts
 from sanlian_client.calendar import (
     MAX_CSV_SIZE,
     differences,
@@ -30,6 +30,7 @@ from sanlian_client.console import (
 )
 from sanlian_client.drafts import Draft
 from sanlian_client.files import read_limited, write_new
+from sanlian_client.sealing import MAX_SEALED_SIZE
 
 _PACKAGE = "chinesecalendar"
 _MAX_NOTICE_SIZE = 64 * 1024 * 1024

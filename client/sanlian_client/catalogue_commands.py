@@ -8,7 +8,7 @@ import click
 from crypto.canonical import canonical_json
 from crypto.errors import ProtocolError
 from protocol.dcat import make_catalogue
-from sanlian_client.acts import MAX_SEALED_SIZE, Acts
+from sanlian_client.acts import Acts
 from sanlian_client.catalogue import (
     MAX_FILE_SIZE,
     CatalogueFile,
@@ -35,6 +35,7 @@ from sanlian_client.console import (
     plain_errors,
 )
 from sanlian_client.files import read_limited, write_new
+from sanlian_client.sealing import MAX_SEALED_SIZE
 
 _default_option = click.option(
     "--default",

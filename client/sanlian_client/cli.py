@@ -21,14 +21,8 @@ from protocol.envelope import MAX_ENVELOPE_SIZE, Envelope, encrypt_to
 from protocol.evidence import verify_evidence
 from protocol.trust import TrustRoot
 from sanlian_client import console
-from sanlian_client.acts import (
-    MAX_SEALED_FILE_SIZE,
-    MAX_SEALED_SIZE,
-    Acts,
-    Sealed,
-    element_code,
-    seal,
-)
+from sanlian_client.acts import Acts
+from sanlian_client.acts.elements import element_code
 from sanlian_client.batch_commands import batch
 from sanlian_client.ca_commands import ca
 from sanlian_client.calendar_commands import calendar
@@ -81,6 +75,7 @@ from sanlian_client.pull_command import data_pull
 from sanlian_client.receipts import KeptReceipt, ReceiptStore, verify_receipts
 from sanlian_client.restriction_commands import restrict
 from sanlian_client.sealed_commands import sealed
+from sanlian_client.sealing import MAX_SEALED_FILE_SIZE, MAX_SEALED_SIZE, Sealed, seal
 from sanlian_client.sequences import Sequences
 from sanlian_client.token_commands import key_check, key_list, key_tokens, make_token_key
 from sanlian_client.witness import Witness

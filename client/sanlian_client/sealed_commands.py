@@ -6,7 +6,6 @@ import click
 
 from crypto.errors import ProtocolError
 from protocol.model.sealed_texts import sealed_commitments
-from sanlian_client.acts import MAX_SEALED_FILE_SIZE
 from sanlian_client.console import (
     FILE,
     api_option,
@@ -24,6 +23,7 @@ from sanlian_client.console import (
 from sanlian_client.files import read_limited, write_new
 from sanlian_client.keys import load_key
 from sanlian_client.sealed import dispose_sealed, fetch_sealed, share_sealed
+from sanlian_client.sealing import MAX_SEALED_FILE_SIZE
 
 
 @click.group("sealed")

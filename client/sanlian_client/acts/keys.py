@@ -1,13 +1,12 @@
-"""Builders for the acts about keys and the authority; part of sanlian_client.acts.Acts."""
+"""Drafts about the life of keys, and a head's replacement."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from crypto.certificates import Certificate
-from crypto.errors import ProtocolError
 from crypto.sm2 import PublicKey
-from protocol.acts import ZERO_ID, Value
+from protocol.acts import Value
 from protocol.binding import binding_values
+from sanlian_client.acts.building import ActBuilder
 from sanlian_client.drafts import Draft
 
 
@@ -21,26 +20,13 @@ def key_values(key: PublicKey, valid_until: int = 0) -> dict[str, Value]:
     return {"key_x": key.x, "key_y": key.y, "valid_until": valid_until}
 
 
-class KeyActs(ABC):
-    """Drafts about the life of keys, a head's replacement, and the authority itself."""
+class KeyActs(ActBuilder):
+    """Further keys, their suspension, revocation, rotation and binding; a head's new key."""
 
-    @abstractmethod
-    def build(
-        self,
-        name: str,
-        signers: Sequence[bytes],
-        values: Mapping[str, Value],
-        *,
-        target: bytes = ZERO_ID,
-        documents: Sequence[bytes] = (),
-        nonce: int | None = None,
-        revision: int | None = None,
-    ) -> Draft:
-        """Build any act."""
-
-    @abstractmethod
-    def contract_addresses(self) -> Mapping[str, bytes]:
-        """Return the 20-byte address of each contract of the deployment by name."""
+    def add_key(self, head: bytes, person: bytes, key: PublicKey, *, valid_until: int = 0) -> Draft:
+        """Draft a further key of a person, which signs second; see key_values."""
+        values = key_values(key, valid_until)
+        return self.build("KeyAdded", [head, key.key_id], values, target=person)
 
     def revoke_key(self, signer: bytes, key_id: bytes, reason_code: int) -> Draft:
         """Draft the revocation of a key, by its head or by itself.
@@ -114,51 +100,3 @@ class KeyActs(ABC):
     def replace_head_key(self, authority: bytes, head: bytes, key_id: bytes) -> Draft:
         """Draft that the proposed key replaces the head's keys, once its delay is over."""
         return self.build("HeadKeyReplaced", [authority], {"key": key_id}, target=head)
-
-    def set_threshold(
-        self, authorities: Sequence[bytes], department: bytes, threshold: int
-    ) -> Draft:
-        """Draft another number of authority persons who act together.
-
-        Args:
-            authorities: key ids of as many authority persons as the present threshold says.
-            department: id of the authority's department.
-            threshold: the new number.
-        """
-        return self.build(
-            "ThresholdSet", list(authorities), {"threshold": threshold}, target=department
-        )
-
-    def add_authority_person(self, authorities: Sequence[bytes], key: PublicKey) -> Draft:
-        """Draft one more authority person, whose new key signs last."""
-        return self.build("AuthorityPersonAdded", [*authorities, key.key_id], key_values(key))
-
-    def remove_authority_person(
-        self, authorities: Sequence[bytes], person: bytes, reason_code: int
-    ) -> Draft:
-        """Draft the end of an authority person; reason 2 lost, 3 compromised, 4 left."""
-        values: dict[str, Value] = {"reason_code": reason_code}
-        return self.build("AuthorityPersonRemoved", list(authorities), values, target=person)
-
-    def resume_authority_key(self, authorities: Sequence[bytes], key_id: bytes) -> Draft:
-        """Draft the end of the suspension of an authority person's key."""
-        return self.build("AuthorityKeyResumed", list(authorities), {}, target=key_id)
-
-    def name_successor(
-        self, authorities: Sequence[bytes], contract: str, successor: bytes
-    ) -> Draft:
-        """Draft the naming of the contract that follows one of this deployment.
-
-        Args:
-            authorities: key ids of as many authority persons as the threshold says.
-            contract: name of the contract.
-            successor: 20-byte address of its successor.
-
-        Raises:
-            ProtocolError: CONTRACT_UNKNOWN.
-        """
-        address = self.contract_addresses().get(contract)
-        if address is None:
-            raise ProtocolError("CONTRACT_UNKNOWN", "the deployment has no contract of this name")
-        values: dict[str, Value] = {"contract": address, "successor": successor}
-        return self.build("SuccessorNamed", list(authorities), values)
