@@ -9,7 +9,7 @@ import click
 from crypto.errors import VerificationError
 from protocol.checkpoint import parse_note
 from protocol.trust import TrustRoot
-from sanlian_client.console import (
+from sanlian_client.commands.console import (
     DIRECTORY,
     FILE,
     api_option,

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from protocol.observation import MAX_BATCH_RECORDS
-from sanlian_client.console import (
+from sanlian_client.commands.console import (
     DIRECTORY,
     FILE,
     api_option,

@@ -11,7 +11,7 @@ import click
 from crypto.errors import LedgerError, SanlianError
 from protocol.documents import parse_interface_document
 from sanlian_client.batch_service import NotOffered, offer_spool
-from sanlian_client.console import (
+from sanlian_client.commands.console import (
     DIRECTORY,
     api_option,
     authority_option,

@@ -13,7 +13,7 @@ from crypto.errors import LedgerError, VerificationError
 from protocol.binding import verify_binding
 from protocol.model import CertificateBinding
 from sanlian_client.acts import Acts
-from sanlian_client.console import (
+from sanlian_client.commands.console import (
     FILE,
     api_option,
     deployment_option,

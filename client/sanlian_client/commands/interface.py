@@ -1,16 +1,34 @@
-"""Commands of `sanlian-client interface`."""
+"""Commands `sanlian-client interface`: OpenAPI files imported, tests asked for."""
 
 import json
 from pathlib import Path
 
 import click
 
+from crypto.canonical import canonical_json
 from crypto.errors import ProtocolError
 from protocol.documents import MAX_DOCUMENT_SIZE, document_digest, parse_entry_document
-from sanlian_client.console import FILE, json_option, plain_errors
+from sanlian_client.commands.console import (
+    FILE,
+    api_option,
+    authority_option,
+    deployment_option,
+    gateway_option,
+    json_option,
+    key_option,
+    open_gateway,
+    open_key,
+    parse_hex,
+    parse_object,
+    passphrase_option,
+    plain_errors,
+    show,
+)
 from sanlian_client.files import read_limited, write_new
+from sanlian_client.interface_test import request_interface_test
 from sanlian_client.openapi_file import MAX_FILE_SIZE
 from sanlian_client.openapi_import import ImportedInterface, import_interface
+from sanlian_client.sealing import Sealed
 
 
 @click.group("interface")
@@ -103,3 +121,59 @@ def interface_import(
             )
         write_new(out, found.document)
         click.echo(f"{out}: {digest}", err=as_json)
+
+
+@interface.command("test")
+@click.argument("interface")
+@click.option(
+    "--parameters",
+    default="{}",
+    help="JSON object; its answer must hold every item, best of a made-up person. 测试参数。",
+)
+@click.option("--report", "report_file", type=FILE, default=None, help="Keep the report. 报告。")
+@authority_option
+@key_option
+@passphrase_option
+@api_option
+@gateway_option
+@deployment_option
+@json_option
+@plain_errors
+def interface_test(
+    *,
+    interface: str,
+    parameters: str,
+    report_file: Path | None,
+    authority: str | None,
+    key_file: str,
+    passphrase: str | None,
+    api: str,
+    gateway: str,
+    deployment: Path | None,
+    as_json: bool,
+) -> None:
+    """Let the gateway test INTERFACE before it goes online. 接口上线前由网关测试。
+
+    An operator or officer of the providing department asks; exit 1 when the test failed.
+    """
+    with open_gateway(api, gateway, deployment, authority) as service:
+        done = request_interface_test(
+            service,
+            open_key(key_file, passphrase),
+            interface=parse_hex(interface, 32, "INTERFACE"),
+            parameters=parse_object(parameters, "--parameters"),
+        )
+    if report_file is not None:
+        write_new(report_file, Sealed(done.salt, canonical_json(dict(done.report))).to_bytes())
+    show(
+        {
+            "act_id": done.act_id.hex(),
+            "result": done.report["result"],
+            "code": done.report["code"] or "-",
+            "problems": json.dumps(done.report["problems"]),
+            "missing_items": " ".join(map(str, done.report["missing_items"])) or "-",
+        },
+        as_json=as_json,
+    )
+    if not done.passed:
+        raise click.exceptions.Exit(1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from sanlian_client.console import (
+from sanlian_client.commands.console import (
     FILE,
     ask_pin,
     json_option,

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from crypto.sm2 import Signer
-from sanlian_client.console import (
+from sanlian_client.commands.console import (
     FILE,
     api_option,
     authority_option,

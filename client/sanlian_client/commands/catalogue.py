@@ -23,7 +23,7 @@ from sanlian_client.catalogue.transfer import (
     known_entries,
     published_records,
 )
-from sanlian_client.console import (
+from sanlian_client.commands.console import (
     DIRECTORY,
     FILE,
     api_option,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from sanlian_client.console import (
+from sanlian_client.commands.console import (
     api_option,
     deployment_option,
     further_option,

@@ -18,6 +18,7 @@ from sanlian_client.data import Gateway, Purpose
 from sanlian_client.evidence import MAX_EVIDENCE_SIZE
 from sanlian_client.files import read_limited
 from sanlian_client.keys import load_key
+from sanlian_client.log import LogClient
 from sanlian_client.platform import Platform
 from tokens.cryptoki import TokenFlag, TokenInfo
 from tokens.key import Pin, TokenKey
@@ -263,6 +264,13 @@ def open_gateway(
         authority=authority,
         max_answer_size=MAX_EVIDENCE_SIZE,
     )
+
+
+def open_log(api: str, gateway: str, deployment: Path | None) -> LogClient:
+    """Return the reader of a gateway's log, whose key comes from the deployment file or the api."""
+    with open_platform(api, deployment) as platform:
+        info = platform.deployment()
+    return LogClient(gateway, origin=info.origin, public_key=info.gateway_key)
 
 
 def parse_hex(text: str, size: int, what: str) -> bytes:

@@ -10,8 +10,8 @@ from crypto.certificates import verify_chain as verify
 from crypto.certificates.revocation import MAX_CRL_LENGTH
 from crypto.keyfile import MAX_KEYFILE_LENGTH, load_public_key
 from crypto.pem import encode_pem
-from sanlian_client import console
-from sanlian_client.console import (
+from sanlian_client.commands import console
+from sanlian_client.commands.console import (
     DIRECTORY,
     FILE,
     json_option,

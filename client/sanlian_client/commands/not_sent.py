@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from protocol.not_sent import REASONS, Range
-from sanlian_client.console import (
+from sanlian_client.commands.console import (
     DIRECTORY,
     api_option,
     authority_option,

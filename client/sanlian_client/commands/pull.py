@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from sanlian_client.console import (
+from sanlian_client.commands.console import (
     DIRECTORY,
     api_option,
     authority_option,

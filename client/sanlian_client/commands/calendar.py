@@ -17,7 +17,7 @@ from sanlian_client.calendar import (
     read_csv,
     read_package,
 )
-from sanlian_client.console import (
+from sanlian_client.commands.console import (
     FILE,
     api_option,
     deployment_option,

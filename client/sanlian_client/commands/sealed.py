@@ -6,7 +6,7 @@ import click
 
 from crypto.errors import ProtocolError
 from protocol.model.sealed_texts import sealed_commitments
-from sanlian_client.console import (
+from sanlian_client.commands.console import (
     FILE,
     api_option,
     ask_passphrase,
