@@ -1,12 +1,7 @@
 """Drafts about the entries of the directory."""
 
 from protocol.acts import ZERO_ID, Value
-from protocol.documents import (
-    basis_of,
-    document_digest,
-    parse_entry_document,
-    verify_entry_words,
-)
+from protocol.documents import basis_of, document_digest, parse_entry_document, verify_entry_words
 from sanlian_client.acts.building import ActBuilder
 from sanlian_client.drafts import Draft
 from sanlian_client.sealing import Sealed, seal
