@@ -9,23 +9,23 @@ from protocol.acts import ZERO_ID, Value
 from protocol.description import BY_NAME
 from sanlian_client.acts import Acts
 from sanlian_client.acts.elements import element_code
-from sanlian_client.commands import console
 from sanlian_client.commands.certificate import act_bind
-from sanlian_client.commands.console import (
-    FILE,
+from sanlian_client.commands.connecting import (
     api_option,
     deployment_option,
-    json_option,
-    key_option,
-    language_option,
-    open_key,
+    open_deployment,
     open_platform,
+)
+from sanlian_client.commands.console import (
+    FILE,
+    json_option,
+    language_option,
     parse_hex,
     parse_object,
-    passphrase_option,
     plain_errors,
     show,
 )
+from sanlian_client.commands.signing import key_option, open_key, passphrase_option
 from sanlian_client.drafts import MAX_DRAFT_SIZE, Draft
 from sanlian_client.files import read_limited, replace_file, write_new
 
@@ -113,7 +113,7 @@ def _load_draft(path: Path) -> Draft:
 
 
 def _show_draft(draft: Draft, language: str, deployment: Path | None) -> None:
-    info = console.open_deployment(deployment)
+    info = open_deployment(deployment)
     contracts = None if info is None else info.contracts
     if info is not None and info.chain_id != draft.act.chain_id:
         raise ProtocolError("WRONG_CHAIN", "the act is for another chain")

@@ -11,23 +11,17 @@ import click
 from crypto.errors import LedgerError, SanlianError
 from protocol.documents import parse_interface_document
 from sanlian_client.batch_service import NotOffered, offer_spool
-from sanlian_client.commands.console import (
-    DIRECTORY,
+from sanlian_client.commands.connecting import (
     api_option,
     authority_option,
     deployment_option,
-    fail,
     gateway_option,
-    key_option,
     open_gateway,
-    open_key,
     open_platform,
-    parse_hex,
-    passphrase_option,
-    plain_errors,
-    purpose_options,
-    receipts_option,
 )
+from sanlian_client.commands.console import DIRECTORY, fail, parse_hex, plain_errors
+from sanlian_client.commands.requesting import purpose_options, receipts_option
+from sanlian_client.commands.signing import key_option, open_key, passphrase_option
 from sanlian_client.data import Purpose
 from sanlian_client.platform import Platform
 from sanlian_client.receipts import ReceiptStore

@@ -10,16 +10,15 @@ from crypto.certificates import verify_chain as verify
 from crypto.certificates.revocation import MAX_CRL_LENGTH
 from crypto.keyfile import MAX_KEYFILE_LENGTH, load_public_key
 from crypto.pem import encode_pem
-from sanlian_client.commands import console
 from sanlian_client.commands.console import (
     DIRECTORY,
     FILE,
     json_option,
-    passphrase_option,
     plain_errors,
     show,
     verdict_errors,
 )
+from sanlian_client.commands.signing import ask_passphrase, passphrase_option
 from sanlian_client.dev_ca import DevelopmentCa
 from sanlian_client.dev_certificates import DEVELOPMENT_MARK
 from sanlian_client.files import read_limited, write_new
@@ -72,7 +71,7 @@ def ca_new(
 ) -> None:
     """Make a development CA in DIRECTORY. 建立仅供开发测试的 CA。"""
     _warn()
-    secret = console.ask_passphrase(passphrase, new=True)
+    secret = ask_passphrase(passphrase, new=True)
     made = DevelopmentCa.new(directory, secret, name=name, days=days, crl_days=crl_days)
     show(_words(made.certificate), as_json=as_json)
 
@@ -101,7 +100,7 @@ def ca_issue(
     """Issue the certificate of PUBLIC_KEY (PEM) into a new file PATH. 签发开发测试证书。"""
     _warn()
     key = load_public_key(read_limited(public_key, max_bytes=MAX_KEYFILE_LENGTH))
-    opened = DevelopmentCa.open(directory, console.ask_passphrase(passphrase))
+    opened = DevelopmentCa.open(directory, ask_passphrase(passphrase))
     issued = opened.issue(key, name=name, unit=unit, days=days)
     write_new(path, encode_pem("CERTIFICATE", issued.der))
     show(_words(issued), as_json=as_json)
@@ -124,7 +123,7 @@ def ca_revoke(
 ) -> None:
     """Revoke SERIALS (hex), if any, and write crl.pem anew. 吊销证书并更新吊销列表。"""
     _warn()
-    opened = DevelopmentCa.open(directory, console.ask_passphrase(passphrase))
+    opened = DevelopmentCa.open(directory, ask_passphrase(passphrase))
     count = opened.revoke(tuple(_serial(text) for text in serials), crl_days=crl_days)
     show({"crl": str(directory / "crl.pem"), "revoked": count}, as_json=as_json)
 

@@ -10,20 +10,12 @@ from crypto.errors import LedgerError, RequestRefused
 from crypto.sm3 import sm3
 from protocol.calendar import date_of, day_of, due_day, due_time, plain_weekdays
 from sanlian_client.acts import Acts
-from sanlian_client.calendar import (
-    MAX_CSV_SIZE,
-    differences,
-    month_grid,
-    read_csv,
-    read_package,
-)
+from sanlian_client.calendar import MAX_CSV_SIZE, differences, month_grid, read_csv, read_package
+from sanlian_client.commands.connecting import api_option, deployment_option, open_platform
 from sanlian_client.commands.console import (
     FILE,
-    api_option,
-    deployment_option,
     json_option,
     language_option,
-    open_platform,
     parse_hex,
     plain_errors,
     show,

@@ -23,14 +23,12 @@ from sanlian_client.catalogue.transfer import (
     known_entries,
     published_records,
 )
+from sanlian_client.commands.connecting import api_option, deployment_option, open_platform
 from sanlian_client.commands.console import (
     DIRECTORY,
     FILE,
-    api_option,
-    deployment_option,
     json_option,
     language_option,
-    open_platform,
     parse_hex,
     plain_errors,
 )

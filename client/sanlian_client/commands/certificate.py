@@ -13,12 +13,10 @@ from crypto.errors import LedgerError, VerificationError
 from protocol.binding import verify_binding
 from protocol.model import CertificateBinding
 from sanlian_client.acts import Acts
+from sanlian_client.commands.connecting import api_option, deployment_option, open_platform
 from sanlian_client.commands.console import (
     FILE,
-    api_option,
-    deployment_option,
     json_option,
-    open_platform,
     parse_hex,
     plain_errors,
     show,

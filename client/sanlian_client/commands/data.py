@@ -6,24 +6,18 @@ from pathlib import Path
 
 import click
 
-from sanlian_client.commands.console import (
-    DIRECTORY,
+from sanlian_client.commands.connecting import (
     api_option,
     authority_option,
     deployment_option,
     gateway_option,
-    key_option,
     open_gateway,
-    open_key,
-    parse_hex,
-    parse_object,
-    passphrase_option,
-    plain_errors,
-    purpose_options,
-    receipts_option,
 )
+from sanlian_client.commands.console import DIRECTORY, parse_hex, parse_object, plain_errors
 from sanlian_client.commands.download import data_download
 from sanlian_client.commands.pull import data_pull
+from sanlian_client.commands.requesting import purpose_options, receipts_option
+from sanlian_client.commands.signing import key_option, open_key, passphrase_option
 from sanlian_client.data import Purpose, request_data
 from sanlian_client.receipts import ReceiptStore
 from sanlian_client.sequences import Sequences

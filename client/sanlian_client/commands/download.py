@@ -5,21 +5,16 @@ from pathlib import Path
 import click
 
 from crypto.sm2 import Signer
-from sanlian_client.commands.console import (
-    FILE,
+from sanlian_client.commands.connecting import (
     api_option,
     authority_option,
     deployment_option,
     gateway_option,
-    key_option,
     open_gateway,
-    open_key,
-    parse_hex,
-    passphrase_option,
-    plain_errors,
-    purpose_options,
-    receipts_option,
 )
+from sanlian_client.commands.console import FILE, parse_hex, plain_errors
+from sanlian_client.commands.requesting import purpose_options, receipts_option
+from sanlian_client.commands.signing import key_option, open_key, passphrase_option
 from sanlian_client.data import Gateway, Purpose
 from sanlian_client.download import download_file
 from sanlian_client.file_service import MAX_PART_SIZE

@@ -9,21 +9,21 @@ from crypto.second_opinion import SecondOpinion, second_opinion
 from protocol.evidence import verify_evidence
 from protocol.trust import TrustRoot
 from sanlian_client.commands.certificate import read_certificate
-from sanlian_client.commands.console import (
-    FILE,
+from sanlian_client.commands.connecting import (
     api_option,
     deployment_option,
     gateway_option,
-    json_option,
-    key_option,
     open_gateway,
-    open_key,
+)
+from sanlian_client.commands.console import (
+    FILE,
+    json_option,
     parse_hex,
-    passphrase_option,
     plain_errors,
     show,
     verdict_errors,
 )
+from sanlian_client.commands.signing import key_option, open_key, passphrase_option
 from sanlian_client.evidence import (
     MAX_EVIDENCE_SIZE,
     fetch_evidence,

@@ -8,22 +8,22 @@ import click
 from crypto.canonical import canonical_json
 from crypto.errors import ProtocolError
 from protocol.documents import MAX_DOCUMENT_SIZE, document_digest, parse_entry_document
-from sanlian_client.commands.console import (
-    FILE,
+from sanlian_client.commands.connecting import (
     api_option,
     authority_option,
     deployment_option,
     gateway_option,
-    json_option,
-    key_option,
     open_gateway,
-    open_key,
+)
+from sanlian_client.commands.console import (
+    FILE,
+    json_option,
     parse_hex,
     parse_object,
-    passphrase_option,
     plain_errors,
     show,
 )
+from sanlian_client.commands.signing import key_option, open_key, passphrase_option
 from sanlian_client.files import read_limited, write_new
 from sanlian_client.interface_test import request_interface_test
 from sanlian_client.openapi_file import MAX_FILE_SIZE

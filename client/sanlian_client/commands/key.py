@@ -5,15 +5,14 @@ from pathlib import Path
 import click
 
 from crypto.keyfile import dump_public_key
-from sanlian_client.commands import console
 from sanlian_client.commands.certificate import key_certified
-from sanlian_client.commands.console import (
-    json_option,
+from sanlian_client.commands.console import json_option, plain_errors, show
+from sanlian_client.commands.signing import (
+    ask_passphrase,
+    is_token_key,
     open_key,
     passphrase_option,
     pin_option,
-    plain_errors,
-    show,
 )
 from sanlian_client.commands.token import key_check, key_list, key_tokens, make_token_key
 from sanlian_client.keys import make_key
@@ -38,10 +37,10 @@ key.add_command(key_certified)
 @plain_errors
 def key_new(path: str, passphrase: str | None, *, as_json: bool) -> None:
     """Make a key in a new file, or on a token (pkcs11: URI). 生成密钥。"""
-    if console.is_token_key(path):
+    if is_token_key(path):
         made = make_token_key(path).public_key
     else:
-        made = make_key(Path(path), console.ask_passphrase(passphrase, new=True)).public_key
+        made = make_key(Path(path), ask_passphrase(passphrase, new=True)).public_key
     show({"key_id": made.key_id.hex(), "public_key": made.to_bytes().hex()}, as_json=as_json)
 
 

@@ -4,15 +4,13 @@ from pathlib import Path
 
 import click
 
-from sanlian_client.commands import console
-from sanlian_client.commands.console import (
-    DIRECTORY,
+from sanlian_client.commands.connecting import (
     api_option,
     deployment_option,
     gateway_option,
     open_log,
-    verdict_errors,
 )
+from sanlian_client.commands.console import DIRECTORY, verdict_errors, wait_seconds
 from sanlian_client.receipts import ReceiptStore
 
 
@@ -53,4 +51,4 @@ def log_follow(
             done += 1
             if rounds and done >= rounds:
                 return
-            console.wait_seconds(interval_s)
+            wait_seconds(interval_s)

@@ -9,15 +9,13 @@ import click
 from crypto.errors import VerificationError
 from protocol.checkpoint import parse_note
 from protocol.trust import TrustRoot
-from sanlian_client.commands.console import (
-    DIRECTORY,
-    FILE,
+from sanlian_client.commands.connecting import (
     api_option,
     deployment_option,
     gateway_option,
     open_platform,
-    verdict_errors,
 )
+from sanlian_client.commands.console import DIRECTORY, FILE, verdict_errors
 from sanlian_client.files import read_limited
 from sanlian_client.monitor import Limits, Monitor
 from sanlian_client.monitor_state import STATE_FILE

@@ -6,21 +6,16 @@ from pathlib import Path
 import click
 
 from protocol.not_sent import REASONS, Range
-from sanlian_client.commands.console import (
-    DIRECTORY,
+from sanlian_client.commands.connecting import (
     api_option,
     authority_option,
     deployment_option,
     gateway_option,
-    json_option,
-    key_option,
     open_gateway,
-    open_key,
-    passphrase_option,
-    plain_errors,
-    receipts_option,
-    show,
 )
+from sanlian_client.commands.console import DIRECTORY, json_option, plain_errors, show
+from sanlian_client.commands.requesting import receipts_option
+from sanlian_client.commands.signing import key_option, open_key, passphrase_option
 from sanlian_client.files import write_new
 from sanlian_client.sequences import Sequences, file_unsettled, state_not_sent
 

@@ -5,20 +5,15 @@ from pathlib import Path
 import click
 
 from protocol.observation import MAX_BATCH_RECORDS
-from sanlian_client.commands.console import (
-    DIRECTORY,
-    FILE,
+from sanlian_client.commands.connecting import (
     api_option,
     deployment_option,
     further_option,
     gateway_option,
-    json_option,
-    key_option,
     open_gateway,
-    open_key,
-    passphrase_option,
-    plain_errors,
 )
+from sanlian_client.commands.console import DIRECTORY, FILE, json_option, plain_errors
+from sanlian_client.commands.signing import key_option, open_key, passphrase_option
 from sanlian_client.observe import hand_in, read_columns, read_records, to_json
 
 

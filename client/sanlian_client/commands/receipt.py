@@ -5,15 +5,17 @@ from pathlib import Path
 import click
 
 from crypto.merkle import leaf_hash
-from sanlian_client.commands.console import (
-    DIRECTORY,
+from sanlian_client.commands.connecting import (
     api_option,
     deployment_option,
     further_keys,
     further_option,
     gateway_option,
-    json_option,
     open_log,
+)
+from sanlian_client.commands.console import (
+    DIRECTORY,
+    json_option,
     plain_errors,
     show,
     verdict_errors,

@@ -4,18 +4,15 @@ from pathlib import Path
 
 import click
 
-from sanlian_client.commands.console import (
+from sanlian_client.commands.connecting import (
     api_option,
     deployment_option,
     further_option,
     gateway_option,
-    key_option,
     open_gateway,
-    open_key,
-    parse_hex,
-    passphrase_option,
-    plain_errors,
 )
+from sanlian_client.commands.console import parse_hex, plain_errors
+from sanlian_client.commands.signing import key_option, open_key, passphrase_option
 from sanlian_client.restrictions import restrict_grant
 
 

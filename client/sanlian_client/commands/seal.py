@@ -8,15 +8,8 @@ from crypto.errors import VerificationError
 from crypto.keyfile import load_public_key
 from crypto.sm2 import PublicKey
 from protocol.envelope import MAX_ENVELOPE_SIZE, Envelope, encrypt_to
-from sanlian_client.commands import console
-from sanlian_client.commands.console import (
-    FILE,
-    json_option,
-    parse_hex,
-    passphrase_option,
-    plain_errors,
-    show,
-)
+from sanlian_client.commands.console import FILE, json_option, parse_hex, plain_errors, show
+from sanlian_client.commands.signing import ask_passphrase, passphrase_option
 from sanlian_client.files import read_limited, write_new
 from sanlian_client.keys import load_key
 from sanlian_client.sealing import MAX_SEALED_FILE_SIZE, MAX_SEALED_SIZE, Sealed, seal
@@ -77,7 +70,7 @@ def open_sealed(
 ) -> None:
     """Open an ENVELOPE: the sealed file goes to PATH, its text to output. 解开密封文件。"""
     found = Envelope.from_bytes(read_limited(envelope, max_bytes=MAX_ENVELOPE_SIZE))
-    data = found.open(load_key(key_file, console.ask_passphrase(passphrase)))
+    data = found.open(load_key(key_file, ask_passphrase(passphrase)))
     sealed = Sealed.from_bytes(data)
     wanted = found.commitment
     if commitment is not None:

@@ -6,20 +6,15 @@ import click
 
 from crypto.errors import ProtocolError
 from protocol.model.sealed_texts import sealed_commitments
-from sanlian_client.commands.console import (
-    FILE,
+from sanlian_client.commands.connecting import (
     api_option,
-    ask_passphrase,
     deployment_option,
     gateway_option,
-    key_option,
     open_gateway,
-    open_key,
     open_platform,
-    parse_hex,
-    passphrase_option,
-    plain_errors,
 )
+from sanlian_client.commands.console import FILE, parse_hex, plain_errors
+from sanlian_client.commands.signing import ask_passphrase, key_option, open_key, passphrase_option
 from sanlian_client.files import read_limited, write_new
 from sanlian_client.keys import load_key
 from sanlian_client.sealed import dispose_sealed, fetch_sealed, share_sealed

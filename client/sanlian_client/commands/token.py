@@ -5,15 +5,8 @@ from pathlib import Path
 
 import click
 
-from sanlian_client.commands.console import (
-    FILE,
-    ask_pin,
-    json_option,
-    open_token_key,
-    pin_option,
-    plain_errors,
-    show,
-)
+from sanlian_client.commands.console import FILE, json_option, plain_errors, show
+from sanlian_client.commands.signing import ask_pin, open_token_key, pin_option
 from tokens.cryptoki import TokenFlag
 from tokens.key import TokenKey, generate_key, list_keys, list_tokens
 from tokens.profile import find_presets

@@ -7,16 +7,9 @@ from pathlib import Path
 import click
 
 from crypto.sm2 import Signer
-from sanlian_client.commands import console
-from sanlian_client.commands.console import (
-    DIRECTORY,
-    api_option,
-    gateway_option,
-    open_key,
-    passphrase_option,
-    pin_option,
-    plain_errors,
-)
+from sanlian_client.commands.connecting import api_option, gateway_option
+from sanlian_client.commands.console import DIRECTORY, plain_errors
+from sanlian_client.commands.signing import ask_passphrase, open_key, passphrase_option, pin_option
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.witness import Witness
 
@@ -29,7 +22,7 @@ def witness() -> None:
 def _witness_key(path: Path, key_file: str | None, passphrase: str | None) -> Signer:
     if key_file is not None:
         return open_key(key_file, passphrase)
-    secret = console.ask_passphrase(passphrase)
+    secret = ask_passphrase(passphrase)
     return load_key(path, secret) if path.exists() else make_key(path, secret)
 
 
