@@ -11,17 +11,10 @@ import click
 from crypto.errors import LedgerError, SanlianError
 from protocol.documents import parse_interface_document
 from sanlian_client.batch_service import NotOffered, offer_spool
-from sanlian_client.commands.connecting import (
-    api_option,
-    authority_option,
-    deployment_option,
-    gateway_option,
-    open_gateway,
-    open_platform,
-)
+from sanlian_client.commands.calling import Caller, caller_options
+from sanlian_client.commands.connecting import authority_option
 from sanlian_client.commands.console import DIRECTORY, fail, parse_hex, plain_errors
-from sanlian_client.commands.requesting import purpose_options, receipts_option
-from sanlian_client.commands.signing import key_option, open_key, passphrase_option
+from sanlian_client.commands.requesting import request_options
 from sanlian_client.data import Purpose
 from sanlian_client.platform import Platform
 from sanlian_client.receipts import ReceiptStore
@@ -46,33 +39,18 @@ def batch() -> None:
 @click.option("--grant", required=True, help="Grant that the batches are for. 授权编号。")
 @every_option
 @authority_option
-@key_option
-@passphrase_option
-@api_option
-@gateway_option
-@deployment_option
+@caller_options
 @plain_errors
-def batch_offer(
-    *,
-    spool: Path,
-    grant: str,
-    every_s: int | None,
-    authority: str | None,
-    key_file: str,
-    passphrase: str | None,
-    api: str,
-    gateway: str,
-    deployment: Path | None,
-) -> None:
+def batch_offer(*, spool: Path, grant: str, every_s: int | None, caller: Caller) -> None:
     """Offer the new batches in SPOOL to the holder of a grant. 通知授权方批次已就绪。"""
     grant_id = parse_hex(grant, 32, "--grant")
-    signer = open_key(key_file, passphrase)
+    signer = caller.open_key()
 
     def look() -> None:
         failures: list[SanlianError] = []
-        with open_platform(api, deployment) as platform:
+        with caller.open_platform() as platform:
             document, items = _released_items(platform, grant)
-        with open_gateway(api, gateway, deployment, authority) as service:
+        with caller.open_gateway() as service:
             for one in offer_spool(
                 service,
                 signer,
@@ -107,14 +85,7 @@ def _released_items(platform: Platform, grant: str) -> tuple[bytes, int]:
 @click.argument("directory", type=DIRECTORY)
 @click.option("--grant", "grants", multiple=True, required=True, help="Grant; repeatable. 授权。")
 @every_option
-@purpose_options
-@receipts_option
-@authority_option
-@key_option
-@passphrase_option
-@api_option
-@gateway_option
-@deployment_option
+@request_options
 @plain_errors
 def batch_receive(
     *,
@@ -123,20 +94,15 @@ def batch_receive(
     every_s: int | None,
     purpose: Purpose,
     receipts: Path,
-    authority: str | None,
-    key_file: str,
-    passphrase: str | None,
-    api: str,
-    gateway: str,
-    deployment: Path | None,
+    caller: Caller,
 ) -> None:
     """Receive the batches that are offered under grants into DIRECTORY. 接收已通知的批次。"""
-    signer = open_key(key_file, passphrase)
+    signer = caller.open_key()
     purposes = {parse_hex(one, 32, "--grant"): purpose for one in grants}
 
     def look() -> None:
         failures: list[SanlianError] = []
-        with open_gateway(api, gateway, deployment, authority) as service:
+        with caller.open_gateway() as service:
             for one in receive_batches(
                 service,
                 signer,

@@ -6,18 +6,11 @@ from pathlib import Path
 
 import click
 
-from sanlian_client.commands.connecting import (
-    api_option,
-    authority_option,
-    deployment_option,
-    gateway_option,
-    open_gateway,
-)
+from sanlian_client.commands.calling import Caller
 from sanlian_client.commands.console import DIRECTORY, parse_hex, parse_object, plain_errors
 from sanlian_client.commands.download import data_download
 from sanlian_client.commands.pull import data_pull
-from sanlian_client.commands.requesting import purpose_options, receipts_option
-from sanlian_client.commands.signing import key_option, open_key, passphrase_option
+from sanlian_client.commands.requesting import request_options
 from sanlian_client.data import Purpose, request_data
 from sanlian_client.receipts import ReceiptStore
 from sanlian_client.sequences import Sequences
@@ -35,18 +28,11 @@ data.add_command(data_pull)
 @data.command("get")
 @click.argument("grant")
 @click.option("--parameters", default="{}", help="JSON object. 查询参数。")
-@purpose_options
 @click.option(
     "--stream", default=None, help="STREAM;SEQUENCE, or STREAM with --sequences. 流编号;序号。"
 )
 @click.option("--sequences", type=DIRECTORY, default=None, help="Files of numbers. 序号文件目录。")
-@receipts_option
-@authority_option
-@key_option
-@passphrase_option
-@api_option
-@gateway_option
-@deployment_option
+@request_options
 @plain_errors
 def data_get(
     *,
@@ -56,21 +42,16 @@ def data_get(
     stream: str | None,
     sequences: Path | None,
     receipts: Path,
-    authority: str | None,
-    key_file: str,
-    passphrase: str | None,
-    api: str,
-    gateway: str,
-    deployment: Path | None,
+    caller: Caller,
 ) -> None:
     """Ask for data under GRANT and keep the receipt. 请求数据并保存回执。"""
     if sequences is not None and stream is None:
         raise click.UsageError("--sequences needs --stream")
-    key = open_key(key_file, passphrase)
+    key = caller.open_key()
     book = None
     if sequences is not None and stream is not None:
         book = Sequences(sequences, key.public_key.key_id, stream)
-    with open_gateway(api, gateway, deployment, authority) as service:
+    with caller.open_gateway() as service:
         released = request_data(
             service,
             key,

@@ -5,16 +5,9 @@ from pathlib import Path
 import click
 
 from crypto.sm2 import Signer
-from sanlian_client.commands.connecting import (
-    api_option,
-    authority_option,
-    deployment_option,
-    gateway_option,
-    open_gateway,
-)
+from sanlian_client.commands.calling import Caller
 from sanlian_client.commands.console import FILE, parse_hex, plain_errors
-from sanlian_client.commands.requesting import purpose_options, receipts_option
-from sanlian_client.commands.signing import key_option, open_key, passphrase_option
+from sanlian_client.commands.requesting import request_options
 from sanlian_client.data import Gateway, Purpose
 from sanlian_client.download import download_file
 from sanlian_client.file_service import MAX_PART_SIZE
@@ -26,9 +19,6 @@ from sanlian_client.transfers import Closing, close_transfer
 @click.argument("grant")
 @click.argument("name")
 @click.argument("path", type=FILE)
-@purpose_options
-@receipts_option
-@authority_option
 @click.option(
     "--part-size",
     type=click.IntRange(1, MAX_PART_SIZE),
@@ -36,11 +26,7 @@ from sanlian_client.transfers import Closing, close_transfer
     show_default=True,
     help="Bytes of a part; each is one data request. 分片字节数。",
 )
-@key_option
-@passphrase_option
-@api_option
-@gateway_option
-@deployment_option
+@request_options
 @plain_errors
 def data_download(
     *,
@@ -49,17 +35,12 @@ def data_download(
     path: Path,
     purpose: Purpose,
     receipts: Path,
-    authority: str | None,
     part_size: int,
-    key_file: str,
-    passphrase: str | None,
-    api: str,
-    gateway: str,
-    deployment: Path | None,
+    caller: Caller,
 ) -> None:
     """Download the file NAME under GRANT to PATH, or go on with it. 下载文件，可断点续传。"""
-    signer, grant_id = open_key(key_file, passphrase), parse_hex(grant, 32, "GRANT")
-    with open_gateway(api, gateway, deployment, authority) as service:
+    signer, grant_id = caller.open_key(), parse_hex(grant, 32, "GRANT")
+    with caller.open_gateway() as service:
         done = download_file(
             service,
             signer,

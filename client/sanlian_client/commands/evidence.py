@@ -8,13 +8,8 @@ import click
 from crypto.second_opinion import SecondOpinion, second_opinion
 from protocol.evidence import verify_evidence
 from protocol.trust import TrustRoot
+from sanlian_client.commands.calling import Caller, caller_options
 from sanlian_client.commands.certificate import read_certificate
-from sanlian_client.commands.connecting import (
-    api_option,
-    deployment_option,
-    gateway_option,
-    open_gateway,
-)
 from sanlian_client.commands.console import (
     FILE,
     json_option,
@@ -23,7 +18,6 @@ from sanlian_client.commands.console import (
     show,
     verdict_errors,
 )
-from sanlian_client.commands.signing import key_option, open_key, passphrase_option
 from sanlian_client.evidence import (
     MAX_EVIDENCE_SIZE,
     fetch_evidence,
@@ -42,25 +36,12 @@ def evidence() -> None:
 @evidence.command("get")
 @click.argument("seq", type=click.IntRange(min=0))
 @click.argument("path", type=FILE)
-@key_option
-@passphrase_option
-@api_option
-@gateway_option
-@deployment_option
+@caller_options
 @plain_errors
-def evidence_get(
-    *,
-    seq: int,
-    path: Path,
-    key_file: str,
-    passphrase: str | None,
-    api: str,
-    gateway: str,
-    deployment: Path | None,
-) -> None:
+def evidence_get(*, seq: int, path: Path, caller: Caller) -> None:
     """Fetch the evidence of record SEQ into a new file. 获取证据文件。"""
-    with open_gateway(api, gateway, deployment) as service:
-        found = fetch_evidence(service, open_key(key_file, passphrase), seq=seq)
+    with caller.open_gateway() as service:
+        found = fetch_evidence(service, caller.open_key(), seq=seq)
     write_new(path, found)
     click.echo(f"{path}: {len(found)} bytes")
 

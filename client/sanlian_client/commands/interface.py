@@ -8,13 +8,8 @@ import click
 from crypto.canonical import canonical_json
 from crypto.errors import ProtocolError
 from protocol.documents import MAX_DOCUMENT_SIZE, document_digest, parse_entry_document
-from sanlian_client.commands.connecting import (
-    api_option,
-    authority_option,
-    deployment_option,
-    gateway_option,
-    open_gateway,
-)
+from sanlian_client.commands.calling import Caller, caller_options
+from sanlian_client.commands.connecting import authority_option
 from sanlian_client.commands.console import (
     FILE,
     json_option,
@@ -23,7 +18,6 @@ from sanlian_client.commands.console import (
     plain_errors,
     show,
 )
-from sanlian_client.commands.signing import key_option, open_key, passphrase_option
 from sanlian_client.files import read_limited, write_new
 from sanlian_client.interface_test import request_interface_test
 from sanlian_client.openapi_file import MAX_FILE_SIZE
@@ -132,11 +126,7 @@ def interface_import(
 )
 @click.option("--report", "report_file", type=FILE, default=None, help="Keep the report. 报告。")
 @authority_option
-@key_option
-@passphrase_option
-@api_option
-@gateway_option
-@deployment_option
+@caller_options
 @json_option
 @plain_errors
 def interface_test(
@@ -144,22 +134,17 @@ def interface_test(
     interface: str,
     parameters: str,
     report_file: Path | None,
-    authority: str | None,
-    key_file: str,
-    passphrase: str | None,
-    api: str,
-    gateway: str,
-    deployment: Path | None,
+    caller: Caller,
     as_json: bool,
 ) -> None:
     """Let the gateway test INTERFACE before it goes online. 接口上线前由网关测试。
 
     An operator or officer of the providing department asks; exit 1 when the test failed.
     """
-    with open_gateway(api, gateway, deployment, authority) as service:
+    with caller.open_gateway() as service:
         done = request_interface_test(
             service,
-            open_key(key_file, passphrase),
+            caller.open_key(),
             interface=parse_hex(interface, 32, "INTERFACE"),
             parameters=parse_object(parameters, "--parameters"),
         )

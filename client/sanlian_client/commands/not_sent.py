@@ -6,16 +6,10 @@ from pathlib import Path
 import click
 
 from protocol.not_sent import REASONS, Range
-from sanlian_client.commands.connecting import (
-    api_option,
-    authority_option,
-    deployment_option,
-    gateway_option,
-    open_gateway,
-)
+from sanlian_client.commands.calling import Caller, caller_options
+from sanlian_client.commands.connecting import authority_option
 from sanlian_client.commands.console import DIRECTORY, json_option, plain_errors, show
 from sanlian_client.commands.requesting import receipts_option
-from sanlian_client.commands.signing import key_option, open_key, passphrase_option
 from sanlian_client.files import write_new
 from sanlian_client.sequences import Sequences, file_unsettled, state_not_sent
 
@@ -45,11 +39,7 @@ def _range(text: str) -> Range:
 )
 @receipts_option
 @authority_option
-@key_option
-@passphrase_option
-@api_option
-@gateway_option
-@deployment_option
+@caller_options
 @json_option
 @plain_errors
 def not_sent(
@@ -60,12 +50,7 @@ def not_sent(
     reason: str,
     unanswered: bool,
     receipts: Path,
-    authority: str | None,
-    key_file: str,
-    passphrase: str | None,
-    api: str,
-    gateway: str,
-    deployment: Path | None,
+    caller: Caller,
     as_json: bool,
 ) -> None:
     """State which numbers of STREAM carry no record. 声明未发送的序号。
@@ -74,8 +59,8 @@ def not_sent(
     """
     if (sequences is None) == (not named):
         raise click.UsageError("give --sequences, or --sequence once or more")
-    key = open_key(key_file, passphrase)
-    with open_gateway(api, gateway, deployment, authority) as service:
+    key = caller.open_key()
+    with caller.open_gateway() as service:
         if sequences is not None:
             book = Sequences(sequences, key.public_key.key_id, stream)
             stated = file_unsettled(book, service, key, unanswered=unanswered)

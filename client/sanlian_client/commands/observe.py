@@ -5,15 +5,9 @@ from pathlib import Path
 import click
 
 from protocol.observation import MAX_BATCH_RECORDS
-from sanlian_client.commands.connecting import (
-    api_option,
-    deployment_option,
-    further_option,
-    gateway_option,
-    open_gateway,
-)
+from sanlian_client.commands.calling import Caller, caller_options
+from sanlian_client.commands.connecting import further_option
 from sanlian_client.commands.console import DIRECTORY, FILE, json_option, plain_errors
-from sanlian_client.commands.signing import key_option, open_key, passphrase_option
 from sanlian_client.observe import hand_in, read_columns, read_records, to_json
 
 
@@ -38,12 +32,8 @@ from sanlian_client.observe import hand_in, read_columns, read_records, to_json
     show_default=True,
     help="Records to a batch. 每批记录数。",
 )
-@key_option
-@passphrase_option
-@api_option
-@gateway_option
 @further_option
-@deployment_option
+@caller_options
 @json_option
 @plain_errors
 def observe(
@@ -52,11 +42,7 @@ def observe(
     receipts: Path,
     columns: Path | None,
     batch: int,
-    key_file: str,
-    passphrase: str | None,
-    api: str,
-    gateway: str,
-    deployment: Path | None,
+    caller: Caller,
     as_json: bool,
 ) -> None:
     """Hand in the access log FILE of an existing exchange platform. 提交既有交换平台的访问日志。
@@ -64,9 +50,9 @@ def observe(
     Ends with 1 when records were refused; each is named with its line.
     """
     mapping = None if columns is None else read_columns(columns)
-    key = open_key(key_file, passphrase)
+    key = caller.open_key()
     kept = refused = 0
-    with open_gateway(api, gateway, deployment) as service:
+    with caller.open_gateway() as service:
         for one in hand_in(service, key, read_records(file, mapping), receipts, batch_size=batch):
             kept += one.kept
             refused += len(one.refused)

@@ -4,16 +4,9 @@ from pathlib import Path
 
 import click
 
-from sanlian_client.commands.connecting import (
-    api_option,
-    authority_option,
-    deployment_option,
-    gateway_option,
-    open_gateway,
-)
+from sanlian_client.commands.calling import Caller
 from sanlian_client.commands.console import DIRECTORY, parse_hex, parse_object, plain_errors
-from sanlian_client.commands.requesting import purpose_options, receipts_option
-from sanlian_client.commands.signing import key_option, open_key, passphrase_option
+from sanlian_client.commands.requesting import request_options
 from sanlian_client.data import Purpose
 from sanlian_client.pull import pull_batch
 from sanlian_client.receipts import ReceiptStore
@@ -34,14 +27,7 @@ from sanlian_client.transfers import close_transfer
     show_default=True,
     help="Member with the next cursor. 下一游标字段名。",
 )
-@purpose_options
-@receipts_option
-@authority_option
-@key_option
-@passphrase_option
-@api_option
-@gateway_option
-@deployment_option
+@request_options
 @plain_errors
 def data_pull(
     *,
@@ -52,16 +38,11 @@ def data_pull(
     following: str,
     purpose: Purpose,
     receipts: Path,
-    authority: str | None,
-    key_file: str,
-    passphrase: str | None,
-    api: str,
-    gateway: str,
-    deployment: Path | None,
+    caller: Caller,
 ) -> None:
     """Pull all pages under GRANT into DIRECTORY, or go on. 分页批量获取，可断点续传。"""
-    signer, grant_id = open_key(key_file, passphrase), parse_hex(grant, 32, "GRANT")
-    with open_gateway(api, gateway, deployment, authority) as service:
+    signer, grant_id = caller.open_key(), parse_hex(grant, 32, "GRANT")
+    with caller.open_gateway() as service:
         done = pull_batch(
             service,
             signer,

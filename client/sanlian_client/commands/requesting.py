@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from sanlian_client.commands.calling import caller_options
+from sanlian_client.commands.connecting import authority_option
 from sanlian_client.commands.console import DIRECTORY
 from sanlian_client.data import Purpose
 
@@ -30,3 +32,8 @@ def purpose_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(_PURPOSE_OPTIONS):
         option(wrapped)
     return wrapped
+
+
+def request_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add all options of a data request; the command gets ``purpose``, ``receipts``, ``caller``."""
+    return purpose_options(receipts_option(authority_option(caller_options(command))))

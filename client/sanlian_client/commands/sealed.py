@@ -6,6 +6,7 @@ import click
 
 from crypto.errors import ProtocolError
 from protocol.model.sealed_texts import sealed_commitments
+from sanlian_client.commands.calling import Caller, caller_options
 from sanlian_client.commands.connecting import (
     api_option,
     deployment_option,
@@ -14,7 +15,7 @@ from sanlian_client.commands.connecting import (
     open_platform,
 )
 from sanlian_client.commands.console import FILE, parse_hex, plain_errors
-from sanlian_client.commands.signing import ask_passphrase, key_option, open_key, passphrase_option
+from sanlian_client.commands.signing import ask_passphrase, passphrase_option
 from sanlian_client.files import read_limited, write_new
 from sanlian_client.keys import load_key
 from sanlian_client.sealed import dispose_sealed, fetch_sealed, share_sealed
@@ -36,28 +37,14 @@ word_option = click.option(
 @act_argument
 @click.argument("envelope", type=FILE)
 @word_option
-@key_option
-@passphrase_option
-@api_option
-@gateway_option
-@deployment_option
+@caller_options
 @plain_errors
-def sealed_share(
-    *,
-    act_id: str,
-    envelope: Path,
-    word: str,
-    key_file: str,
-    passphrase: str | None,
-    api: str,
-    gateway: str,
-    deployment: Path | None,
-) -> None:
+def sealed_share(*, act_id: str, envelope: Path, word: str, caller: Caller) -> None:
     """Hand in an ENVELOPE (encrypt-sealed) of a text of the act ACT_ID. 提交密封信封。"""
-    with open_gateway(api, gateway, deployment) as service:
+    with caller.open_gateway() as service:
         share_sealed(
             service,
-            open_key(key_file, passphrase),
+            caller.open_key(),
             act=parse_hex(act_id, 32, "ACT_ID"),
             word=word,
             envelope=read_limited(envelope, max_bytes=MAX_SEALED_FILE_SIZE),
@@ -113,24 +100,11 @@ def sealed_fetch(
 @sealed.command("dispose")
 @act_argument
 @word_option
-@key_option
-@passphrase_option
-@api_option
-@gateway_option
-@deployment_option
+@caller_options
 @plain_errors
-def sealed_dispose(
-    *,
-    act_id: str,
-    word: str,
-    key_file: str,
-    passphrase: str | None,
-    api: str,
-    gateway: str,
-    deployment: Path | None,
-) -> None:
+def sealed_dispose(*, act_id: str, word: str, caller: Caller) -> None:
     """Have the own department's envelopes of a text of ACT_ID erased. 销毁本部门提交的信封。"""
-    with open_gateway(api, gateway, deployment) as service:
-        key = open_key(key_file, passphrase)
+    with caller.open_gateway() as service:
+        key = caller.open_key()
         dispose_sealed(service, key, act=parse_hex(act_id, 32, "ACT_ID"), word=word)
     click.echo("disposed 已销毁")
