@@ -212,6 +212,13 @@ class Story:
         """Sign and record an act; return the id of its target."""
         return str(self.record(self.sign(name, signers, target, **values), *documents)["target"])
 
+    def refused(self, signed: SignedAct, code: str, status: int, *documents: bytes) -> Any:
+        """Hand an act in that is refused and leaves nothing behind; return the problem."""
+        found = self.checked("post", "/v1/acts", self.post(signed, *documents), status)
+        assert found["code"] == code
+        self.get(f"/v1/acts/{signed.act_id.hex()}", 404)
+        return found
+
     # the acts with usual values
 
     def register(self, name: str) -> None:
