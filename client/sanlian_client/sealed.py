@@ -11,8 +11,8 @@ from crypto.sm3 import sm3
 from protocol.acts import ZERO_ID
 from protocol.envelope import Envelope
 from protocol.httpsig import SEALED_PATHS, parse_content_digest, sign_request
-from sanlian_client.acts import Sealed
 from sanlian_client.data import Gateway
+from sanlian_client.sealing import Sealed
 
 
 def share_sealed(gateway: Gateway, key: Signer, *, act: bytes, word: str, envelope: bytes) -> None:

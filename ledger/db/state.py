@@ -6,7 +6,18 @@ from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from ledger.db import models as table
-from ledger.db import store as rows
+from ledger.db.store.calendar import calendar_year_of
+from ledger.db.store.claims import claim_of
+from ledger.db.store.consents import consent_of
+from ledger.db.store.corrections import correction_of
+from ledger.db.store.disputes import dispute_of
+from ledger.db.store.entries import entry_of, entry_version_of, refresh_of
+from ledger.db.store.interfaces import interface_of, interface_version_of
+from ledger.db.store.keys import certificate_of, key_of, proposal_of
+from ledger.db.store.logs import anchor_of, log_of
+from ledger.db.store.oversight import oversight_report_of
+from ledger.db.store.registry import authority_of, department_of, person_of, successor_of
+from ledger.db.store.requests import request_of
 from protocol.model import MemoryStore
 
 _HEAD_ID = 1
@@ -79,38 +90,38 @@ def load_changes(connection: Connection, store: MemoryStore, after_block: int) -
         for authority in session.scalars(
             select(table.Authority).where(table.Authority.block_number > after_block)
         ):
-            store.put_authority(rows.authority_of(authority))
+            store.put_authority(authority_of(authority))
         for department in session.scalars(
             select(table.Department).where(table.Department.block_number > after_block)
         ):
-            store.put_department(rows.department_of(department))
+            store.put_department(department_of(department))
         for person in session.scalars(
             select(table.Person).where(table.Person.block_number > after_block)
         ):
-            store.put_person(rows.person_of(person))
+            store.put_person(person_of(person))
         for key in session.scalars(select(table.Key).where(table.Key.block_number > after_block)):
-            store.put_key(rows.key_of(key))
+            store.put_key(key_of(key))
         _load_keys(session, store, after_block)
         for calendar_year in session.scalars(
             select(table.CalendarYear).where(table.CalendarYear.block_number > after_block)
         ):
-            store.put_calendar_year(rows.calendar_year_of(calendar_year))
+            store.put_calendar_year(calendar_year_of(calendar_year))
         _load_catalogue(session, store, after_block)
         for request in session.scalars(
             select(table.Request).where(table.Request.block_number > after_block)
         ):
-            store.put_request(rows.request_of(request))
+            store.put_request(request_of(request))
         _load_sharing(session, store, after_block)
         # All of them, of which there are few: a disposal raises a log's revision and leaves the
         # block of its registration as it is.
         for log in session.scalars(select(table.Log)):
-            store.put_log(rows.log_of(log))
+            store.put_log(log_of(log))
         for anchor in session.scalars(
             select(table.Anchor)
             .where(table.Anchor.block_number > after_block)
             .order_by(table.Anchor.log, table.Anchor.size)
         ):
-            store.put_anchor(rows.anchor_of(anchor))
+            store.put_anchor(anchor_of(anchor))
         for nonce in session.scalars(
             select(table.Nonce).where(table.Nonce.block_number > after_block)
         ):
@@ -123,17 +134,17 @@ def _load_keys(session: Session, store: MemoryStore, after_block: int) -> None:
     for certificate in session.scalars(
         select(table.Certificate).where(table.Certificate.block_number > after_block)
     ):
-        store.put_certificate(rows.certificate_of(certificate))
+        store.put_certificate(certificate_of(certificate))
     for proposal in session.scalars(
         select(table.Proposal)
         .where(table.Proposal.block_number > after_block)
         .order_by(table.Proposal.position)
     ):
-        store.put_proposal(rows.proposal_of(proposal))
+        store.put_proposal(proposal_of(proposal))
     for successor in session.scalars(
         select(table.Successor).where(table.Successor.block_number > after_block)
     ):
-        store.put_successor(rows.successor_of(successor))
+        store.put_successor(successor_of(successor))
 
 
 def _load_catalogue(session: Session, store: MemoryStore, after_block: int) -> None:
@@ -141,10 +152,10 @@ def _load_catalogue(session: Session, store: MemoryStore, after_block: int) -> N
     for entry_version in session.scalars(
         select(table.EntryVersion).where(table.EntryVersion.block_number > after_block)
     ):
-        store.put_entry_version(entry_version.entry, rows.entry_version_of(entry_version))
+        store.put_entry_version(entry_version.entry, entry_version_of(entry_version))
     for entry in session.scalars(select(table.Entry).where(table.Entry.block_number > after_block)):
         store.put_entry(
-            rows.entry_of(
+            entry_of(
                 entry,
                 None
                 if entry.current is None
@@ -155,26 +166,26 @@ def _load_catalogue(session: Session, store: MemoryStore, after_block: int) -> N
             )
         )
     for claim in session.scalars(select(table.Claim).where(table.Claim.block_number > after_block)):
-        store.put_claim(rows.claim_of(claim))
+        store.put_claim(claim_of(claim))
     for refresh in session.scalars(
         select(table.Refresh)
         .where(table.Refresh.block_number > after_block)
         .order_by(table.Refresh.position)
     ):
-        store.put_refresh(rows.refresh_of(refresh))
+        store.put_refresh(refresh_of(refresh))
     for report in session.scalars(
         select(table.OversightReport).where(table.OversightReport.block_number > after_block)
     ):
-        store.put_oversight_report(rows.oversight_report_of(report))
+        store.put_oversight_report(oversight_report_of(report))
     for version in session.scalars(
         select(table.InterfaceVersion).where(table.InterfaceVersion.block_number > after_block)
     ):
-        store.put_interface_version(version.interface, rows.interface_version_of(version))
+        store.put_interface_version(version.interface, interface_version_of(version))
     for row in session.scalars(
         select(table.Interface).where(table.Interface.block_number > after_block)
     ):
         store.put_interface(
-            rows.interface_of(
+            interface_of(
                 row,
                 None if row.current is None else store.find_interface_version(row.id, row.current),
                 None if row.pending is None else store.find_interface_version(row.id, row.pending),
@@ -187,14 +198,14 @@ def _load_sharing(session: Session, store: MemoryStore, after_block: int) -> Non
     for correction in session.scalars(
         select(table.Correction).where(table.Correction.block_number > after_block)
     ):
-        store.put_correction(rows.correction_of(correction))
+        store.put_correction(correction_of(correction))
     for dispute in session.scalars(
         select(table.Dispute)
         .where(table.Dispute.block_number > after_block)
         .order_by(table.Dispute.position)
     ):
-        store.put_dispute(rows.dispute_of(dispute))
+        store.put_dispute(dispute_of(dispute))
     for consent in session.scalars(
         select(table.Consent).where(table.Consent.block_number > after_block)
     ):
-        store.put_consent(rows.consent_of(consent))
+        store.put_consent(consent_of(consent))

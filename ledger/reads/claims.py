@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from crypto.errors import RequestRefused
 from ledger.db import models as table
-from ledger.db.store import SqlStore, claim_of
+from ledger.db.store import SqlStore
+from ledger.db.store.claims import claim_of
 from ledger.reads.page import Page
 from ledger.reads.rows import page_of, to_json
 from protocol.model import find_source, is_claim_live

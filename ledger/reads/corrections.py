@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from crypto.errors import ProtocolError, RequestRefused
 from ledger.db import models as table
-from ledger.db.store import SqlStore, correction_of
+from ledger.db.store import SqlStore
+from ledger.db.store.corrections import correction_of
 from ledger.reads.page import Page
 from ledger.reads.rows import page_of, to_json
 from protocol.calendar import date_text, day_at

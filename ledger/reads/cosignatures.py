@@ -9,7 +9,9 @@ from crypto.errors import CryptoError, ProtocolError, RequestRefused, Verificati
 from crypto.sm2 import PublicKey, Signature, verify
 from ledger.db import models as table
 from ledger.db.engine import read_transaction, write_transaction
-from ledger.db.store import SqlStore, key_of, person_of
+from ledger.db.store import SqlStore
+from ledger.db.store.keys import key_of
+from ledger.db.store.registry import person_of
 from protocol.checkpoint import (
     block_statement,
     key_hash,

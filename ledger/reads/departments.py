@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from crypto.errors import RequestRefused
 from ledger.db import models as table
-from ledger.db.store import SqlStore, key_of, person_of, proposal_of
+from ledger.db.store import SqlStore
+from ledger.db.store.keys import key_of, proposal_of
+from ledger.db.store.registry import person_of
 from ledger.reads.page import Page
 from ledger.reads.rows import is_like, json_number, page_of, to_json
 from protocol.calendar import date_of

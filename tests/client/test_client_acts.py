@@ -25,12 +25,15 @@ from protocol.acknowledgement import sign_acknowledgement
 from protocol.acts import Act, ActSignature, SignedAct
 from protocol.description import ACT_TYPES, CONTRACTS, Role
 from protocol.documents import document_digest, make_entry_document
-from sanlian_client.acts import Acts, Sealed, Term, element_code, mask_of, seal
+from sanlian_client.acts import Acts
+from sanlian_client.acts.elements import element_code
+from sanlian_client.acts.requests import Term, mask_of
 from sanlian_client.cli import main
 from sanlian_client.dev_ca import DevelopmentCa
 from sanlian_client.drafts import Draft
 from sanlian_client.keys import load_key, make_key
 from sanlian_client.platform import Platform
+from sanlian_client.sealing import Sealed, seal
 from sanlian_client.words import ACT_NAMES, FIELD_NAMES
 
 CONDITIONS = "仅用于核验"

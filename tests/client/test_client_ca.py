@@ -13,7 +13,7 @@ from crypto.keyfile import dump_public_key
 from crypto.pem import encode_pem
 from crypto.sm2 import PrivateKey
 from sanlian_client.cli import main
-from sanlian_client.console import PASSPHRASE_ENV
+from sanlian_client.commands.signing import PASSPHRASE_ENV
 from sanlian_client.dev_ca import DevelopmentCa
 
 PASSPHRASE = "development passphrase"

@@ -17,11 +17,11 @@ from crypto.errors import LedgerError, ProtocolError, RequestRefused
 from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3
 from protocol.calendar import days_of, plain_weekdays
-from sanlian_client.acts import Sealed
 from sanlian_client.calendar import differences, month_grid, read_csv, read_package
 from sanlian_client.cli import main
 from sanlian_client.drafts import Draft
 from sanlian_client.platform import Platform
+from sanlian_client.sealing import Sealed
 
 SIGNERS = [PrivateKey.generate().public_key.key_id.hex() for _ in range(2)]
 NOTICE = "国务院办公厅关于节假日安排的通知".encode()

@@ -19,9 +19,9 @@ from ledger.sealed.store import Place, SealedStore
 from protocol.acts import act_id
 from protocol.envelope import encrypt_to
 from protocol.httpsig import parse_content_digest, sign_request
-from sanlian_client.acts import Sealed, seal
 from sanlian_client.data import Gateway
 from sanlian_client.sealed import dispose_sealed, fetch_sealed, share_sealed
+from sanlian_client.sealing import Sealed, seal
 from tests.gateway.city import ORIGIN
 from tests.gateway.conftest import World
 

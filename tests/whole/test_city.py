@@ -18,7 +18,7 @@ from example_city.recording import STAGING
 from example_city.units import HOUSING, unit_key
 from protocol.envelope import encrypt_to
 from protocol.model import RequestState
-from sanlian_client.acts import Sealed
+from sanlian_client.sealing import Sealed
 from tests.whole.instance import Instance, sanlian
 
 

@@ -15,12 +15,13 @@ from protocol.documents import (
     document_digest,
     parse_entry_document,
 )
-from sanlian_client.acts import Acts, Sealed
+from sanlian_client.acts import Acts
 from sanlian_client.catalogue.problems import Place
 from sanlian_client.catalogue.reading import CatalogueEntry, keep_indices
 from sanlian_client.drafts import Draft
 from sanlian_client.files import write_new
 from sanlian_client.platform import Platform
+from sanlian_client.sealing import Sealed
 
 
 @dataclass(frozen=True, slots=True)

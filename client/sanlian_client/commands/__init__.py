@@ -1,0 +1,1 @@
+"""The commands of `sanlian-client`, one module for each subject; cli.py puts them together."""
