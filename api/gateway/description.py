@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from api.problems import MEDIA_TYPE, Problem
+from protocol.batch_receipts import MAX_PATH
 from protocol.checkpoint import MAX_SIZE
 from protocol.httpsig import (
     CLOSING_PATH,
@@ -96,7 +97,7 @@ _RESULT: Final = {
         _members(
             checkpoint=_number(0, MAX_BATCH_RECORDS),
             index=_number(),
-            path=_list(_HEX32),
+            path=_list(_number(), 0, MAX_PATH),
             record={"type": "string"},
         ),
     ]
@@ -185,7 +186,9 @@ def _calls() -> Json:
             OBSERVATIONS_PATH, "add_observations", "records",
             "提交其他平台的访问记录 / Hand in access records of another platform",
             _members(observations=_list(_OBSERVATION, 1, MAX_BATCH_RECORDS), salt=_HEX32),
-            _members(checkpoints=_list({"type": "string"}), results=_list(_RESULT)),
+            _members(
+                checkpoints=_list({"type": "string"}), nodes=_list(_HEX32), results=_list(_RESULT)
+            ),
             receipt=False),
         **_call(
             NOT_SENT_PATH, "state_not_sent", "records",

@@ -147,9 +147,13 @@ def unpack_result(packed: tuple[Any, ...], note: str) -> Written:
 
 
 def pack_error(error: SanlianError) -> tuple[str, str, str, dict[str, Any]]:
-    """Return an error as a tuple."""
-    kind = type(error).__name__
-    return kind, error.code, error.message, dict(error.details)
+    """Return an error as a tuple; details that cannot be sent are left behind."""
+    details = dict(error.details)
+    try:
+        marshal.dumps(details)
+    except ValueError:
+        details = {}
+    return type(error).__name__, error.code, error.message, details
 
 
 def unpack_error(packed: tuple[Any, ...]) -> SanlianError:

@@ -36,6 +36,7 @@ from protocol.receipt import Receipt, verify_receipt
 from protocol.records import parse_record
 from sanlian_client.middleware import SanlianProvider
 from tests.gateway.city import ADDRESSES, BASIS, CHAIN_ID, NODE, ORIGIN, OTHER_NODE, SCENARIO, City
+from tests.log.threaded import Threaded
 from tests.ports import free_port
 
 SECRET_NUMBER = "PLANTED-PARAMETER-4711"
@@ -347,7 +348,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         origin=ORIGIN,
     )
     state = MemoryState(city, store)
-    gateway = Gateway(settings, deployment, city.gateway, state)
+    gateway = Gateway(settings, deployment, city.gateway, state, log_process=Threaded(city.gateway))
     with ExitStack() as stack:
         stack.callback(raw.close)
         stack.enter_context(serve_asgi(provider, provider_port))

@@ -7,9 +7,11 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from api.gateway import response_check
 from crypto.canonical import canonical_json
@@ -329,23 +331,21 @@ def test_log_that_cannot_be_written_releases_nothing(
     world: World, grant: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """First the intent cannot be written: no call. Then the outcome cannot: no data."""
-    writer = world.gateway.writer
-    assert writer is not None
-    real = writer._core.engine.dialect.do_commit
+    real = SQLiteDialect_pysqlite.do_commit
     left = [0]
 
-    def fail(connection: object) -> None:
+    def fail(dialect: SQLiteDialect_pysqlite, connection: Any) -> None:
         if left[0] == 0:
             raise OSError(28, "No space left on device")
         left[0] -= 1
-        real(connection)
+        real(dialect, connection)
 
     world.raw.answer = _send(lambda h: signed(h, world.city.provider_key, envelope()))
     for commits, calls in ((0, 0), (1, 1)):
         before = len(world.raw.requests)
         with monkeypatch.context() as patch:
             left[0] = commits
-            patch.setattr(writer._core.engine.dialect, "do_commit", fail)
+            patch.setattr(SQLiteDialect_pysqlite, "do_commit", fail)
             answer = world.ask(grant)
         assert (answer.status_code, answer.json()["code"]) == (503, "LOG_WRITE_FAILED")
         assert SECRET_NAME not in answer.text

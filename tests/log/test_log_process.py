@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import sys
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from subprocess import run
@@ -16,7 +15,6 @@ from crypto.merkle import leaf_hash
 from crypto.sm2 import PrivateKey
 from ledger.log.entries import Known, Quota
 from ledger.log.pipe import Frames, encode_frame, pack_error, unpack_error
-from ledger.log.process import LogProcess, serve
 from ledger.log.reader import LogReader
 from ledger.log.remote import RemoteLog
 from ledger.log.writer import LogWriter
@@ -24,22 +22,7 @@ from protocol.receipt import Receipt, verify_receipt
 from tests.log.conftest import LOG_ID, ORIGIN, Drafts, sqlite_only, wait_until
 from tests.log.test_log_many import draft as many_draft
 from tests.log.test_log_writer import rejected
-
-
-class Threaded(LogProcess):
-    """The process's work in a thread, so that a test can look at both ends."""
-
-    def __init__(self, key: PrivateKey) -> None:
-        own, self.other = socket.socketpair()
-        super().__init__(0, own)
-        self.thread = threading.Thread(target=serve, args=(self.other, key), daemon=True)
-        self.thread.start()
-
-    def close(self) -> None:
-        self.socket.close()
-        self.thread.join(20)
-        assert not self.thread.is_alive()
-
+from tests.log.threaded import Threaded
 
 Body = Callable[[RemoteLog], Awaitable[None]]
 Run = Callable[..., list[SanlianError]]
@@ -236,6 +219,8 @@ def test_errors_come_over_as_they_are() -> None:
     error = RequestRefused("SEQUENCE_RECORDED", "a sentence", sequence=7)
     found = unpack_error(pack_error(error))
     assert type(found) is RequestRefused
+    unfit = LedgerError("LOG_DAMAGED", "a sentence", what=object())
+    assert unpack_error(pack_error(unfit)).details == {}
     assert (found.code, found.message, found.details) == (
         error.code,
         error.message,
