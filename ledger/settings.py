@@ -19,6 +19,7 @@ Layout of the home directory:
     processes/         output of the supervised processes
 """
 
+import os
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -31,6 +32,9 @@ from pydantic_settings import (
 
 from crypto.errors import ProtocolError
 from protocol.networks import Network, parse_networks
+
+#: With more of them, the event loop they work for is the limit.
+MOST_REQUEST_VERIFIERS = 4
 
 
 class Settings(BaseSettings):
@@ -113,12 +117,13 @@ class Settings(BaseSettings):
         description="write the access log in a process of its own; with a gateway's key in a token "
         "it is a thread of the gateway",
     )
-    request_verifiers: int = Field(
-        0,
+    request_verifiers: int | None = Field(
+        None,
         ge=0,
         le=64,
         description="processes that verify the signatures of data requests beside the event loop; "
-        "0: they are verified in it",
+        "0: they are verified in it; empty: one for each processor but two, at most "
+        f"{MOST_REQUEST_VERIFIERS}",
     )
     parameter_digests: str = Field(
         "",
@@ -206,6 +211,14 @@ class Settings(BaseSettings):
         return parse_networks(
             sorted(self.trusted_proxies.split(",")) if self.trusted_proxies else []
         )
+
+    @property
+    def resolved_request_verifiers(self) -> int:
+        """Processes that verify the signatures of data requests."""
+        if self.request_verifiers is not None:
+            return self.request_verifiers
+        # The event loop has one processor, the log's process another.
+        return min(MOST_REQUEST_VERIFIERS, max(0, len(os.sched_getaffinity(0)) - 2))
 
     @property
     def resolved_auditor_departments(self) -> frozenset[bytes]:

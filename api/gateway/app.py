@@ -129,7 +129,7 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.workers = Workers(self.settings.verify_processes)
-        self.verifiers = Verifiers(self.settings.request_verifiers)
+        self.verifiers = Verifiers(self.settings.resolved_request_verifiers)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
