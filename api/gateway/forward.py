@@ -240,13 +240,12 @@ class Forwarder:
         else:
             del self._calls[base_url]
 
-    async def call(self, call: Call, intent: Receipt) -> Result:
-        """Call the provider for a durable intent and return what may be released.
+    async def call(self, call: Call, intent: Receipt, leaf: bytes) -> Result:
+        """Call the provider for a durable intent, with its leaf hash; return what may be released.
 
         Every failure of the provider is a result with a code; nothing is raised for it.
         """
         start = time.monotonic()
-        leaf = leaf_hash(intent.record)
         answer: ProviderAnswer | None = None
         try:
             status, headers, body = await self._ask(call, intent, leaf)

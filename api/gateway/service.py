@@ -34,7 +34,7 @@ from ledger.log.keeping import Keeper
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.writer import AccessLog
 from protocol.example_keys import refuse_example_key
-from protocol.httpsig import SignedRequest, content_digest, read_request
+from protocol.httpsig import SignedRequest, digest_field, read_request
 from protocol.model import effective_items, grant_problem
 from protocol.parameters import parameter_member, period_at
 from protocol.receipt import Receipt
@@ -556,8 +556,9 @@ class DataService:
 
     async def _release(self, plan: _Plan, intent: Receipt) -> Answer:
         """Call the provider; the outcome is durable before anything of its answer leaves."""
+        leaf = leaf_hash(intent.record)
         try:
-            result = await self._forwarder.call(plan.call, intent)
+            result = await self._forwarder.call(plan.call, intent, leaf)
         except Exception:
             # A defect of ours must still end the intent with an outcome.
             _LOGGER.exception("the call for intent %d failed unexpectedly", intent.index)
@@ -566,7 +567,7 @@ class DataService:
         draft = {
             "event": "outcome",
             "intent": intent.index,
-            "intent_leaf": leaf_hash(intent.record).hex(),
+            "intent_leaf": leaf.hex(),
             "result": "failed" if result.code else "released",
             "code": result.code,
             "items": f"{0 if result.code else plan.call.items:064x}",
@@ -580,9 +581,9 @@ class DataService:
         time_ms = max(plan.time_ms, time.time_ns() // 1_000_000)
         receipt = await self._gatekeeper.log.write(draft, time_ms=time_ms)
         headers = {"sanlian-receipt": receipt.to_header()}
-        if result.code:
+        if digest is None:
             return Answer(result.code, headers=headers, detail="the call to the provider failed")
-        headers["content-digest"] = content_digest(result.body)
+        headers["content-digest"] = digest_field(digest)
         return Answer("", result.body, headers)
 
 

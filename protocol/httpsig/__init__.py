@@ -23,6 +23,7 @@ from protocol.httpsig.common import (
     Headers,
     canonical_authority,
     content_digest,
+    digest_field,
     parse_content_digest,
 )
 from protocol.httpsig.forwarding import (
@@ -69,6 +70,7 @@ __all__ = [
     "Unsigned",
     "canonical_authority",
     "content_digest",
+    "digest_field",
     "parse_answer",
     "parse_content_digest",
     "parse_forward",

@@ -87,6 +87,7 @@ def content_digest(body: bytes) -> str:
 
 
 def digest_field(digest: bytes) -> str:
+    """Return the Content-Digest field of a body with this SM3."""
     return f"sm3=:{base64.b64encode(digest).decode()}:"
 
 
