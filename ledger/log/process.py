@@ -66,7 +66,13 @@ class LogProcess:
 
     def close(self) -> None:
         """Close the socket, at which the process ends, and wait for that."""
+        with suppress(OSError):
+            # Whoever waits at it in another thread, such as for the log to be opened, goes on.
+            self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
+        self._wait()
+
+    def _wait(self) -> None:
         deadline = time.monotonic() + END_TIMEOUT_S
         with suppress(ChildProcessError):
             while os.waitpid(self.pid, os.WNOHANG) == (0, 0):

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from subprocess import run
@@ -212,6 +213,35 @@ def test_a_process_that_ends_while_it_opens_is_told(key: PrivateKey) -> None:
             anchor=None,
             heartbeat_interval_s=600,
         )
+    process.close()
+
+
+@sqlite_only
+def test_a_log_that_is_being_opened_can_be_left(
+    url: str, key: PrivateKey, open_log: Callable[..., LogWriter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway is stopped while another process still holds the lock."""
+    monkeypatch.setattr("ledger.log.store.LOCK_WAIT_S", 3.0)
+    open_log()
+    process = Threaded(key)
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(
+            RemoteLog,
+            process,
+            asyncio.new_event_loop(),
+            lambda _error: None,
+            url=url,
+            origin=ORIGIN,
+            log_id=LOG_ID,
+            anchor=None,
+            heartbeat_interval_s=600,
+        )
+        wait_until(opening.running)
+        began = time.monotonic()
+        process.socket.shutdown(socket.SHUT_RDWR)
+        with pytest.raises(LedgerError, match="LOG_PROCESS_ENDED"):
+            opening.result(20)
+        assert time.monotonic() - began < 2
     process.close()
 
 

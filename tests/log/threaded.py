@@ -16,7 +16,6 @@ class Threaded(LogProcess):
         self.thread = threading.Thread(target=serve, args=(self.other, key), daemon=True)
         self.thread.start()
 
-    def close(self) -> None:
-        self.socket.close()
+    def _wait(self) -> None:
         self.thread.join(20)
         assert not self.thread.is_alive()
