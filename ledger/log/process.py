@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import socket
+import threading
 import time
 from collections import deque
 from contextlib import suppress
@@ -55,7 +56,12 @@ class LogProcess:
 
         Args:
             key: the gateway's key, in memory.
+
+        Raises:
+            RuntimeError: there are threads, whose locks a copy would hold for ever.
         """
+        if threading.active_count() != 1:
+            raise RuntimeError("a process with threads cannot be copied")
         own, other = socket.socketpair()
         pid = os.fork()
         if pid == 0:

@@ -16,6 +16,7 @@ from crypto.merkle import leaf_hash
 from crypto.sm2 import PrivateKey
 from ledger.log.entries import Known, Quota
 from ledger.log.pipe import Frames, encode_frame, pack_error, unpack_error
+from ledger.log.process import LogProcess
 from ledger.log.reader import LogReader
 from ledger.log.remote import RemoteLog
 from ledger.log.writer import LogWriter
@@ -295,6 +296,13 @@ def test_a_real_process_ends_with_the_one_that_made_it(url: str, key: PrivateKey
         assert writer.size == 2501
     finally:
         writer.close()
+
+
+def test_a_process_with_threads_is_not_copied(key: PrivateKey) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        with pytest.raises(RuntimeError, match="with threads"):
+            LogProcess.start(key)
 
 
 @sqlite_only
