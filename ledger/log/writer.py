@@ -43,6 +43,8 @@ from protocol.records import Prepared, encode_record
 
 MAX_BATCH = 1000
 CLOSE_TIMEOUT_S = 30.0
+#: After a flush that failed the log tries again by itself, with a heartbeat, so often.
+RETRY_S = 5.0
 _ENDS = frozenset({"outcome", "interrupted"})
 
 _LOGGER = logging.getLogger(__name__)
@@ -193,6 +195,7 @@ class LogWriter:
         # Intents whose outcome their callers still owe; any other open intent was interrupted.
         self._in_flight: set[int] = set()
         self._sweep_due = True
+        self._is_failing = False
         self._tail: Tail | None = None
         self._size = 0
         with ExitStack() as stack:
@@ -363,8 +366,12 @@ class LogWriter:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the last flush succeeded and the thread is alive."""
-        return self._tail is not None and self._thread.is_alive()
+        """Whether the last flush succeeded and the thread is alive.
+
+        That the log can be read says nothing: a full disk is read as ever. While nothing else
+        comes, a heartbeat finds out every RETRY_S whether it can be written again.
+        """
+        return not self._is_failing and self._thread.is_alive()
 
     def close(self) -> None:
         """Write what is queued, then end the thread and release the file."""
@@ -392,7 +399,8 @@ class LogWriter:
 
     def _take(self) -> list[_Item] | None:
         """Wait for drafts; None when the log is closed and all is written."""
-        due = time.monotonic() + self._heartbeat_interval_s
+        interval_s = self._heartbeat_interval_s
+        due = time.monotonic() + (min(RETRY_S, interval_s) if self._is_failing else interval_s)
         with self._wake:
             while not self._queue:
                 if self._closing:
@@ -434,6 +442,8 @@ class LogWriter:
         self._tail = self._durable = flush.tail
         self._size = flush.tail.size
         self._sweep_due = False
+        if flush.written:  # what wrote nothing has shown nothing
+            self._is_failing = False
         for item, receipt in flush.written:
             event = item.draft["event"]
             if event == "intent" and item.is_awaited:
@@ -451,7 +461,7 @@ class LogWriter:
             self._sweep_due = True
 
     def _fail(self, batch: Sequence[_Item]) -> None:
-        self._sweep_due = True
+        self._sweep_due = self._is_failing = True
         for item in batch:
             self._abandon(item)
         failure = LedgerError("LOG_WRITE_FAILED", "the access log could not be written")

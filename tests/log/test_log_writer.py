@@ -19,6 +19,7 @@ from crypto.errors import LedgerError, ProtocolError, RequestRefused
 from crypto.merkle import leaf_hash, verify_consistency
 from crypto.sm2 import PrivateKey
 from ledger.log import store
+from ledger.log import writer as log_writer
 from ledger.log.reader import LogReader
 from ledger.log.writer import AnchorPoint, LogWriter, Nonce, Quota
 from protocol.checkpoint import verify_checkpoint
@@ -272,6 +273,41 @@ def test_outcome_that_cannot_be_written_ends_as_interrupted(
     writer.append(rejected(1)).result(20)
     reader = LogReader.open(url, ORIGIN)
     assert events(reader) == ["opened", "intent", "interrupted", "rejected"]
+    reader.close()
+
+
+def test_a_log_that_can_be_read_but_not_written_is_not_healthy(
+    open_log: Open, url: str, drafts: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_writer, "RETRY_S", 0.05)
+    writer = open_log()
+    draft, nonce = drafts.intent()
+    writer.append(draft, nonce=nonce).result(20)
+    assert writer.is_healthy
+    tries = 0
+    with monkeypatch.context() as patch:
+
+        def fail(_connection: Any) -> None:
+            nonlocal tries
+            tries += 1
+            raise writer._engine.dialect.loaded_dbapi.OperationalError("database or disk is full")
+
+        patch.setattr(writer._engine.dialect, "do_commit", fail)
+        with pytest.raises(LedgerError, match="LOG_WRITE_FAILED"):
+            writer.append(rejected(1)).result(20)
+        # It was read again since, and what was refused without writing changes nothing.
+        assert not writer.is_healthy
+        with pytest.raises(RequestRefused, match="NONCE_REPLAYED"):
+            writer.append(draft, nonce=nonce).result(20)
+        assert not writer.is_healthy
+        # Nobody asks anything any more: it keeps trying.
+        before = tries
+        wait_until(lambda: tries >= before + 3)
+        assert not writer.is_healthy
+    wait_until(lambda: writer.is_healthy)
+    reader = LogReader.open(url, ORIGIN)
+    time.sleep(0.3)  # as long as six further tries
+    assert events(reader) == ["opened", "intent", "heartbeat"], "one heartbeat, once it can"
     reader.close()
 
 
