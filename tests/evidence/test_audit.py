@@ -128,7 +128,7 @@ def test_changed_record_is_named(honest: Case, tmp_path: Path) -> None:
         " AS BLOB) WHERE seq = 2",
     )
     findings = [str(one) for one in _audit(honest, url)]
-    assert findings == ["record 2: bytes do not match the anchored tree"]
+    assert findings == ["record 2: ROOT_DIFFERS: bytes do not match the anchored tree"]
 
 
 def test_numbers_and_receipts_that_the_log_does_not_hold(honest: Case, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_numbers_and_receipts_that_the_log_does_not_hold(honest: Case, tmp_path:
     stream = f"key {key('housing operator').public_key.key_id.hex()}, stream s"
     assert [str(one) for one in steps] == [
         f"{stream}, sequences 1 to 2: not_sent, says record {receipt.index - 1} of {ORIGIN}",
-        f"{stream}, sequences 3 to 4: no record, and no statement",
+        f"{stream}, sequences 3 to 4: SEQUENCE_GAP: no record, and no statement",
     ]
     # Without its last record the log is another than the one that the receipt was of.
     (folder / "good.json").rename(folder / "cut.json")
