@@ -36,13 +36,15 @@ from protocol.evidence.decision import (
 )
 from protocol.evidence.observed import verify_observed
 from protocol.httpsig import SignedRequest
-from protocol.model import Log, MemoryStore
+from protocol.model import GRANT_PROBLEMS, Log, MemoryStore
 from protocol.records import parse_record
 from protocol.restriction import Restrictions, verify_restriction
 
 __all__ = ["Audit", "AuditedLog", "Explained", "Finding", "Progress", "audit_ledger"]
 
 PROGRESS_EVERY = 500
+#: As a gateway is set to without a setting (ledger.settings).
+HEAD_MAX_AGE_S = 60
 
 
 class AuditedLog(Protocol):
@@ -97,6 +99,7 @@ class Audit:
         others: the other gateways' logs by their origins; numbers, nonces and quotas are joined
             over all of them.
         receipts: folder of receipts that requesters and providers hold.
+        head_max_age_s: how old a state gateways may decide by; clocks have MAX_SKEW_S beside it.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Audit:
         origin: str,
         others: Mapping[str, AuditedLog] | None = None,
         receipts: Path | None = None,
+        head_max_age_s: int = HEAD_MAX_AGE_S,
     ) -> None:
         self._chain = chain
         self._chain_id = chain_id
@@ -117,6 +121,7 @@ class Audit:
         if log is not None:
             self._logs = {origin: log, **self._logs}
         self._receipts = receipts
+        self._head_max_age_s = head_max_age_s
         self._names_logs = len(self._logs) > 1
         self.completeness = Completeness()
         self._store = MemoryStore()
@@ -124,6 +129,7 @@ class Audit:
         #: Block and bytes of each act by its id.
         self._acts: dict[bytes, tuple[int, bytes]] = {}
         self._hashes: dict[int, str] = {}
+        self._times: dict[int, int] = {}
         self._anchors: list[AnchorEvent] = []
         #: Acts ParametersDisposed of each log, in order.
         self._disposals: dict[bytes, list[Act]] = {}
@@ -197,6 +203,7 @@ class Audit:
                 )
             parent = block.header.hash
             self._hashes[number] = parent.hex()
+            self._times[number] = block.header.timestamp
             yield from self._apply_block(block)
             if number % PROGRESS_EVERY == 0 or number == head:
                 yield Progress("chain", number, head)
@@ -356,6 +363,21 @@ class Audit:
         number, data = self._acts.get(act_id, (block + 1, b""))
         return Act.from_bytes(data) if number <= block else None
 
+    def time_problem(self, record: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Say what is wrong between a record's time and its block, None where nothing is.
+
+        A gateway that goes on deciding by an old block has not heard of what was revoked since;
+        each single decision follows from its block.
+        """
+        number, time_s = record["block"]["number"], record["time_ms"] // 1000
+        made, next_ = self._times.get(number), self._times.get(number + 1)
+        if made is not None and time_s + MAX_SKEW_S < made:
+            return "the record is older than its deciding block", "BLOCK_INVALID"
+        if next_ is not None and time_s > next_ + self._head_max_age_s + MAX_SKEW_S:
+            message = f"block {number + 1} was there {time_s - next_} s before, and did not count"
+            return message, "BLOCK_STALE"
+        return None
+
     def hash_of(self, number: int) -> str | None:
         """Return the hash of a block that the audit read, in hex."""
         return self._hashes.get(number)
@@ -395,6 +417,11 @@ def _name_differing(
         yield Finding(
             f"records 0 to {first - 1}", f"bytes do not match the {tree} tree", "ROOT_DIFFERS"
         )
+
+
+def _is_decided(record: Mapping[str, Any]) -> bool:
+    """Tell whether the state of a block decided: a refusal may say that it is too old to."""
+    return "block" in record and (record["event"] != "denied" or record["code"] in GRANT_PROBLEMS)
 
 
 class _RecordAudit:
@@ -449,6 +476,8 @@ class _RecordAudit:
             yield Finding(place, "a log opens once, with its first record", "RECORD_MISPLACED")
         if check is None:
             return
+        if _is_decided(record) and (problem := self._audit.time_problem(record)) is not None:
+            yield Finding(place, *problem)
         try:
             for message, code in check(record, data):
                 yield Finding(place, message, code)

@@ -128,6 +128,7 @@ def run_audit(
         origin=deployment.origin,
         others=others,
         receipts=receipts,
+        head_max_age_s=settings.head_max_age_s,
     )
     done = {"chain": 0, "log": 0}
     explained: list[Explained] = []
