@@ -3,9 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
@@ -68,6 +71,7 @@ from protocol.httpsig import (
     SEALED_PATHS,
 )
 from protocol.observation import MAX_BATCH_SIZE
+from protocol.receipt import Receipt
 
 POLL_INTERVAL_S = 0.25
 MAX_PROOF_NUMBER = 2**53 - 1
@@ -319,19 +323,29 @@ class Gateway:
         await opened.wait()
         while True:
             await asyncio.sleep(1.0)
-            self._write_rejected(before_minute=int(time.time()) // 60)
+            # A log that cannot be written finds that out by itself, with one record.
+            if self.writer is not None and self.writer.is_healthy:
+                self._write_rejected(before_minute=int(time.time()) // 60)
 
     def _write_rejected(self, before_minute: int | None) -> None:
         if self.gatekeeper is None or self.writer is None:
             return
         for draft in self.gatekeeper.rejected.take(before_minute):
+            # What cannot be counted now is counted later; a closed log counts no more. Of what may
+            # be in the log, nobody knows: it is counted twice rather than never.
             try:
-                self.writer.append(draft)
+                written = self.writer.append(draft)
             except LedgerError as error:
-                # What cannot be counted now is counted later; a closed log counts no more.
                 self.gatekeeper.rejected.put_back(draft)
                 _LOGGER.warning("rejected requests cannot be recorded now: %s", error.code)
                 return
+            written.add_done_callback(partial(self._recount, draft))
+
+    def _recount(self, draft: Mapping[str, Any], written: "Future[Receipt]") -> None:
+        """Count again what a flush that failed did not record; called in the writer's thread."""
+        error = written.exception()
+        if self.gatekeeper is not None and isinstance(error, LedgerError):
+            self.gatekeeper.rejected.put_back(draft)
 
     # --- routes ---------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """What is sent to the gateway to hurt it: bounded, and other departments keep being served."""
 
+import errno
 import socket
 import time
 from contextlib import ExitStack, suppress
@@ -12,6 +13,7 @@ from api.gateway.app import make_app
 from api.gateway.server import gateway_config
 from api.guard import MAX_LARGE_BODIES
 from api.server import MAX_HEAD_BYTES, PunctualProtocol
+from ledger.log import statements
 from tests.gateway.conftest import World, wait_until
 
 
@@ -79,6 +81,40 @@ def test_slow_heads_do_not_keep_connections(
         assert world.ask(grant).status_code == 200
         for connection in slow:
             assert answer_of(connection) == b""
+
+
+def test_counts_wait_for_a_log_that_can_be_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway: Any = world.gateway
+    before, code, failed = len(world.events()), "SIGNATURE_MISSING", 0
+
+    def counted() -> int:
+        rows = [event for event in world.events()[before:] if event["event"] == "rejected"]
+        return sum(row["count"] for row in rows if row["code"] == code)
+
+    with monkeypatch.context() as patch:
+
+        def fail(*_rows: object) -> None:
+            nonlocal failed
+            failed += 1
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+        patch.setattr(statements, "insert", fail)
+        for _ in range(3):
+            assert world.post(b"{}", {}).json()["code"] == code
+        gateway._write_rejected(before_minute=None)
+        wait_until(lambda: failed == 1 and not gateway.writer.is_healthy)
+        assert world.http.get(world.url + "/health").json()["status"] == "log_failing"
+        assert counted() == 0
+        # Nor is it tried each second meanwhile: the log finds out by itself.
+        world.gateway.gatekeeper.rejected.add("10.9.9.9", code, 60)  # type: ignore[union-attr]
+        time.sleep(1.5)
+        assert failed == 1
+    wait_until(lambda: counted() >= 1)  # the count of a past minute comes by itself
+    assert gateway.writer.is_healthy
+    gateway._write_rejected(before_minute=None)
+    wait_until(lambda: counted() == 4)
 
 
 def test_connections_of_one_address_are_few_and_counted(world: World, grant: bytes) -> None:

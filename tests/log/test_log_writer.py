@@ -1,6 +1,7 @@
 """The writer: receipts, nonces, quotas, order of commit and answer, faults of the commit."""
 
 import asyncio
+import errno
 import itertools
 import sqlite3
 import threading
@@ -18,7 +19,7 @@ from sqlalchemy import event
 from crypto.errors import LedgerError, ProtocolError, RequestRefused
 from crypto.merkle import leaf_hash, verify_consistency
 from crypto.sm2 import PrivateKey
-from ledger.log import store
+from ledger.log import statements, store
 from ledger.log import writer as log_writer
 from ledger.log.reader import LogReader
 from ledger.log.writer import AnchorPoint, LogWriter, Nonce, Quota
@@ -287,12 +288,12 @@ def test_a_log_that_can_be_read_but_not_written_is_not_healthy(
     tries = 0
     with monkeypatch.context() as patch:
 
-        def fail(_connection: Any) -> None:
+        def fail(*_rows: object) -> None:
             nonlocal tries
             tries += 1
-            raise writer._engine.dialect.loaded_dbapi.OperationalError("database or disk is full")
+            raise OSError(errno.ENOSPC, "no space left on device")
 
-        patch.setattr(writer._engine.dialect, "do_commit", fail)
+        patch.setattr(statements, "insert", fail)
         with pytest.raises(LedgerError, match="LOG_WRITE_FAILED"):
             writer.append(rejected(1)).result(20)
         # It was read again since, and what was refused without writing changes nothing.
