@@ -168,12 +168,14 @@ class Probe:
         code: error code, empty when the answer is signed, whole and JSON.
         answer: the provider's verified signature, if the answer got so far.
         data: the answer's data; it is for the check alone.
+        size: bytes of the answer.
         latency_ms: time that the provider took.
     """
 
     code: str
     answer: ProviderAnswer | None
     data: Any
+    size: int
     latency_ms: int
 
 
@@ -273,8 +275,8 @@ class Forwarder:
             work = (call, leaf, status, headers, body)
             code, answer, data = await asyncio.to_thread(_check_answer, *work)
         except RequestRefused as error:
-            return Probe(error.code, None, None, int((time.monotonic() - start) * 1000))
-        return Probe(code, answer, data, latency_ms)
+            return Probe(error.code, None, None, 0, int((time.monotonic() - start) * 1000))
+        return Probe(code, answer, data, len(body), latency_ms)
 
     async def _ask(
         self, call: Call, intent: Receipt, leaf: bytes

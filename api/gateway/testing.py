@@ -117,7 +117,7 @@ class TestService:
         code = (
             probe.code
             or _verdict(plan.version, checked)
-            or answer_problem(plan.call.document.schema, probe.data, 0)
+            or answer_problem(plan.call.document.schema, probe.data, probe.size)
         )
         report = canonical_json(
             {
@@ -258,7 +258,8 @@ async def check_answer(document: Mapping[str, Any], probe: Probe) -> dict[str, A
     Returns:
         problems, missing_items and rows; nothing at all when the process did not end well in time.
     """
-    work = canonical_json({"document": dict(document), "data": probe.data})
+    # A large answer is encoded beside the event loop, so that other requests go on.
+    work = await asyncio.to_thread(canonical_json, {"document": dict(document), "data": probe.data})
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

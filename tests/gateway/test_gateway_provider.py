@@ -14,6 +14,7 @@ import pytest
 from api.gateway import response_check
 from crypto.canonical import canonical_json
 from crypto.sm2 import PrivateKey
+from protocol.documents.response_schema import make_response_schema
 from protocol.httpsig import sign_answer
 from tests.gateway.city import OTHER_NODE, openapi
 from tests.gateway.conftest import SECRET_NAME, Raw, World, wait_until
@@ -393,6 +394,24 @@ def test_each_answer_is_compared_within_limits(
         outcome = world.receipt(answer)
         assert (outcome["result"], outcome["code"]) == ("failed", code)
         assert SECRET_NAME not in answer.text
+
+
+def test_no_pattern_stops_the_gateway_for_long() -> None:
+    """What a provider registers and answers is applied in the process that serves everybody."""
+    text = secrets.token_bytes(1024 * 1024).translate(b"ab" * 128).decode() * 8
+    began = time.monotonic()
+    compared = 0
+    for pattern in ("a[ab]{200}[0-9]", "a[ab]{2000}[0-9]", "a(a|b|ab|ba){100}[0-9]", "a.{9}a"):
+        negated = {"items": {"not": {"pattern": pattern}}}
+        schema = make_response_schema({"openapi": "3.1.0"}, negated)
+        size = min(len(text), response_check.MAX_WORK // schema.width)
+        assert response_check.answer_problem(schema, [text[:size]], size) != "CHECK_FAILED"
+        if size < len(text):
+            found = response_check.answer_problem(schema, [text], len(text))
+            assert found == "CHECK_FAILED"
+        compared += size
+    assert compared > len(text)
+    assert time.monotonic() - began < 15, "about a second each"
 
 
 def test_an_answer_too_large_for_its_schema_is_not_compared(
