@@ -4,6 +4,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from crypto.errors import RequestRefused
+
 MAX_ROWS = 1024
 OTHERS = "others"
 
@@ -87,3 +89,14 @@ class RateLimiter:
             return False
         self._counts[interface] = used + 1
         return True
+
+    def require(self, department: bytes, rate_per_minute: int, time_s: int) -> None:
+        """Count one call of a department, whose rate nobody set.
+
+        Raises:
+            RequestRefused: DEPARTMENT_RATE_EXCEEDED.
+        """
+        if not self.is_allowed(department, rate_per_minute, time_s):
+            raise RequestRefused(
+                "DEPARTMENT_RATE_EXCEEDED", "the department's rate per minute is used up"
+            )
