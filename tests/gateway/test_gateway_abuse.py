@@ -3,7 +3,9 @@
 import errno
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from threading import Event, Semaphore
 from typing import Any
 
 import httpx
@@ -81,6 +83,43 @@ def test_slow_heads_do_not_keep_connections(
         assert world.ask(grant).status_code == 200
         for connection in slow:
             assert answer_of(connection) == b""
+
+
+def test_reading_the_log_s_tree_holds_up_nobody_else(
+    world: World, grant: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody may ask for proofs, as slowly as the disk finds them."""
+    begun, go_on, looked = Semaphore(0), Event(), 0
+    reader = world.gateway.reader
+    assert reader is not None
+
+    def slow(_old: int, _new: int) -> list[bytes]:
+        begun.release()
+        assert go_on.wait(60)
+        return []
+
+    def refresh() -> None:
+        nonlocal looked
+        looked += 1
+
+    monkeypatch.setattr(reader, "consistency", slow)
+    monkeypatch.setattr(world.state, "refresh", refresh)
+    asked = 40
+    with ThreadPoolExecutor(asked) as pool:
+        url = world.url + "/log/consistency?old=0&new=1"
+        answers = [pool.submit(httpx.get, url, timeout=60) for _ in range(asked)]
+        try:
+            assert begun.acquire(timeout=20)
+            time.sleep(0.5)
+            before = looked
+            wait_until(lambda: looked >= before + 3)
+            # A call that itself needs a thread, for a body that has to be looked at closely.
+            body, headers = world.sign(bytes(32), path="/v1/observations", basis="-", scenario="-")
+            assert world.post(body, headers, "/v1/observations").json()["code"] == "ROLE_MISSING"
+            assert world.ask(grant).status_code == 200
+        finally:
+            go_on.set()
+        assert {one.result(60).status_code for one in answers} == {200}
 
 
 def test_counts_wait_for_a_log_that_can_be_written(
