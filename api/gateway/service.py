@@ -32,6 +32,7 @@ from crypto.sm2 import PublicKey
 from ledger.log.keeping import Keeper
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.writer import LogWriter, Nonce, Quota
+from protocol.documents import InterfaceDocument
 from protocol.example_keys import refuse_example_key
 from protocol.httpsig import SignedRequest, content_digest, read_request
 from protocol.model import effective_items, grant_problem
@@ -46,6 +47,8 @@ MAX_REFUSALS_KEPT = 1024
 #: Anybody can make keys: of the refusals of unknown ones so many a minute get records of their own.
 MAX_STRANGERS_PER_MINUTE = 60
 NOBODY = bytes(32)
+#: Interfaces' descriptions in memory.
+MAX_DOCUMENTS_KEPT = 512
 _SALT = re.compile(r"[0-9a-f]{64}")
 
 _LOGGER = logging.getLogger(__name__)
@@ -397,6 +400,7 @@ class DataService:
         self._limits = limits
         self._digests = digests
         self._tasks: set[asyncio.Task[Answer]] = set()
+        self._documents: dict[bytes, InterfaceDocument] = {}
 
     async def handle(self, incoming: Incoming) -> Answer:
         """Answer one request; it is finished and recorded even when the caller goes away.
@@ -435,7 +439,8 @@ class DataService:
     async def _answer(self, admitted: Admitted, body: bytes) -> Answer:
         request = admitted.request
         try:
-            plan = self._decide(admitted, body)
+            document = await self._find_document(admitted)
+            plan = self._decide(admitted, body, document)
         except SanlianError as error:
             return await self._gatekeeper.deny(
                 admitted, error, self._digests.of_denied(admitted, body)
@@ -463,7 +468,29 @@ class DataService:
         finally:
             self._forwarder.release(plan.call.base_url, plan.call.department)
 
-    def _decide(self, admitted: Admitted, body: bytes) -> _Plan:
+    async def _find_document(self, admitted: Admitted) -> InterfaceDocument | None:
+        """Return the description of the grant's interface, None without one.
+
+        What is not in memory is read beside the event loop: a database that is slow, or away, must
+        not keep those waiting whose descriptions are here.
+        """
+        store = admitted.snapshot.store
+        grant = store.find_request(admitted.request.grant)
+        interface = store.find_interface(grant.interface) if grant is not None else None
+        if interface is None or interface.current is None:
+            return None
+        digest = interface.current.document
+        document = self._documents.get(digest)
+        if document is None:
+            find = self._gatekeeper.state.find_interface_document
+            document = await asyncio.to_thread(find, digest)
+            if document is not None:
+                while len(self._documents) >= MAX_DOCUMENTS_KEPT:
+                    del self._documents[next(iter(self._documents))]
+                self._documents[digest] = document
+        return document
+
+    def _decide(self, admitted: Admitted, body: bytes, document: InterfaceDocument | None) -> _Plan:
         """Decide on the snapshot alone; on success a place at the provider is reserved.
 
         Raises:
@@ -498,7 +525,6 @@ class DataService:
         ):
             _impossible()
         version = interface.current
-        document = self._gatekeeper.state.find_interface_document(version.document)
         if document is None:
             raise RequestRefused(
                 "INTERFACE_DOCUMENT_MISSING", "the interface's description is not available"

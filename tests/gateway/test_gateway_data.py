@@ -6,11 +6,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
+from api.gateway import service
 from api.gateway.service import MAX_STRANGERS_PER_MINUTE
 from crypto.canonical import canonical_json
 from crypto.merkle import leaf_hash, verify_consistency, verify_inclusion
@@ -18,6 +20,7 @@ from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3
 from ledger.log.reader import LogReader
 from protocol.checkpoint import verify_checkpoint
+from protocol.documents import InterfaceDocument
 from protocol.example_keys import example_key
 from protocol.httpsig import ProviderAnswer, SignedRequest, parse_content_digest
 from protocol.tiles import Tile, TileTree
@@ -296,13 +299,42 @@ def test_a_defect_leaves_a_record(
 ) -> None:
     assert world.gateway.gatekeeper is not None
 
-    def fail(_digest: bytes) -> None:
+    def fail(*_: object) -> None:
         raise ArithmeticError
 
-    monkeypatch.setattr(world.gateway.gatekeeper.state, "find_interface_document", fail)
+    monkeypatch.setattr(service, "encode_parameters", fail)
     answer = world.ask(grant)
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
     assert world.receipt(answer)["code"] == "INTERNAL_ERROR"
+
+
+def test_a_description_that_is_long_to_read_keeps_nobody_else_waiting(
+    world: World, grant: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger's database is slow, or away; whose description is in memory is served."""
+    assert world.ask(grant).status_code == 200
+    text = json.loads(openapi())
+    text["info"]["title"] = secrets.token_hex(8)
+    late = world.city.grant(world.city.interface(canonical_json(text)))
+    world.state.publish()
+    begun, go_on = threading.Event(), threading.Event()
+    real = world.state.find_interface_document
+
+    def slow(digest: bytes) -> InterfaceDocument | None:
+        begun.set()
+        assert go_on.wait(20)
+        return real(digest)
+
+    monkeypatch.setattr(world.state, "find_interface_document", slow)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(world.ask, late)
+        try:
+            assert begun.wait(20)
+            for _ in range(3):
+                assert world.ask(grant).status_code == 200
+        finally:
+            go_on.set()
+        assert waiting.result(20).status_code == 200
 
 
 def test_racing_replays_call_the_provider_once(world: World, grant: bytes) -> None:
