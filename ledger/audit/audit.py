@@ -4,7 +4,8 @@ It believes neither the platform nor its database: the state is rebuilt from the
 and each decision of the gateway is replayed at the block that its record names.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from crypto.sm2 import PublicKey
 from ledger.audit.chain import BlockData, ChainReader, LocatedEvent
 from ledger.audit.completeness import Completeness, Explained, Finding
 from ledger.audit.keys import LogKeys
+from ledger.audit.networks import Declared, LogNetworks, Place, collect
 from ledger.audit.receipts import check_receipts
 from ledger.audit.transfers import Transfers
 from protocol.acts import Act
@@ -38,7 +40,7 @@ from protocol.evidence.observed import verify_observed
 from protocol.httpsig import SignedRequest
 from protocol.model import GRANT_PROBLEMS, Log, MemoryStore
 from protocol.records import parse_record
-from protocol.restriction import Restrictions, verify_restriction
+from protocol.restriction import verify_restriction
 
 __all__ = ["Audit", "AuditedLog", "Explained", "Finding", "Progress", "audit_ledger"]
 
@@ -71,6 +73,9 @@ class AuditedLog(Protocol):
     def find_end(self, intent_seq: int) -> int | None:
         """Return the index of the outcome or interruption of an intent, or None."""
 
+    def restrictions(self) -> Iterator[dict[str, Any]]:
+        """Yield the records `restricted` in order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -98,6 +103,8 @@ class Audit:
         origin: origin of that log.
         others: the other gateways' logs by their origins; numbers, nonces and quotas are joined
             over all of them.
+        sharing: origins of the logs that one database holds: their gateways follow each other's
+            declarations of networks.
         receipts: folder of receipts that requesters and providers hold.
         head_max_age_s: how old a state gateways may decide by; clocks have MAX_SKEW_S beside it.
     """
@@ -111,6 +118,7 @@ class Audit:
         log: AuditedLog | None,
         origin: str,
         others: Mapping[str, AuditedLog] | None = None,
+        sharing: Collection[str] = (),
         receipts: Path | None = None,
         head_max_age_s: int = HEAD_MAX_AGE_S,
     ) -> None:
@@ -121,6 +129,8 @@ class Audit:
         if log is not None:
             self._logs = {origin: log, **self._logs}
         self._receipts = receipts
+        self._sharing = [origin for origin in self._logs if origin in sharing]
+        self._declared: dict[str, dict[Place, list[Declared]]] = {}
         self._head_max_age_s = head_max_age_s
         self._names_logs = len(self._logs) > 1
         self.completeness = Completeness()
@@ -162,6 +172,10 @@ class Audit:
         ends = {origin: log.size() for origin, log in self._logs.items()}
         yield from self._audit_chain()
         yield from self._audit_documents()
+        for origin in self._sharing:
+            # A record that cannot be read is named where its log is audited.
+            with suppress(SanlianError):
+                self._declared[origin] = collect(self._logs[origin].restrictions())
         for origin, log in self._logs.items():
             for step in self._audit_log(log, ends[origin], origin):
                 yield self._named(step, origin)
@@ -378,6 +392,12 @@ class Audit:
             return message, "BLOCK_STALE"
         return None
 
+    def declared_beside(self, origin: str) -> list[dict[Place, list[Declared]]]:
+        """Return the networks that were declared in the other logs of a log's database."""
+        if origin not in self._sharing:
+            return []
+        return [found for other, found in self._declared.items() if other != origin]
+
     def hash_of(self, number: int) -> str | None:
         """Return the hash of a block that the audit read, in hex."""
         return self._hashes.get(number)
@@ -436,7 +456,7 @@ class _RecordAudit:
         self._observations = audit.observations
         self._uses = audit.uses
         self._transfers = Transfers()
-        self._restrictions = Restrictions()
+        self._networks = LogNetworks(audit.declared_beside(log.origin))
         self._keys = audit.keys.setdefault(log.origin, LogKeys())
         self._last_ms = 0
 
@@ -548,7 +568,7 @@ class _RecordAudit:
         term = found.granted_term if found is not None else None
         if term is not None and self._uses[grant] > term.quota:
             yield "the grant's quota is exceeded", "QUOTA_EXCEEDED"
-        if not self._restrictions.allows(grant, record["source"]):
+        if not self._networks.allows(grant, record["source"], record["time_ms"]):
             yield "the grant was used from an address that it excludes", "SOURCE_NOT_ALLOWED"
         verify_intent(store, record, request)
 
@@ -594,7 +614,7 @@ class _RecordAudit:
         yield from self._begin(record)
         store = self._decisive_state(record)
         verify_restriction(store, record)
-        self._restrictions.apply(record)
+        self._networks.apply(record)
 
     def _consulted(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         self._verified(record)

@@ -1,9 +1,13 @@
 """The audit of several gateways' logs: what is used once counts once over all of them."""
 
+import time
+from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+import pytest
 from eth_account import Account
 
 from crypto.merkle import leaf_hash
@@ -20,7 +24,6 @@ from tests.contracts.city import AUTHORITY, CHAIN_ID, CITY_HEAD, ORIGIN, City, k
 from tests.evidence.case import FOREVER, Case
 from tests.postgres import Server
 
-SENDER = sm3(b"the audit of several logs: the city's sender")
 SECOND = f"{ORIGIN}-2"
 
 
@@ -37,17 +40,58 @@ def test_a_nonce_counts_over_all_logs() -> None:
     ]
 
 
-def test_a_quota_exceeded_over_two_logs_of_one_database_is_found(
-    rpc: Rpc, postgres: Server, tmp_path: Path
-) -> None:
+@dataclass
+class Two:
+    """A city with two gateways, whose logs are in one PostgreSQL database."""
+
+    case: Case
+    first: LogWriter
+    second: LogWriter
+
+    def use(
+        self, log: LogWriter, *, quota: Quota | None = None, at: int | None = None, **changes: Any
+    ) -> int:
+        """Write an intent and its end, of a request made at a time, and return its index."""
+        now = int(time.time()) if at is None else at
+        intent = self.case.intent(request=self.case.request(created=now), **changes)
+        receipt = log.append(intent, quota=quota, time_ms=1000 * now).result(20)
+        leaf = leaf_hash(receipt.record).hex()
+        end = {"event": "interrupted", "intent": receipt.index, "intent_leaf": leaf}
+        log.append(end, time_ms=1000 * now).result(20)
+        return receipt.index
+
+    def audit(self, *, sharing: bool = True) -> list[tuple[str, str]]:
+        """Return place and code of all findings."""
+        with ExitStack() as stack:
+            logs = open_database_logs(self.case.url, stack)
+            assert sorted(logs) == [ORIGIN, SECOND]
+            audit = Audit(
+                self.case.chain,
+                chain_id=CHAIN_ID,
+                contracts=self.case.city.contracts,
+                sharing=tuple(logs) if sharing else (),
+                log=logs.pop(ORIGIN),
+                origin=ORIGIN,
+                others=logs,
+                head_max_age_s=FOREVER,  # the chain's clock is behind
+            )
+            found = [step for step in audit.run() if isinstance(step, Finding)]
+            return [(step.place, step.code) for step in found]
+
+
+@pytest.fixture
+def two(
+    rpc: Rpc, postgres: Server, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Two]:
+    sender = sm3(f"the city of {request.node.name}".encode())
     deployed = deploy_contracts(
         rpc,
-        SENDER,
+        sender,
         head_key=key(CITY_HEAD).public_key,
         authority_keys=[key(name).public_key for name in AUTHORITY],
         threshold=2,
     )
-    city = City(rpc, deployed.contracts, Account.from_key(SENDER))
+    city = City(rpc, deployed.contracts, Account.from_key(sender))
     case = Case(city, tmp_path)
     case.url = postgres.url(postgres.make_database())
     case.found()
@@ -60,41 +104,45 @@ def test_a_quota_exceeded_over_two_logs_of_one_database_is_found(
     )
     second = LogWriter(case.url, origin=SECOND, log_id=second_id, key=key("gateway 2"))
     assert case.log is not None
-    first, grant = case.log, city.ids["grant"]
-    allowed = city.agreed_values("grant")["quota"]
-    assert allowed == 10
+    yield Two(case, case.log, second)
+    case.log.close()
+    second.close()
 
-    def use(log: LogWriter, quota: Quota | None) -> int:
-        receipt = log.append(case.intent(), quota=quota).result(20)
-        leaf = leaf_hash(receipt.record).hex()
-        end = {"event": "interrupted", "intent": receipt.index, "intent_leaf": leaf}
-        log.append(end).result(20)
-        return receipt.index
 
-    def audit() -> list[tuple[str, str]]:
-        with ExitStack() as stack:
-            logs = open_database_logs(case.url, stack)
-            assert sorted(logs) == [ORIGIN, SECOND]
-            one = Audit(
-                case.chain,
-                chain_id=CHAIN_ID,
-                contracts=city.contracts,
-                log=logs.pop(ORIGIN),
-                origin=ORIGIN,
-                others=logs,
-                head_max_age_s=FOREVER,  # the chain's clock is behind
-            )
-            found = [step for step in one.run() if isinstance(step, Finding)]
-            return [(step.place, step.code) for step in found]
+def test_a_quota_exceeded_over_two_logs_of_one_database_is_found(two: Two) -> None:
+    grant = two.case.city.ids["grant"]
+    quota = Quota(grant, two.case.city.agreed_values("grant")["quota"])
+    assert quota.limit == 10
+    # Six uses here and four there are the whole grant, and nobody exceeds it.
+    for log in (two.first,) * 6 + (two.second,) * 4:
+        two.use(log, quota=quota)
+    assert two.audit() == []
+    # A gateway that does not ask the others: five of its own are no more than the grant has.
+    seq = two.use(two.second)
+    assert two.audit() == [(f"{SECOND}, record {seq}", "QUOTA_EXCEEDED")]
 
-    try:
-        # Six uses here and four there are the whole grant, and nobody exceeds it.
-        for log in (first,) * 6 + (second,) * 4:
-            use(log, Quota(grant, allowed))
-        assert audit() == []
-        # A gateway that does not ask the others: five of its own are no more than the grant has.
-        seq = use(second, None)
-        assert audit() == [(f"{SECOND}, record {seq}", "QUOTA_EXCEEDED")]
-    finally:
-        first.close()
-        second.close()
+
+def test_networks_declared_in_one_log_count_in_the_others(two: Two) -> None:
+    city, now = two.case.city, int(time.time())
+
+    def declare(log: LogWriter, at: int, networks: list[str]) -> None:
+        civil = city.ids["civil affairs"]
+        officer = "civil affairs officer"
+        draft = two.case.restricted(officer, civil, "provider", networks, created=at)
+        log.append(draft, time_ms=1000 * at).result(20)
+
+    outside, inside = "192.0.2.1", "10.1.2.3"
+    declare(two.first, now, ["10.0.0.0/8"])
+    # The other gateway may hear of it a little later, and no more than that.
+    two.use(two.second, at=now + 299, source=outside)
+    late = two.use(two.second, at=now + 301, source=outside)
+    two.use(two.second, at=now + 301, source=inside)
+    # Lifted at the one, it is lifted at the other.
+    declare(two.second, now + 400, [])
+    two.use(two.first, at=now + 500, source=outside)
+    expected = [(f"{SECOND}, record {late}", "SOURCE_NOT_ALLOWED")]
+    assert two.audit() == expected
+    # Logs in files of their own do not follow each other: each counts by itself.
+    (found,) = two.audit(sharing=False)
+    assert found[0].startswith(f"{ORIGIN}, record ")
+    assert found[1] == "SOURCE_NOT_ALLOWED"
