@@ -46,6 +46,9 @@ MAX_IN_FLIGHT = 1024
 MAX_REFUSALS_KEPT = 1024
 #: Anybody can make keys: of the refusals of unknown ones so many a minute get records of their own.
 MAX_STRANGERS_PER_MINUTE = 60
+#: What anybody may send who saw a signed request once; so many a minute of a key get records.
+MAX_REPEATED_PER_MINUTE = 60
+_OF_ANYBODY = frozenset({"CLOCK_SKEW", "NONCE_REPLAYED"})
 NOBODY = bytes(32)
 #: Interfaces' descriptions in memory.
 MAX_DOCUMENTS_KEPT = 512
@@ -166,6 +169,7 @@ class Gatekeeper:
         self.rejected = RejectedCounter()
         self._refusals: dict[tuple[bytes, str], str] = {}
         self._strangers = RateLimiter()
+        self._repeated = RateLimiter()
         self._authority = authority.lower()
         self._clock_skew_s = clock_skew_s
         self._head_max_age_s = head_max_age_s
@@ -235,16 +239,24 @@ class Gatekeeper:
         Raises:
             RequestRefused: EXAMPLE_KEY_REFUSED, CLOCK_SKEW, LEDGER_HALTED, HEAD_STALE.
         """
+        self.check_fresh(admitted)
         try:
             refuse_example_key(admitted.request.public_key.key_id, is_example=self._is_example)
         except ProtocolError as error:
             raise RequestRefused(error.code, error.message) from error
-        if abs(admitted.request.created - admitted.time_s) > self._clock_skew_s:
-            raise RequestRefused("CLOCK_SKEW", "the signature was not made just now")
         if admitted.snapshot.finding_code:
             raise RequestRefused("LEDGER_HALTED", "the ledger stopped at a finding")
         if is_stale(admitted.snapshot, self._head_max_age_s):
             raise RequestRefused("HEAD_STALE", "the chain's head was not seen for too long")
+
+    def check_fresh(self, admitted: Admitted) -> None:
+        """Check that the signature was made just now: of an older one anybody may be the sender.
+
+        Raises:
+            RequestRefused: CLOCK_SKEW.
+        """
+        if abs(admitted.request.created - admitted.time_s) > self._clock_skew_s:
+            raise RequestRefused("CLOCK_SKEW", "the signature was not made just now")
 
     async def deny(
         self,
@@ -256,7 +268,8 @@ class Gatekeeper:
 
         Whoever sends the very same signed request again and is refused for the same reason gets
         the receipt of the first refusal: anyone on the way could send it again for ever. Requests
-        of keys that nobody registered are only counted beyond MAX_STRANGERS_PER_MINUTE.
+        of keys that nobody registered are only counted beyond MAX_STRANGERS_PER_MINUTE, and what
+        anybody may send again beyond MAX_REPEATED_PER_MINUTE of a key.
 
         Raises:
             SanlianError: the refusal, where it is counted; there is no receipt.
@@ -265,9 +278,7 @@ class Gatekeeper:
         same = (admitted.request.signature.to_bytes(), error.code)
         header = self._refusals.get(same)
         if header is None:
-            if admitted.department == NOBODY and not self._strangers.is_allowed(
-                NOBODY, MAX_STRANGERS_PER_MINUTE, admitted.time_s
-            ):
+            if not self._gets_record(admitted, error.code):
                 self.rejected.add(admitted.source, error.code, admitted.time_s)
                 raise error
             draft = admitted.draft("denied", code=error.code, **(parameters or {}))
@@ -282,6 +293,14 @@ class Gatekeeper:
             detail=error.message,
             details=error.details,
         )
+
+    def _gets_record(self, admitted: Admitted, code: str) -> bool:
+        if admitted.department == NOBODY:
+            return self._strangers.is_allowed(NOBODY, MAX_STRANGERS_PER_MINUTE, admitted.time_s)
+        if code not in _OF_ANYBODY:
+            return True
+        key_id = admitted.request.public_key.key_id
+        return self._repeated.is_allowed(key_id, MAX_REPEATED_PER_MINUTE, admitted.time_s)
 
 
 def department_of(snapshot: Snapshot, public_key: PublicKey) -> bytes:
@@ -427,6 +446,12 @@ class DataService:
 
     async def _handle(self, incoming: Incoming) -> Answer:
         admitted = await self._gatekeeper.admit_beside(incoming, self._verifiers)
+        try:
+            # Before a place is taken: a department's are not for whoever saw a request of it once.
+            self._gatekeeper.check_fresh(admitted)
+        except RequestRefused as error:
+            told = self._digests.of_denied(admitted, incoming.body)
+            return await self._gatekeeper.deny(admitted, error, told)
         try:
             self._limits.enter(admitted.department)
         except RequestRefused as error:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from api.gateway import service
+from api.gateway.counting import RateLimiter
 from api.gateway.service import MAX_STRANGERS_PER_MINUTE
 from crypto.canonical import canonical_json
 from crypto.merkle import leaf_hash, verify_consistency, verify_inclusion
@@ -274,6 +275,33 @@ def test_replays_without_end_fill_no_log(world: World, grant: bytes) -> None:
     assert len(world.events()) == before + 1
     # Another request of the same person is another record.
     assert world.receipt(world.ask(grant, created=int(time.time()) - 3600))["seq"] == before + 1
+
+
+def test_captured_requests_fill_no_log_and_take_no_places(
+    world: World, grant: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has a department's requests of yesterday, more than any memory of refusals holds."""
+    gatekeeper: Any = world.gateway.gatekeeper
+    data: Any = world.gateway.data
+    monkeypatch.setattr(service, "MAX_REFUSALS_KEPT", 4)
+    monkeypatch.setattr(service, "MAX_REPEATED_PER_MINUTE", 10)
+    monkeypatch.setattr(gatekeeper, "_repeated", RateLimiter())
+    monkeypatch.setattr(data._limits, "_department_places", 0)
+    old = [world.sign(grant, created=int(time.time()) - 3600) for _ in range(30)]
+    before = len(world.events())
+    answers = [world.post(body, headers) for _ in range(3) for body, headers in old]
+    assert {a.json()["code"] for a in answers} == {"CLOCK_SKEW"}
+    events = world.events()[before:]
+    denied = [r for r in events if r["event"] == "denied"]
+    # The test may run over the end of a minute.
+    assert 10 <= len(denied) <= 20
+    counts = [r["count"] for r in events if r.get("code") == "CLOCK_SKEW" and "count" in r]
+    counts += [n for row, n in gatekeeper.rejected._counts.items() if row[2] == "CLOCK_SKEW"]
+    assert sum(counts) >= 90 - 20 - 4 * 3
+    # Other refusals of the key are recorded as before; new requests find no place meanwhile.
+    assert world.receipt(world.ask(grant))["code"] == "DEPARTMENT_BUSY"
+    monkeypatch.undo()
+    assert world.receipt(world.ask(grant, basis="law-2"))["code"] == "PURPOSE_MISMATCH"
 
 
 def test_new_keys_without_end_fill_no_log(world: World, grant: bytes) -> None:
