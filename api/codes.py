@@ -202,6 +202,7 @@ BYTES_CODES: Final[dict[str, Row]] = {
 LEDGER_CODES: Final[dict[str, Row]] = {
     "ARTIFACT_MISSING": (500, "缺少合约接口文件", "A contract's ABI file is missing"),
     "BLOCK_DIFFERS": (409, "该高度的区块另有哈希", "The block of this number has another hash"),
+    "BLOCK_STALE": (422, "作出决定的区块过旧", "The block that decided was out of date"),
     "CALL_MALFORMED": (500, "合约调用参数不符", "The arguments do not fit the function"),
     "CHAIN_DIVERGED": (503, "链与已读取的不一致", "The chain is not the one that was followed"),
     "CODE_DIFFERS": (500, "链上合约代码与接口文件不符", "A contract's code is another one"),

@@ -13,6 +13,7 @@ from crypto.canonical import fast_canonical, parse_canonical, plain_canonical
 from crypto.errors import CryptoError, ProtocolError, VerificationError
 from crypto.sm2 import PublicKey, Signature, Signer, verify
 from crypto.sm3 import sm3
+from protocol.pseudonym import is_pseudonym
 
 MAX_OBSERVATION_SIZE = 4 * 1024
 #: Records of one batch, and the bytes of its body.
@@ -26,8 +27,6 @@ _CODE = re.compile(r"[!-~]{1,64}")
 _WORD = re.compile(r"[!-~]{1,128}")
 _ID = re.compile(r"[0-9a-f]{64}")
 _SIGNATURE = re.compile(r"[0-9a-f]{128}")
-#: Numbers of resident identity cards and of mobile telephones: no pseudonyms.
-_PERSONAL = re.compile(r"[1-9][0-9]{16}[0-9Xx]|1[3-9][0-9]{9}")
 
 Check = Callable[[object], bool]
 
@@ -41,7 +40,7 @@ def _or_null(check: Check) -> Check:
 
 
 def _is_pseudonym(value: object) -> bool:
-    return _text(_WORD)(value) and _PERSONAL.fullmatch(str(value)) is None
+    return _text(_WORD)(value) and is_pseudonym(str(value))
 
 
 def _is_items(value: object) -> bool:

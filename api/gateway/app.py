@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
@@ -72,9 +74,14 @@ from protocol.httpsig import (
     SEALED_PATHS,
 )
 from protocol.observation import MAX_BATCH_SIZE
+from protocol.receipt import Receipt
 
 POLL_INTERVAL_S = 0.25
 MAX_PROOF_NUMBER = 2**53 - 1
+#: Threads that read the log's tree for anybody.
+PUBLIC_THREADS = 2
+
+Found = TypeVar("Found")
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -124,6 +131,9 @@ class Gateway:
     workers: Workers = field(init=False)
     verifiers: Verifiers = field(init=False)
     tail: UnanchoredTail = field(default_factory=UnanchoredTail)
+    _public: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(PUBLIC_THREADS, "log-public")
+    )
     _floor: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -334,19 +344,29 @@ class Gateway:
         await opened.wait()
         while True:
             await asyncio.sleep(1.0)
-            self._write_rejected(before_minute=int(time.time()) // 60)
+            # A log that cannot be written finds that out by itself, with one record.
+            if self.writer is not None and self.writer.is_healthy:
+                self._write_rejected(before_minute=int(time.time()) // 60)
 
     def _write_rejected(self, before_minute: int | None) -> None:
         if self.gatekeeper is None or self.writer is None:
             return
         for draft in self.gatekeeper.rejected.take(before_minute):
+            # What cannot be counted now is counted later; a closed log counts no more. Of what may
+            # be in the log, nobody knows: it is counted twice rather than never.
             try:
-                self.writer.append(draft)
+                written = self.writer.append(draft)
             except LedgerError as error:
-                # What cannot be counted now is counted later; a closed log counts no more.
                 self.gatekeeper.rejected.put_back(draft)
                 _LOGGER.warning("rejected requests cannot be recorded now: %s", error.code)
                 return
+            written.add_done_callback(partial(self._recount, draft))
+
+    def _recount(self, draft: Mapping[str, Any], written: "Future[Receipt]") -> None:
+        """Count again what a flush that failed did not record; called in the writer's thread."""
+        error = written.exception()
+        if self.gatekeeper is not None and isinstance(error, LedgerError):
+            self.gatekeeper.rejected.put_back(draft)
 
     # --- routes ---------------------------------------------------------------------------------
 
@@ -446,7 +466,7 @@ class Gateway:
         """GET /log/checkpoint: the newest signed note, or the one of ?size=."""
         reader = self._reader()
         size = _number(request, "size") if "size" in request.query_params else None
-        return PlainTextResponse(await asyncio.to_thread(self._note, reader, size))
+        return PlainTextResponse(await self._read(self._note, reader, size))
 
     def _note(self, reader: LogReader, size: int | None) -> str:
         note = reader.get_checkpoint(size)
@@ -457,18 +477,27 @@ class Gateway:
     async def serve_consistency(self, request: Request) -> Response:
         """GET /log/consistency?old=&new="""
         old, new = _number(request, "old"), _number(request, "new")
-        path = await asyncio.to_thread(self._reader().consistency, old, new)
+        path = await self._read(self._reader().consistency, old, new)
         return JSONResponse({"old": old, "new": new, "path": [node.hex() for node in path]})
 
     async def serve_inclusion(self, request: Request) -> Response:
         """GET /log/inclusion?index=&size="""
         index, size = _number(request, "index"), _number(request, "size")
-        path = await asyncio.to_thread(self._reader().inclusion, index, size)
+        path = await self._read(self._reader().inclusion, index, size)
         return JSONResponse({"index": index, "size": size, "path": [node.hex() for node in path]})
 
     async def serve_tile(self, request: Request) -> Response:
         """GET /log/tile/LEVEL/INDEX[.p/WIDTH]"""
-        return await tiles.answer_tile(self._reader(), request)
+        tile = tiles.find_tile(request)
+        return tiles.answer_tile(tile, await self._read(self._reader().tile, tile))
+
+    async def _read(self, find: Callable[..., Found], *arguments: object) -> Found:
+        """Read for anybody: what nobody signed has threads of its own, and waits for these alone.
+
+        The threads of the process serve those who may ask, and keep its state fresh.
+        """
+        work = partial(find, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._public, work)
 
     async def serve_health(self, _request: Request) -> Response:
         """GET /health"""

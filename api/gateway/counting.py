@@ -1,7 +1,10 @@
 """Counters with bounds: requests without a valid signature, and calls of an interface a minute."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from crypto.errors import RequestRefused
 
 MAX_ROWS = 1024
 OTHERS = "others"
@@ -11,10 +14,11 @@ class RejectedCounter:
     """Counts requests without a valid signature by source, code and minute.
 
     They are never attributed to the department that they claim. Beyond MAX_ROWS rows in one
-    minute, further sources are counted together.
+    minute, further sources are counted together. Safe to call from any thread.
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._counts: dict[tuple[int, str, str], int] = {}
 
     def add(self, source: str, code: str, time_s: int) -> None:
@@ -25,10 +29,14 @@ class RejectedCounter:
             code: why it was rejected.
             time_s: unix seconds.
         """
-        row = (time_s // 60, source, code)
-        if row not in self._counts and len(self._counts) >= MAX_ROWS:
-            row = (time_s // 60, OTHERS, code)
-        self._counts[row] = self._counts.get(row, 0) + 1
+        self._add(time_s // 60, source, code, 1)
+
+    def _add(self, minute: int, source: str, code: str, count: int) -> None:
+        with self._lock:
+            row = (minute, source, code)
+            if row not in self._counts and len(self._counts) >= MAX_ROWS:
+                row = (minute, OTHERS, code)
+            self._counts[row] = self._counts.get(row, 0) + count
 
     def take(self, before_minute: int | None = None) -> Iterator[dict[str, Any]]:
         """Remove and yield the counts as drafts of records.
@@ -36,10 +44,13 @@ class RejectedCounter:
         Args:
             before_minute: only minutes (unix seconds // 60) below this one; all without it.
         """
-        for row in sorted(self._counts):
+        with self._lock:
+            rows = sorted(self._counts)
+        for row in rows:
             minute, source, code = row
             if before_minute is None or minute < before_minute:
-                count = self._counts.pop(row)
+                with self._lock:
+                    count = self._counts.pop(row)
                 yield {
                     "event": "rejected",
                     "source": source,
@@ -50,8 +61,7 @@ class RejectedCounter:
 
     def put_back(self, draft: Mapping[str, Any]) -> None:
         """Count again what take yielded and could not be recorded."""
-        row = (draft["minute"], draft["source"], draft["code"])
-        self._counts[row] = self._counts.get(row, 0) + draft["count"]
+        self._add(draft["minute"], draft["source"], draft["code"], draft["count"])
 
 
 class RateLimiter:
@@ -79,3 +89,14 @@ class RateLimiter:
             return False
         self._counts[interface] = used + 1
         return True
+
+    def require(self, department: bytes, rate_per_minute: int, time_s: int) -> None:
+        """Count one call of a department, whose rate nobody set.
+
+        Raises:
+            RequestRefused: DEPARTMENT_RATE_EXCEEDED.
+        """
+        if not self.is_allowed(department, rate_per_minute, time_s):
+            raise RequestRefused(
+                "DEPARTMENT_RATE_EXCEEDED", "the department's rate per minute is used up"
+            )

@@ -6,6 +6,7 @@ Handing it out is itself an access: it is recorded before the evidence leaves.
 import asyncio
 from collections.abc import Callable
 
+from api.gateway.counting import RateLimiter
 from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, nonce_of, parse_body
 from crypto.errors import RequestRefused, SanlianError
 from ledger.log.reader import LogReader
@@ -18,6 +19,8 @@ from protocol.records import parse_record
 Build = Callable[[int], bytes]
 
 NO_GRANT = bytes(32)
+#: Files that a department is given a minute: they are built one at a time, for all departments.
+EVIDENCE_PER_MINUTE = 120
 
 
 class EvidenceService:
@@ -44,6 +47,7 @@ class EvidenceService:
         self._reader = reader
         self._build = build
         self._one_at_a_time = asyncio.Lock()
+        self._rates = RateLimiter()
 
     async def handle(self, incoming: Incoming) -> Answer:
         """Answer one request.
@@ -55,6 +59,7 @@ class EvidenceService:
         try:
             self._gatekeeper.check_admissible(admitted)
             seq = await asyncio.to_thread(self._check, admitted, incoming.body)
+            self._rates.require(admitted.department, EVIDENCE_PER_MINUTE, admitted.time_s)
             receipt = await self._gatekeeper.log.write(
                 admitted.draft(
                     "inspected", subject_log=self._gatekeeper.log.origin, subject_seq=seq

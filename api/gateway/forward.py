@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from api.gateway.breaker import Breaker
+from api.gateway.breaker import Breaker, Way
 from api.gateway.outbound import OutboundPolicy, OutboundRefused
 from api.gateway.provider_http import BrokenResponse, ProviderClient, ResponseTooLarge
 from api.gateway.response_check import answer_problem
@@ -168,12 +168,14 @@ class Probe:
         code: error code, empty when the answer is signed, whole and JSON.
         answer: the provider's verified signature, if the answer got so far.
         data: the answer's data; it is for the check alone.
+        size: bytes of the answer.
         latency_ms: time that the provider took.
     """
 
     code: str
     answer: ProviderAnswer | None
     data: Any
+    size: int
     latency_ms: int
 
 
@@ -203,7 +205,10 @@ class Forwarder:
         self._public_key = key.public_key
         self._signer = GroupSigner(key)
         self._max_connections = max_connections
+        # Of one provider's places a department leaves some to others, however slow the answers are.
+        self._most_of_one = -(-3 * max_connections // 4)
         self._calls: dict[str, int] = {}
+        self._of_departments: dict[Way, int] = {}
         self._client = ProviderClient(policy, timeout_s=timeout_s, max_bytes=max_bytes)
 
     async def __aenter__(self) -> Self:
@@ -220,25 +225,26 @@ class Forwarder:
             department: the department that asks.
 
         Raises:
-            RequestRefused: PROVIDER_BUSY when all are taken, PROVIDER_PAUSED.
+            RequestRefused: PROVIDER_BUSY when all are taken, or three quarters of them by this
+                department; PROVIDER_PAUSED.
         """
-        used = self._calls.get(base_url, 0)
-        if used >= self._max_connections:
+        way = base_url, department
+        used, own = self._calls.get(base_url, 0), self._of_departments.get(way, 0)
+        if used >= self._max_connections or own >= self._most_of_one:
             raise RequestRefused("PROVIDER_BUSY", "too many calls to this provider at a time")
-        if not self._breaker.enter((base_url, department)):
+        if not self._breaker.enter(way):
             raise RequestRefused(
                 "PROVIDER_PAUSED", "the provider did not answer several times; try again later"
             )
         self._calls[base_url] = used + 1
+        self._of_departments[way] = own + 1
 
     def release(self, base_url: str, department: bytes) -> None:
         """Give back a place."""
-        self._breaker.leave((base_url, department))
-        left = self._calls[base_url] - 1
-        if left:
-            self._calls[base_url] = left
-        else:
-            del self._calls[base_url]
+        way = base_url, department
+        self._breaker.leave(way)
+        _give_back(self._calls, base_url)
+        _give_back(self._of_departments, way)
 
     async def call(self, call: Call, intent: Receipt, leaf: bytes) -> Result:
         """Call the provider for a durable intent, with its leaf hash; return what may be released.
@@ -272,8 +278,8 @@ class Forwarder:
             work = (call, leaf, status, headers, body)
             code, answer, data = await asyncio.to_thread(_check_answer, *work)
         except RequestRefused as error:
-            return Probe(error.code, None, None, int((time.monotonic() - start) * 1000))
-        return Probe(code, answer, data, latency_ms)
+            return Probe(error.code, None, None, 0, int((time.monotonic() - start) * 1000))
+        return Probe(code, answer, data, len(body), latency_ms)
 
     async def _ask(
         self, call: Call, intent: Receipt, leaf: bytes
@@ -335,6 +341,12 @@ class Forwarder:
         if 300 <= response.status < 400:
             raise RequestRefused("PROVIDER_REDIRECTED", "redirects are not followed")
         return response.status, response.headers, response.body
+
+
+def _give_back(used: dict[Any, int], place: object) -> None:
+    used[place] -= 1
+    if not used[place]:
+        del used[place]
 
 
 def _process(

@@ -11,6 +11,28 @@ from crypto.errors import RequestRefused
 MAX_NONCES_KEPT = 1 << 17
 
 
+class SeenNonces:
+    """Nonces of calls that came to this process, the newest ones."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[bytes, str], None] = {}
+
+    def check(self, key_id: bytes, nonce: str) -> None:
+        """Refuse a call that was seen.
+
+        Raises:
+            RequestRefused: NONCE_REPLAYED.
+        """
+        if (key_id, nonce) in self._kept:
+            raise RequestRefused("NONCE_REPLAYED", "this key has used the nonce before")
+
+    def keep(self, key_id: bytes, nonce: str) -> None:
+        """Remember a call's."""
+        while len(self._kept) >= MAX_NONCES_KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key_id, nonce] = None
+
+
 class Limits:
     """Rates of interfaces, grants and departments, and the places that a department may take.
 
@@ -26,7 +48,7 @@ class Limits:
         self._department_rate = department_rate
         self._department_places = department_places
         self._in_work: dict[bytes, int] = {}
-        self._nonces: dict[tuple[bytes, str], None] = {}
+        self._nonces = SeenNonces()
 
     def enter(self, department: bytes) -> None:
         """Take one of a department's places, and give it back by leave.
@@ -72,11 +94,8 @@ class Limits:
         Raises:
             RequestRefused: NONCE_REPLAYED.
         """
-        if (key_id, nonce) in self._nonces:
-            raise RequestRefused("NONCE_REPLAYED", "this key has used the nonce before")
+        self._nonces.check(key_id, nonce)
 
     def keep_nonce(self, key_id: bytes, nonce: str) -> None:
         """Remember a nonce that the log has."""
-        while len(self._nonces) >= MAX_NONCES_KEPT:
-            del self._nonces[next(iter(self._nonces))]
-        self._nonces[key_id, nonce] = None
+        self._nonces.keep(key_id, nonce)

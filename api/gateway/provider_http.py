@@ -14,6 +14,7 @@ import ssl
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -75,6 +76,7 @@ class ProviderClient:
         self._tls = tls
         self._idle: dict[str, deque[_Connection]] = {}
         self._all: set[_Connection] = set()
+        self._lookups: dict[tuple[str, int], asyncio.Task[list[str]]] = {}
 
     async def request(
         self,
@@ -134,6 +136,8 @@ class ProviderClient:
 
     async def close(self) -> None:
         """Close all connections."""
+        for lookup in list(self._lookups.values()):
+            lookup.cancel()
         self._idle.clear()
         for connection in list(self._all):
             connection.abort()
@@ -168,7 +172,7 @@ class ProviderClient:
         loop = asyncio.get_running_loop()
         failure: OSError | None = None
         async with asyncio.timeout(timeout_s):
-            addresses = await resolve(host, port)
+            addresses = await self._resolve(host, port)
             # One forbidden address among several refuses them all.
             for address in addresses:
                 self._policy.check(address, port)
@@ -184,6 +188,24 @@ class ProviderClient:
                 else:
                     return connection
         raise failure or OSError("the name has no address")
+
+    async def _resolve(self, host: str, port: int) -> list[str]:
+        """Look a name up once, however many calls wait for it.
+
+        The system has a few threads for all names: calls to one whose name server does not answer
+        must not take them from the others.
+        """
+        place = (host, port)
+        lookup = self._lookups.get(place)
+        if lookup is None:
+            lookup = self._lookups[place] = asyncio.create_task(resolve(host, port))
+            lookup.add_done_callback(partial(self._end_lookup, place))
+        return await asyncio.shield(lookup)
+
+    def _end_lookup(self, place: tuple[str, int], lookup: "asyncio.Task[list[str]]") -> None:
+        del self._lookups[place]
+        if not lookup.cancelled():
+            lookup.exception()  # whoever waited has it; nobody need have waited
 
 
 async def resolve(host: str, port: int) -> list[str]:

@@ -11,7 +11,8 @@ import jsonschema_rs
 
 from protocol.documents.response_schema import ResponseSchema
 
-#: Bytes of the answer times the schema's width; a few seconds at the very worst.
+#: Bytes of the answer times the schema's width: about a second at the very worst, in which nothing
+#: else runs in this process.
 MAX_WORK = 1 << 28
 _PATTERN_SIZE = 256 * 1024
 _PATTERN_CACHE = 1024 * 1024

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.gateway.counting import RateLimiter
 from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, nonce_of, parse_body
 from crypto.errors import CryptoError, ProtocolError, RequestRefused, SanlianError
 from crypto.sm3 import sm3
@@ -23,6 +24,8 @@ from protocol.model.sealed_texts import sealed_commitments, sealed_parties
 
 #: An envelope is four times as long as its text: texts of some 100 KiB.
 MAX_SEALED_BODY = 512 * 1024
+#: Calls of a department a minute, whatever they ask for.
+CALLS_PER_MINUTE = 240
 _MEMBERS = {
     "keep": ("act", "envelope", "salt", "word"),
     "fetch": ("act", "salt", "word"),
@@ -50,6 +53,7 @@ class SealedService:
     def __init__(self, gatekeeper: Gatekeeper, store: SealedStore) -> None:
         self._gatekeeper = gatekeeper
         self._store = store
+        self._rates = RateLimiter()
 
     async def keep(self, incoming: Incoming) -> Answer:
         """POST /v1/sealed: keep an envelope of a text that an act commits to.
@@ -80,6 +84,7 @@ class SealedService:
         try:
             self._gatekeeper.check_admissible(admitted)
             asked = await asyncio.to_thread(self._find_asked, admitted, incoming.body, operation)
+            self._rates.require(admitted.department, CALLS_PER_MINUTE, admitted.time_s)
             draft = admitted.draft(
                 "sealed",
                 operation=operation,

@@ -33,6 +33,7 @@ from ledger.log.entries import Nonce, Quota
 from ledger.log.keeping import Keeper
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.writer import AccessLog
+from protocol.documents import InterfaceDocument
 from protocol.example_keys import refuse_example_key
 from protocol.httpsig import SignedRequest, digest_field, read_request
 from protocol.model import effective_items, grant_problem
@@ -46,7 +47,12 @@ MAX_IN_FLIGHT = 1024
 MAX_REFUSALS_KEPT = 1024
 #: Anybody can make keys: of the refusals of unknown ones so many a minute get records of their own.
 MAX_STRANGERS_PER_MINUTE = 60
+#: What anybody may send who saw a signed request once; so many a minute of a key get records.
+MAX_REPEATED_PER_MINUTE = 60
+_OF_ANYBODY = frozenset({"CLOCK_SKEW", "NONCE_REPLAYED"})
 NOBODY = bytes(32)
+#: Interfaces' descriptions in memory.
+MAX_DOCUMENTS_KEPT = 512
 _SALT = re.compile(r"[0-9a-f]{64}")
 
 _LOGGER = logging.getLogger(__name__)
@@ -164,6 +170,7 @@ class Gatekeeper:
         self.rejected = RejectedCounter()
         self._refusals: dict[tuple[bytes, str], str] = {}
         self._strangers = RateLimiter()
+        self._repeated = RateLimiter()
         self._authority = authority.lower()
         self._clock_skew_s = clock_skew_s
         self._head_max_age_s = head_max_age_s
@@ -233,16 +240,24 @@ class Gatekeeper:
         Raises:
             RequestRefused: EXAMPLE_KEY_REFUSED, CLOCK_SKEW, LEDGER_HALTED, HEAD_STALE.
         """
+        self.check_fresh(admitted)
         try:
             refuse_example_key(admitted.request.public_key.key_id, is_example=self._is_example)
         except ProtocolError as error:
             raise RequestRefused(error.code, error.message) from error
-        if abs(admitted.request.created - admitted.time_s) > self._clock_skew_s:
-            raise RequestRefused("CLOCK_SKEW", "the signature was not made just now")
         if admitted.snapshot.finding_code:
             raise RequestRefused("LEDGER_HALTED", "the ledger stopped at a finding")
         if is_stale(admitted.snapshot, self._head_max_age_s):
             raise RequestRefused("HEAD_STALE", "the chain's head was not seen for too long")
+
+    def check_fresh(self, admitted: Admitted) -> None:
+        """Check that the signature was made just now: of an older one anybody may be the sender.
+
+        Raises:
+            RequestRefused: CLOCK_SKEW.
+        """
+        if abs(admitted.request.created - admitted.time_s) > self._clock_skew_s:
+            raise RequestRefused("CLOCK_SKEW", "the signature was not made just now")
 
     async def deny(
         self,
@@ -254,7 +269,8 @@ class Gatekeeper:
 
         Whoever sends the very same signed request again and is refused for the same reason gets
         the receipt of the first refusal: anyone on the way could send it again for ever. Requests
-        of keys that nobody registered are only counted beyond MAX_STRANGERS_PER_MINUTE.
+        of keys that nobody registered are only counted beyond MAX_STRANGERS_PER_MINUTE, and what
+        anybody may send again beyond MAX_REPEATED_PER_MINUTE of a key.
 
         Raises:
             SanlianError: the refusal, where it is counted; there is no receipt.
@@ -263,9 +279,7 @@ class Gatekeeper:
         same = (admitted.request.signature.to_bytes(), error.code)
         header = self._refusals.get(same)
         if header is None:
-            if admitted.department == NOBODY and not self._strangers.is_allowed(
-                NOBODY, MAX_STRANGERS_PER_MINUTE, admitted.time_s
-            ):
+            if not self._gets_record(admitted, error.code):
                 self.rejected.add(admitted.source, error.code, admitted.time_s)
                 raise error
             draft = admitted.draft("denied", code=error.code, **(parameters or {}))
@@ -280,6 +294,14 @@ class Gatekeeper:
             detail=error.message,
             details=error.details,
         )
+
+    def _gets_record(self, admitted: Admitted, code: str) -> bool:
+        if admitted.department == NOBODY:
+            return self._strangers.is_allowed(NOBODY, MAX_STRANGERS_PER_MINUTE, admitted.time_s)
+        if code not in _OF_ANYBODY:
+            return True
+        key_id = admitted.request.public_key.key_id
+        return self._repeated.is_allowed(key_id, MAX_REPEATED_PER_MINUTE, admitted.time_s)
 
 
 def department_of(snapshot: Snapshot, public_key: PublicKey) -> bytes:
@@ -398,6 +420,7 @@ class DataService:
         self._limits = limits
         self._digests = digests
         self._tasks: set[asyncio.Task[Answer]] = set()
+        self._documents: dict[bytes, InterfaceDocument] = {}
 
     async def handle(self, incoming: Incoming) -> Answer:
         """Answer one request; it is finished and recorded even when the caller goes away.
@@ -425,6 +448,12 @@ class DataService:
     async def _handle(self, incoming: Incoming) -> Answer:
         admitted = await self._gatekeeper.admit_beside(incoming, self._verifiers)
         try:
+            # Before a place is taken: a department's are not for whoever saw a request of it once.
+            self._gatekeeper.check_fresh(admitted)
+        except RequestRefused as error:
+            told = self._digests.of_denied(admitted, incoming.body)
+            return await self._gatekeeper.deny(admitted, error, told)
+        try:
             self._limits.enter(admitted.department)
         except RequestRefused as error:
             return await self._gatekeeper.deny(admitted, error)
@@ -436,7 +465,8 @@ class DataService:
     async def _answer(self, admitted: Admitted, body: bytes) -> Answer:
         request = admitted.request
         try:
-            plan = self._decide(admitted, body)
+            document = await self._find_document(admitted)
+            plan = self._decide(admitted, body, document)
         except SanlianError as error:
             return await self._gatekeeper.deny(
                 admitted, error, self._digests.of_denied(admitted, body)
@@ -464,7 +494,29 @@ class DataService:
         finally:
             self._forwarder.release(plan.call.base_url, plan.call.department)
 
-    def _decide(self, admitted: Admitted, body: bytes) -> _Plan:
+    async def _find_document(self, admitted: Admitted) -> InterfaceDocument | None:
+        """Return the description of the grant's interface, None without one.
+
+        What is not in memory is read beside the event loop: a database that is slow, or away, must
+        not keep those waiting whose descriptions are here.
+        """
+        store = admitted.snapshot.store
+        grant = store.find_request(admitted.request.grant)
+        interface = store.find_interface(grant.interface) if grant is not None else None
+        if interface is None or interface.current is None:
+            return None
+        digest = interface.current.document
+        document = self._documents.get(digest)
+        if document is None:
+            find = self._gatekeeper.state.find_interface_document
+            document = await asyncio.to_thread(find, digest)
+            if document is not None:
+                while len(self._documents) >= MAX_DOCUMENTS_KEPT:
+                    del self._documents[next(iter(self._documents))]
+                self._documents[digest] = document
+        return document
+
+    def _decide(self, admitted: Admitted, body: bytes, document: InterfaceDocument | None) -> _Plan:
         """Decide on the snapshot alone; on success a place at the provider is reserved.
 
         Raises:
@@ -499,7 +551,6 @@ class DataService:
         ):
             _impossible()
         version = interface.current
-        document = self._gatekeeper.state.find_interface_document(version.document)
         if document is None:
             raise RequestRefused(
                 "INTERFACE_DOCUMENT_MISSING", "the interface's description is not available"

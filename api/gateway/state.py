@@ -31,7 +31,7 @@ class Snapshot:
         store: the state; nobody changes it any more.
         number: number of the block.
         hash: its hash.
-        polled_at: when the node was last seen, unix seconds.
+        polled_at: when the node last had no newer block than this, unix seconds.
         finding_code: code of the finding that stopped the indexer, or empty.
     """
 

@@ -79,10 +79,12 @@ class TestService:
         Raises:
             SanlianError: the code to answer with, where there is no receipt.
         """
+        # First whose call it is: what nobody signed must not stand in anybody's way.
+        admitted = self._gatekeeper.admit(incoming)
         if self._one_at_a_time.locked():
             raise LedgerError("GATEWAY_BUSY", "another interface is being tested")
         async with self._one_at_a_time:
-            task = asyncio.create_task(self._handle(incoming))
+            task = asyncio.create_task(self._handle(admitted, incoming.body))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             return await asyncio.shield(task)
@@ -92,10 +94,9 @@ class TestService:
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    async def _handle(self, incoming: Incoming) -> Answer:
-        admitted = self._gatekeeper.admit(incoming)
+    async def _handle(self, admitted: Admitted, body: bytes) -> Answer:
         try:
-            plan = self._decide(admitted, incoming.body)
+            plan = self._decide(admitted, body)
             try:
                 test = await self._gatekeeper.log.write(
                     admitted.draft(
@@ -117,7 +118,7 @@ class TestService:
         code = (
             probe.code
             or _verdict(plan.version, checked)
-            or answer_problem(plan.call.document.schema, probe.data, 0)
+            or answer_problem(plan.call.document.schema, probe.data, probe.size)
         )
         report = canonical_json(
             {
@@ -164,15 +165,15 @@ class TestService:
             )
         except SanlianError as error:
             return Answer(error.code, headers=headers, detail=error.message, details=error.details)
-        body = canonical_json(
+        told = canonical_json(
             {
                 "act_id": act_id.hex(),
                 "report": parse_json(report, max_bytes=len(report)),
                 "salt": salt.hex(),
             }
         )
-        headers["content-digest"] = content_digest(body)
-        return Answer("", body, headers)
+        headers["content-digest"] = content_digest(told)
+        return Answer("", told, headers)
 
     def _decide(self, admitted: Admitted, body: bytes) -> _Plan:
         """Decide on the snapshot alone; on success a place at the provider is reserved.
@@ -258,7 +259,8 @@ async def check_answer(document: Mapping[str, Any], probe: Probe) -> dict[str, A
     Returns:
         problems, missing_items and rows; nothing at all when the process did not end well in time.
     """
-    work = canonical_json({"document": dict(document), "data": probe.data})
+    # A large answer is encoded beside the event loop, so that other requests go on.
+    work = await asyncio.to_thread(canonical_json, {"document": dict(document), "data": probe.data})
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

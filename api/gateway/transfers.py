@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.gateway.counting import RateLimiter
+from api.gateway.limits import SeenNonces
 from api.gateway.once import keep_once
 from api.gateway.other_logs import OtherLogs
 from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, parse_body
@@ -44,6 +45,7 @@ class TransferService:
         self._reader = reader
         self._others = others
         self._rates = RateLimiter()
+        self._listed = SeenNonces()
 
     async def offer(self, incoming: Incoming) -> Answer:
         """POST /v1/offers: record that a batch is ready.
@@ -88,7 +90,11 @@ class TransferService:
         code, message = not_sent_problem(admitted.snapshot.store, key_id, admitted.time_s)
         if code:
             raise RequestRefused(code, message)
+        # No record keeps the nonce: whoever saw a call must not learn by it what is offered later.
+        nonce = admitted.request.nonce
+        self._listed.check(key_id, nonce)
         self._require_rate(admitted)
+        self._listed.keep(key_id, nonce)
         value = parse_body(incoming.body, ("after", "salt"))
         after = value["after"]
         if type(after) is not int or not -1 <= after <= MAX_NUMBER:

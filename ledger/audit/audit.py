@@ -4,7 +4,8 @@ It believes neither the platform nor its database: the state is rebuilt from the
 and each decision of the gateway is replayed at the block that its record names.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from crypto.sm2 import PublicKey
 from ledger.audit.chain import BlockData, ChainReader, LocatedEvent
 from ledger.audit.completeness import Completeness, Explained, Finding
 from ledger.audit.keys import LogKeys
+from ledger.audit.networks import Declared, LogNetworks, Place, collect
 from ledger.audit.receipts import check_receipts
 from ledger.audit.transfers import Transfers
 from protocol.acts import Act
@@ -36,13 +38,15 @@ from protocol.evidence.decision import (
 )
 from protocol.evidence.observed import verify_observed
 from protocol.httpsig import SignedRequest
-from protocol.model import Log, MemoryStore
+from protocol.model import GRANT_PROBLEMS, Log, MemoryStore
 from protocol.records import parse_record
-from protocol.restriction import Restrictions, verify_restriction
+from protocol.restriction import verify_restriction
 
 __all__ = ["Audit", "AuditedLog", "Explained", "Finding", "Progress", "audit_ledger"]
 
 PROGRESS_EVERY = 500
+#: As a gateway is set to without a setting (ledger.settings).
+HEAD_MAX_AGE_S = 60
 
 
 class AuditedLog(Protocol):
@@ -68,6 +72,9 @@ class AuditedLog(Protocol):
 
     def find_end(self, intent_seq: int) -> int | None:
         """Return the index of the outcome or interruption of an intent, or None."""
+
+    def restrictions(self) -> Iterator[dict[str, Any]]:
+        """Yield the records `restricted` in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,10 @@ class Audit:
         origin: origin of that log.
         others: the other gateways' logs by their origins; numbers, nonces and quotas are joined
             over all of them.
+        sharing: origins of the logs that one database holds: their gateways follow each other's
+            declarations of networks.
         receipts: folder of receipts that requesters and providers hold.
+        head_max_age_s: how old a state gateways may decide by; clocks have MAX_SKEW_S beside it.
     """
 
     def __init__(
@@ -108,7 +118,9 @@ class Audit:
         log: AuditedLog | None,
         origin: str,
         others: Mapping[str, AuditedLog] | None = None,
+        sharing: Collection[str] = (),
         receipts: Path | None = None,
+        head_max_age_s: int = HEAD_MAX_AGE_S,
     ) -> None:
         self._chain = chain
         self._chain_id = chain_id
@@ -117,6 +129,9 @@ class Audit:
         if log is not None:
             self._logs = {origin: log, **self._logs}
         self._receipts = receipts
+        self._sharing = [origin for origin in self._logs if origin in sharing]
+        self._declared: dict[str, dict[Place, list[Declared]]] = {}
+        self._head_max_age_s = head_max_age_s
         self._names_logs = len(self._logs) > 1
         self.completeness = Completeness()
         self._store = MemoryStore()
@@ -124,6 +139,7 @@ class Audit:
         #: Block and bytes of each act by its id.
         self._acts: dict[bytes, tuple[int, bytes]] = {}
         self._hashes: dict[int, str] = {}
+        self._times: dict[int, int] = {}
         self._anchors: list[AnchorEvent] = []
         #: Acts ParametersDisposed of each log, in order.
         self._disposals: dict[bytes, list[Act]] = {}
@@ -156,6 +172,10 @@ class Audit:
         ends = {origin: log.size() for origin, log in self._logs.items()}
         yield from self._audit_chain()
         yield from self._audit_documents()
+        for origin in self._sharing:
+            # A record that cannot be read is named where its log is audited.
+            with suppress(SanlianError):
+                self._declared[origin] = collect(self._logs[origin].restrictions())
         for origin, log in self._logs.items():
             for step in self._audit_log(log, ends[origin], origin):
                 yield self._named(step, origin)
@@ -197,6 +217,7 @@ class Audit:
                 )
             parent = block.header.hash
             self._hashes[number] = parent.hex()
+            self._times[number] = block.header.timestamp
             yield from self._apply_block(block)
             if number % PROGRESS_EVERY == 0 or number == head:
                 yield Progress("chain", number, head)
@@ -356,6 +377,27 @@ class Audit:
         number, data = self._acts.get(act_id, (block + 1, b""))
         return Act.from_bytes(data) if number <= block else None
 
+    def time_problem(self, record: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Say what is wrong between a record's time and its block, None where nothing is.
+
+        A gateway that goes on deciding by an old block has not heard of what was revoked since;
+        each single decision follows from its block.
+        """
+        number, time_s = record["block"]["number"], record["time_ms"] // 1000
+        made, next_ = self._times.get(number), self._times.get(number + 1)
+        if made is not None and time_s + MAX_SKEW_S < made:
+            return "the record is older than its deciding block", "BLOCK_INVALID"
+        if next_ is not None and time_s > next_ + self._head_max_age_s + MAX_SKEW_S:
+            message = f"block {number + 1} was there {time_s - next_} s before, and did not count"
+            return message, "BLOCK_STALE"
+        return None
+
+    def declared_beside(self, origin: str) -> list[dict[Place, list[Declared]]]:
+        """Return the networks that were declared in the other logs of a log's database."""
+        if origin not in self._sharing:
+            return []
+        return [found for other, found in self._declared.items() if other != origin]
+
     def hash_of(self, number: int) -> str | None:
         """Return the hash of a block that the audit read, in hex."""
         return self._hashes.get(number)
@@ -397,6 +439,11 @@ def _name_differing(
         )
 
 
+def _is_decided(record: Mapping[str, Any]) -> bool:
+    """Tell whether the state of a block decided: a refusal may say that it is too old to."""
+    return "block" in record and (record["event"] != "denied" or record["code"] in GRANT_PROBLEMS)
+
+
 class _RecordAudit:
     """Checks the records of one log, one after the other."""
 
@@ -409,7 +456,7 @@ class _RecordAudit:
         self._observations = audit.observations
         self._uses = audit.uses
         self._transfers = Transfers()
-        self._restrictions = Restrictions()
+        self._networks = LogNetworks(audit.declared_beside(log.origin))
         self._keys = audit.keys.setdefault(log.origin, LogKeys())
         self._last_ms = 0
 
@@ -449,6 +496,8 @@ class _RecordAudit:
             yield Finding(place, "a log opens once, with its first record", "RECORD_MISPLACED")
         if check is None:
             return
+        if _is_decided(record) and (problem := self._audit.time_problem(record)) is not None:
+            yield Finding(place, *problem)
         try:
             for message, code in check(record, data):
                 yield Finding(place, message, code)
@@ -519,7 +568,7 @@ class _RecordAudit:
         term = found.granted_term if found is not None else None
         if term is not None and self._uses[grant] > term.quota:
             yield "the grant's quota is exceeded", "QUOTA_EXCEEDED"
-        if not self._restrictions.allows(grant, record["source"]):
+        if not self._networks.allows(grant, record["source"], record["time_ms"]):
             yield "the grant was used from an address that it excludes", "SOURCE_NOT_ALLOWED"
         verify_intent(store, record, request)
 
@@ -565,7 +614,7 @@ class _RecordAudit:
         yield from self._begin(record)
         store = self._decisive_state(record)
         verify_restriction(store, record)
-        self._restrictions.apply(record)
+        self._networks.apply(record)
 
     def _consulted(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         self._verified(record)

@@ -49,7 +49,7 @@ class Finding:
     Attributes:
         place: where, such as ``block 7``, ``record 7`` or ``log``.
         message: what.
-        code: error code, for programs.
+        code: error code.
     """
 
     place: str
@@ -57,7 +57,7 @@ class Finding:
     code: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.message}"
+        return f"{self.place}: {self.code}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)

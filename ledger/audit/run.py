@@ -109,6 +109,7 @@ def run_audit(
         others = open_database_logs(
             settings.resolved_log_database_url, stack, leave_out=deployment.origin
         )
+    sharing = (deployment.origin, *others) if others else ()
     for path in logs:
         try:
             origin, found = open_log(path, stack)
@@ -127,7 +128,9 @@ def run_audit(
         log=reader,
         origin=deployment.origin,
         others=others,
+        sharing=sharing,
         receipts=receipts,
+        head_max_age_s=settings.head_max_age_s,
     )
     done = {"chain": 0, "log": 0}
     explained: list[Explained] = []

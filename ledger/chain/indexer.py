@@ -109,6 +109,7 @@ class Indexer(Worker):
             head = find_head(connection)
         if head is not None and head.finding_code:
             raise FatalFinding(head.finding_code, "stopped by an earlier finding; rebuild")
+        asked_at = int(self._clock())
         latest = _read_block(
             self._rpc.call("eth_getBlockByNumber", "latest", _WITHOUT_TRANSACTIONS)
         )
@@ -135,7 +136,8 @@ class Indexer(Worker):
             if self.is_stopping:
                 return False
             try:
-                self._apply(part_blocks, part_logs)
+                is_newest = part_blocks[-1].number == latest.number
+                self._apply(part_blocks, part_logs, asked_at if is_newest else None)
             except ProtocolError as error:
                 self._stop_with(
                     "INDEX_DISAGREES",
@@ -236,7 +238,8 @@ class Indexer(Worker):
             session.flush()
         raise FatalFinding(code, text)
 
-    def _apply(self, blocks: Sequence[_Block], logs: Sequence[_Log]) -> None:
+    def _apply(self, blocks: Sequence[_Block], logs: Sequence[_Log], polled_at: int | None) -> None:
+        """Keep blocks; a time with the node's newest one alone, as of which the state then is."""
         by_block: dict[int, list[_Log]] = {}
         for log in logs:
             by_block.setdefault(log.block_number, []).append(log)
@@ -273,7 +276,8 @@ class Indexer(Worker):
             session.refresh(head)
             last = blocks[-1]
             head.number, head.hash, head.time = last.number, last.hash, last.time
-            head.polled_at = int(self._clock())
+            if polled_at is not None:
+                head.polled_at = polled_at
             session.flush()
 
     def _apply_log(self, session: Session, store: SqlStore, block: _Block, log: _Log) -> None:

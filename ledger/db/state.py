@@ -32,7 +32,7 @@ class Head:
         number: number of the last block that the state includes.
         hash: its hash.
         time: its time, unix seconds.
-        polled_at: when the node was last seen, unix seconds.
+        polled_at: when the node last had no newer block than this, unix seconds.
         finding_code: code of the finding that stopped the indexer, empty while there is none.
     """
 

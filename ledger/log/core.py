@@ -38,6 +38,8 @@ from protocol.checkpoint import Checkpoint, sign_checkpoint
 from protocol.receipt import Receipt
 from protocol.records import encode_record
 
+#: After a flush that failed the log tries again by itself, with a heartbeat, so often.
+RETRY_S = 5.0
 _ENDS = frozenset({"outcome", "interrupted"})
 
 _LOGGER = logging.getLogger(__name__)
@@ -76,6 +78,7 @@ class LogCore:
         # Intents whose outcome their callers still owe; any other open intent was interrupted.
         self._in_flight: set[int] = set()
         self._sweep_due = True
+        self._is_failing = False
         self._tail: Tail | None = None
         self.size = 0
         with ExitStack() as stack:
@@ -104,14 +107,26 @@ class LogCore:
                 }
                 first.append(Entry(opened))
             self.flush(first)
-            if self._tail is None:
+            if self._tail is None or self.size == 0:  # a log begins with `opened`
                 raise LedgerError("LOG_WRITE_FAILED", "the access log's database cannot be written")
             self._resources = stack.pop_all()
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the last flush succeeded."""
-        return self._tail is not None
+        """Whether the last flush succeeded.
+
+        That the log can be read says nothing: a full disk is read as ever.
+        """
+        return not self._is_failing
+
+    def heartbeat_s(self, interval_s: float) -> float:
+        """Return when a heartbeat is due while nothing else comes.
+
+        Args:
+            interval_s: seconds between heartbeats; a failing log finds out every RETRY_S whether it
+                can be written again.
+        """
+        return min(RETRY_S, interval_s) if self._is_failing else interval_s
 
     def close(self) -> None:
         """Release the database."""
@@ -142,6 +157,8 @@ class LogCore:
             _LOGGER.error("the access log could not be written: %s", type(error).__name__)
             self._recover()
             return self._fail(batch)
+        if flush.tail.size > self.size:  # what wrote nothing has shown nothing
+            self._is_failing = False
         self._tail = self._durable = flush.tail
         self.size = flush.tail.size
         self._sweep_due = False
@@ -162,7 +179,7 @@ class LogCore:
             self._sweep_due = True
 
     def _fail(self, batch: Sequence[Entry]) -> list[Written]:
-        self._sweep_due = True
+        self._sweep_due = self._is_failing = True
         for entry in batch:
             self._abandon(entry)
         return [LedgerError("LOG_WRITE_FAILED", "the access log could not be written")] * len(batch)

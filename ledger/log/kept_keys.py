@@ -16,7 +16,7 @@ from pathlib import Path
 
 from crypto.errors import LedgerError
 from crypto.sm4 import KEY_LENGTH
-from ledger.log.parameter_keys import require_period, sync_directory
+from ledger.log.parameter_keys import require_period, sync_directory, write_whole
 from protocol.kept import FILE_PATTERN, SLOTS, Slot
 
 #: The next file is made when so few keys are left.
@@ -166,15 +166,7 @@ class KeptKeys:
                     "KEPT_KEY_DISPOSED", "the month's keys were disposed of", period=period
                 )
             self._open_directory()
-            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-            descriptor = os.open(self._path(period, name), flags, 0o600)
-            try:
-                written = os.write(descriptor, keys)
-                if written != len(keys):
-                    raise OSError("the file was cut off")
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            write_whole(self._path(period, name), keys)
             sync_directory(self._directory)
         except OSError as error:
             raise _unreadable() from error

@@ -101,19 +101,14 @@ class ParameterKeys:
             )
         self._open_directory()
         draft = self._directory / f".{period}.{secrets.token_hex(8)}"
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
-            os.write(descriptor, secrets.token_bytes(KEY_LENGTH))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        try:
+            write_whole(draft, secrets.token_bytes(KEY_LENGTH))
             # A link, not a rename: it never replaces the key that another process has made.
             os.link(draft, self._path(period))
         except FileExistsError:
             pass
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
         self._sync_directory()
         return self._path(period).read_bytes()
 
@@ -141,6 +136,25 @@ def require_period(period: str) -> str:
     if PERIOD_PATTERN.fullmatch(period) is None:
         raise LedgerError("PARAMETER_PERIOD_INVALID", "a period is a month, such as 2026-11")
     return period
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a new file, readable by its owner alone, durably.
+
+    Raises:
+        OSError: nothing of it is left; a full disk stays no fuller for having been tried.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            if os.write(descriptor, data) != len(data):
+                raise OSError("the file was cut off")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def sync_directory(directory: Path) -> None:

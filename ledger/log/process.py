@@ -170,7 +170,7 @@ class _Service:
 
     def _take(self) -> list[Entry] | None:
         """Wait for entries; an empty list when a heartbeat is due, None at the end."""
-        due = time.monotonic() + self._heartbeat_interval_s
+        due = time.monotonic() + self._core.heartbeat_s(self._heartbeat_interval_s)
         while self._is_open and sum(map(len, self._groups)) < MAX_BATCH:
             # What has come meanwhile is in the same flush; nothing is waited for beside it.
             left = 0.0 if self._groups else max(0.0, due - time.monotonic())

@@ -288,7 +288,7 @@ class LogWriter:
 
     def _take(self) -> list[_Item] | None:
         """Wait for drafts; None when the log is closed and all is written."""
-        due = time.monotonic() + self._heartbeat_interval_s
+        due = time.monotonic() + self._core.heartbeat_s(self._heartbeat_interval_s)
         with self._wake:
             while not self._queue:
                 if self._closing:

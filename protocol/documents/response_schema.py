@@ -8,6 +8,7 @@ anything there, so that nothing is applied without end. What cannot be written s
 Source: docs/protocol.md 5.1; JSON Schema 2020-12, and for OpenAPI 3.0 its own older dialect.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,9 @@ MAX_PATTERNS = 64
 MAX_PATTERN_LENGTH = 256
 #: To compare with so many listed values takes as long as to apply a keyword.
 LISTED = 8
+#: To follow a text in one place of a pattern takes, for each byte, as long as so many keywords.
+PLACE = 2
+_REPEATED = re.compile(r"\{([0-9]*)(,?)([0-9]*)\}")
 
 _VALUES = frozenset(
     {
@@ -81,7 +85,7 @@ class ResponseSchema:
         contents: the schema.
         weight: number of keywords and listed values in it, at most MAX_WEIGHT.
         width: most that is applied to any one value of an answer, in keywords; LISTED listed values
-            count as one.
+            count as one, each place of a pattern as PLACE.
     """
 
     contents: Mapping[str, Any] | bool
@@ -235,6 +239,8 @@ def _width(schemas: list[Any]) -> int:
             continue
         for name in _VALUES & schema.keys():
             own += 1 + _size(schema[name]) // LISTED
+        patterns = [*schema.get("patternProperties", ()), schema.get("pattern", "")]
+        own += PLACE * sum(map(count_places, patterns))
         waiting += [schema[name] for name in _IN_PLACE if name in schema]
         for name in _IN_PLACE_LISTS:
             waiting += schema.get(name, ())
@@ -247,3 +253,58 @@ def _width(schemas: list[Any]) -> int:
         unnamed += schema.get("patternProperties", {}).values()
     below = max((_width(group) for group in named.values()), default=0)
     return max(own, below + (_width(unnamed) if unnamed else 0))
+
+
+def count_places(pattern: str) -> int:
+    """Return in how many places of a pattern a text can be at a time, at most.
+
+    An engine without going back follows a text in all of them at once, in the worst case: its time
+    grows with the text times these. What is repeated a number of times is there as often.
+
+    Args:
+        pattern: a regular expression; what is none has any number.
+    """
+    groups: list[int] = []
+    total = last = at = 0
+    while at < len(pattern):
+        sign = pattern[at]
+        if sign == "(":
+            groups.append(total)
+            total = last = 0
+            at += 1
+        elif sign == ")":
+            last = total + 1
+            total = last + (groups.pop() if groups else 0)
+            at += 1
+        elif sign == "{" and (times := _REPEATED.match(pattern, at)) is not None:
+            numbers = [int(one) for one in (times[1], times[3]) if one]
+            most = max(numbers, default=1) + (1 if times[2] and not times[3] else 0)
+            total += last * max(0, most - 1) + 1
+            last *= max(1, most)
+            at = times.end()
+        else:
+            end = _end_of_one(pattern, at)
+            last = max(1, len(pattern[at].encode(errors="replace")))
+            total += last
+            at = end
+    return total + sum(groups)
+
+
+def _end_of_one(pattern: str, at: int) -> int:
+    """Return where a literal, an escape or a class that begins here ends."""
+    if pattern[at] == "\\":
+        named = pattern[at + 1 : at + 3] in {"p{", "P{", "x{", "u{", "U{"}
+        end = pattern.find("}", at) if named else -1
+        return at + 2 if end < 0 else end + 1
+    if pattern[at] != "[":
+        return at + 1
+    depth, at = 1, at + 1
+    at += pattern[at : at + 1] == "^"
+    at += pattern[at : at + 1] == "]"  # the first one is a literal
+    while at < len(pattern) and depth:
+        if pattern[at] == "\\":
+            at += 1
+        else:
+            depth += {"[": 1, "]": -1}.get(pattern[at], 0)
+        at += 1
+    return at

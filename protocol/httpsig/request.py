@@ -28,6 +28,7 @@ from protocol.httpsig.common import (
     tag_of,
     verify_base,
 )
+from protocol.pseudonym import is_pseudonym
 from protocol.stream import Stream
 
 _FIELDS = ("grant", "person", "basis", "scenario", "case")
@@ -203,6 +204,7 @@ def sign_request(
     for name, value in texts.items():
         if not HEADER_VALUE.fullmatch(value):
             raise refuse("HEADER_MALFORMED", f"{name} must be 1 to 128 of ! to ~", field=name)
+    _require_pseudonym(person)
     unsigned = SignedRequest(
         authority=authority,
         path=path,
@@ -288,6 +290,7 @@ def read_request(
             raise refuse(
                 "HEADER_MALFORMED", f"sanlian-{name} must be 1 to 128 of ! to ~", field=name
             )
+    _require_pseudonym(texts["person"])
     return SignedRequest(
         authority=authority,
         path=path,
@@ -300,3 +303,13 @@ def read_request(
         stream=stream,
         signature=parse_signature(found),
     )
+
+
+def _require_pseudonym(person: str) -> None:
+    """Refuse a person's number: it would stand in the log for ever."""
+    if not is_pseudonym(person):
+        raise refuse(
+            "HEADER_MALFORMED",
+            "person is a pseudonym, not a number of an identity card or a mobile telephone",
+            field="person",
+        )

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from ledger.log.reader import LogReader
 from ledger.log.writer import LogWriter
 from protocol.description import Role
 from tests.contracts.city import AUTHORITY, CHAIN_ID, CITY_HEAD, ORIGIN, City, key
-from tests.evidence.case import Case
+from tests.evidence.case import FOREVER, Case
 from tests.evidence.conftest import Told
 
 SECOND_SENDER = sm3(b"evidence tests: second city's sender")
 
 
-def _audit(case: Case, url: str) -> list[Finding]:
+def _audit(case: Case, url: str, **options: Any) -> list[Finding]:
     reader = LogReader.open(url)
     try:
         audit = Audit(
@@ -33,6 +34,7 @@ def _audit(case: Case, url: str) -> list[Finding]:
             contracts=case.city.contracts,
             log=reader,
             origin=ORIGIN,
+            **{"head_max_age_s": FOREVER, **options},
         )
         steps = list(audit.run())
     finally:
@@ -86,6 +88,7 @@ def test_a_ledger_in_use_is_not_at_fault(honest: Case, tmp_path: Path) -> None:
             contracts=case.city.contracts,
             log=reader,
             origin=ORIGIN,
+            head_max_age_s=FOREVER,
         )
         before, went_on = reader.size(), False
         for step in audit.run():
@@ -128,7 +131,7 @@ def test_changed_record_is_named(honest: Case, tmp_path: Path) -> None:
         " AS BLOB) WHERE seq = 2",
     )
     findings = [str(one) for one in _audit(honest, url)]
-    assert findings == ["record 2: bytes do not match the anchored tree"]
+    assert findings == ["record 2: ROOT_DIFFERS: bytes do not match the anchored tree"]
 
 
 def test_numbers_and_receipts_that_the_log_does_not_hold(honest: Case, tmp_path: Path) -> None:
@@ -154,6 +157,7 @@ def test_numbers_and_receipts_that_the_log_does_not_hold(honest: Case, tmp_path:
             log=reader,
             origin=ORIGIN,
             receipts=folder,
+            head_max_age_s=FOREVER,
         )
         steps = [step for step in audit.run() if not isinstance(step, Progress)]
     finally:
@@ -161,7 +165,7 @@ def test_numbers_and_receipts_that_the_log_does_not_hold(honest: Case, tmp_path:
     stream = f"key {key('housing operator').public_key.key_id.hex()}, stream s"
     assert [str(one) for one in steps] == [
         f"{stream}, sequences 1 to 2: not_sent, says record {receipt.index - 1} of {ORIGIN}",
-        f"{stream}, sequences 3 to 4: no record, and no statement",
+        f"{stream}, sequences 3 to 4: SEQUENCE_GAP: no record, and no statement",
     ]
     # Without its last record the log is another than the one that the receipt was of.
     (folder / "good.json").rename(folder / "cut.json")
@@ -230,6 +234,48 @@ def test_every_lie_is_named(told: Told) -> None:
         (f"record {seqs['unanchored']}", "NONCE_REPLAYED"),
     }
     assert found == expected
+
+
+def test_a_gateway_that_does_not_hear_of_new_blocks_is_named(honest: Case, tmp_path: Path) -> None:
+    """It could go on by grants as they stood before they were revoked."""
+    case = Case(honest.city, tmp_path)
+    case.url = _tampered(honest, tmp_path)
+    case.log = LogWriter(case.url, origin=ORIGIN, log_id=case.city.ids["log"], key=key("gateway"))
+    housing, old = case.city.ids["housing"], case.block()
+    case.city.enrol("newcomer", "housing head", Role.OPERATOR)
+    _, newer = case.chain.get_header(old["number"] + 1)
+    now = int(time.time())
+
+    def release(at: int, **changes: Any) -> str:
+        intent = case.intent(request=case.request(created=at), **changes)
+        seq = case.append({**intent, "time_ms": 1000 * at})
+        case.append({**case.outcome(seq, answered=at), "time_ms": 1000 * at})
+        return f"record {seq}"
+
+    def deny(at: int, code: str, **changes: Any) -> str:
+        request = case.request(created=at, **changes)
+        denial = {**case.denial(code, request, housing), "block": old, "time_ms": 1000 * at}
+        return f"record {case.append(denial)}"
+
+    try:
+        release(now + 298, block=old)
+        expected = {(release(now + 302, block=old), "BLOCK_STALE")}
+        expected.add((deny(now + 302, "PURPOSE_MISMATCH", basis="other"), "BLOCK_STALE"))
+        release(now + 302)
+        deny(now + 302, "HEAD_STALE")  # it says so itself
+        early = release(newer.timestamp - 10**7)  # before there was a chain
+    finally:
+        case.log.close()
+    end = f"record {int(early.split()[1]) + 1}"
+    others = {(early, "BLOCK_INVALID"), (early, "DECISION_WRONG")}
+    others |= {(early, "TIME_REVERSED"), (end, "TIME_REVERSED")}
+    # The chain's clock of these tests is behind by so much.
+    behind = now - newer.timestamp
+    found = {(one.place, one.code) for one in _audit(honest, case.url, head_max_age_s=behind)}
+    assert found == expected | others
+    # Where gateways are set to go on for an hour without the chain, none of it is too late.
+    hour = _audit(honest, case.url, head_max_age_s=behind + 3600)
+    assert {(one.place, one.code) for one in hour} == others
 
 
 def test_networks_of_a_grant_are_followed(honest: Case, tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """What is sent to the gateway to hurt it: bounded, and other departments keep being served."""
 
+import errno
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from threading import Event, Semaphore
 from typing import Any
 
 import httpx
@@ -12,6 +15,7 @@ from api.gateway.app import make_app
 from api.gateway.server import gateway_config
 from api.guard import MAX_LARGE_BODIES
 from api.server import MAX_HEAD_BYTES, PunctualProtocol
+from ledger.log import statements
 from tests.gateway.conftest import World, wait_until
 
 
@@ -79,6 +83,77 @@ def test_slow_heads_do_not_keep_connections(
         assert world.ask(grant).status_code == 200
         for connection in slow:
             assert answer_of(connection) == b""
+
+
+def test_reading_the_log_s_tree_holds_up_nobody_else(
+    world: World, grant: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody may ask for proofs, as slowly as the disk finds them."""
+    begun, go_on, looked = Semaphore(0), Event(), 0
+    reader = world.gateway.reader
+    assert reader is not None
+
+    def slow(_old: int, _new: int) -> list[bytes]:
+        begun.release()
+        assert go_on.wait(60)
+        return []
+
+    def refresh() -> None:
+        nonlocal looked
+        looked += 1
+
+    monkeypatch.setattr(reader, "consistency", slow)
+    monkeypatch.setattr(world.state, "refresh", refresh)
+    asked = 40
+    with ThreadPoolExecutor(asked) as pool:
+        url = world.url + "/log/consistency?old=0&new=1"
+        answers = [pool.submit(httpx.get, url, timeout=60) for _ in range(asked)]
+        try:
+            assert begun.acquire(timeout=20)
+            time.sleep(0.5)
+            before = looked
+            wait_until(lambda: looked >= before + 3)
+            # A call that itself needs a thread, for a body that has to be looked at closely.
+            body, headers = world.sign(bytes(32), path="/v1/observations", basis="-", scenario="-")
+            assert world.post(body, headers, "/v1/observations").json()["code"] == "ROLE_MISSING"
+            assert world.ask(grant).status_code == 200
+        finally:
+            go_on.set()
+        assert {one.result(60).status_code for one in answers} == {200}
+
+
+def test_counts_wait_for_a_log_that_can_be_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway: Any = world.gateway
+    before, code, failed = len(world.events()), "SIGNATURE_MISSING", 0
+
+    def counted() -> int:
+        rows = [event for event in world.events()[before:] if event["event"] == "rejected"]
+        return sum(row["count"] for row in rows if row["code"] == code)
+
+    with monkeypatch.context() as patch:
+
+        def fail(*_rows: object) -> None:
+            nonlocal failed
+            failed += 1
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+        patch.setattr(statements, "insert", fail)
+        for _ in range(3):
+            assert world.post(b"{}", {}).json()["code"] == code
+        gateway._write_rejected(before_minute=None)
+        wait_until(lambda: failed == 1 and not gateway.writer.is_healthy)
+        assert world.http.get(world.url + "/health").json()["status"] == "log_failing"
+        assert counted() == 0
+        # Nor is it tried each second meanwhile: the log finds out by itself.
+        world.gateway.gatekeeper.rejected.add("10.9.9.9", code, 60)  # type: ignore[union-attr]
+        time.sleep(1.5)
+        assert failed == 1
+    wait_until(lambda: counted() >= 1)  # the count of a past minute comes by itself
+    assert gateway.writer.is_healthy
+    gateway._write_rejected(before_minute=None)
+    wait_until(lambda: counted() == 4)
 
 
 def test_connections_of_one_address_are_few_and_counted(world: World, grant: bytes) -> None:

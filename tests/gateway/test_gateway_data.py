@@ -6,11 +6,14 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
+from api.gateway import service
+from api.gateway.counting import RateLimiter
 from api.gateway.service import MAX_STRANGERS_PER_MINUTE
 from crypto.canonical import canonical_json
 from crypto.merkle import leaf_hash, verify_consistency, verify_inclusion
@@ -18,6 +21,7 @@ from crypto.sm2 import PrivateKey
 from crypto.sm3 import sm3
 from ledger.log.reader import LogReader
 from protocol.checkpoint import verify_checkpoint
+from protocol.documents import InterfaceDocument
 from protocol.example_keys import example_key
 from protocol.httpsig import ProviderAnswer, SignedRequest, parse_content_digest
 from protocol.tiles import Tile, TileTree
@@ -273,6 +277,33 @@ def test_replays_without_end_fill_no_log(world: World, grant: bytes) -> None:
     assert world.receipt(world.ask(grant, created=int(time.time()) - 3600))["seq"] == before + 1
 
 
+def test_captured_requests_fill_no_log_and_take_no_places(
+    world: World, grant: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has a department's requests of yesterday, more than any memory of refusals holds."""
+    gatekeeper: Any = world.gateway.gatekeeper
+    data: Any = world.gateway.data
+    monkeypatch.setattr(service, "MAX_REFUSALS_KEPT", 4)
+    monkeypatch.setattr(service, "MAX_REPEATED_PER_MINUTE", 10)
+    monkeypatch.setattr(gatekeeper, "_repeated", RateLimiter())
+    monkeypatch.setattr(data._limits, "_department_places", 0)
+    old = [world.sign(grant, created=int(time.time()) - 3600) for _ in range(30)]
+    before = len(world.events())
+    answers = [world.post(body, headers) for _ in range(3) for body, headers in old]
+    assert {a.json()["code"] for a in answers} == {"CLOCK_SKEW"}
+    events = world.events()[before:]
+    denied = [r for r in events if r["event"] == "denied"]
+    # The test may run over the end of a minute.
+    assert 10 <= len(denied) <= 20
+    counts = [r["count"] for r in events if r.get("code") == "CLOCK_SKEW" and "count" in r]
+    counts += [n for row, n in gatekeeper.rejected._counts.items() if row[2] == "CLOCK_SKEW"]
+    assert sum(counts) >= 90 - 20 - 4 * 3
+    # Other refusals of the key are recorded as before; new requests find no place meanwhile.
+    assert world.receipt(world.ask(grant))["code"] == "DEPARTMENT_BUSY"
+    monkeypatch.undo()
+    assert world.receipt(world.ask(grant, basis="law-2"))["code"] == "PURPOSE_MISMATCH"
+
+
 def test_new_keys_without_end_fill_no_log(world: World, grant: bytes) -> None:
     """Anybody can make keys and sign with them."""
     assert world.gateway.gatekeeper is not None
@@ -296,13 +327,42 @@ def test_a_defect_leaves_a_record(
 ) -> None:
     assert world.gateway.gatekeeper is not None
 
-    def fail(_digest: bytes) -> None:
+    def fail(*_: object) -> None:
         raise ArithmeticError
 
-    monkeypatch.setattr(world.gateway.gatekeeper.state, "find_interface_document", fail)
+    monkeypatch.setattr(service, "encode_parameters", fail)
     answer = world.ask(grant)
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
     assert world.receipt(answer)["code"] == "INTERNAL_ERROR"
+
+
+def test_a_description_that_is_long_to_read_keeps_nobody_else_waiting(
+    world: World, grant: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger's database is slow, or away; whose description is in memory is served."""
+    assert world.ask(grant).status_code == 200
+    text = json.loads(openapi())
+    text["info"]["title"] = secrets.token_hex(8)
+    late = world.city.grant(world.city.interface(canonical_json(text)))
+    world.state.publish()
+    begun, go_on = threading.Event(), threading.Event()
+    real = world.state.find_interface_document
+
+    def slow(digest: bytes) -> InterfaceDocument | None:
+        begun.set()
+        assert go_on.wait(20)
+        return real(digest)
+
+    monkeypatch.setattr(world.state, "find_interface_document", slow)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(world.ask, late)
+        try:
+            assert begun.wait(20)
+            for _ in range(3):
+                assert world.ask(grant).status_code == 200
+        finally:
+            go_on.set()
+        assert waiting.result(20).status_code == 200
 
 
 def test_racing_replays_call_the_provider_once(world: World, grant: bytes) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from api.gateway import evidence as evidence_calls
+from api.gateway.counting import RateLimiter
 from api.gateway.evidence import EvidenceService
 from crypto.canonical import canonical_json
 from crypto.errors import LedgerError
@@ -82,6 +84,22 @@ def test_art_29_auditors_and_parties_read_records_and_that_is_recorded(
         assert (record["event"], record["subject_seq"]) == ("inspected", seq)
         assert record["subject_log"] == ORIGIN
         assert record["request"]["path"] == "/v1/evidence"
+
+
+def test_a_department_is_given_a_number_a_minute(
+    world: World, outcome: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are built one at a time: one department's must not keep all others waiting."""
+    asked = 0
+    monkeypatch.setattr(evidence_calls, "EVIDENCE_PER_MINUTE", 3)
+    monkeypatch.setattr(world.gateway.evidence, "_rates", RateLimiter())
+    while (answer := inspect(world, outcome["seq"], world.city.system)).status_code == 200:
+        asked += 1
+        assert asked <= 6  # the test may run over the end of a minute
+    assert asked >= 3
+    assert answer.json()["code"] == "DEPARTMENT_RATE_EXCEEDED"
+    assert world.receipt(answer)["event"] == "denied"
+    assert inspect(world, outcome["seq"], world.city.provider_officer).status_code == 200
 
 
 def test_others_do_not(world: World, outcome: dict[str, Any]) -> None:

@@ -1,8 +1,11 @@
 """The gateway tests an interface before it goes online, and gives nothing of its data away."""
 
+import asyncio
 import json
 import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -18,7 +21,7 @@ from protocol.model import InterfaceVersion
 from sanlian_client.data import Gateway
 from sanlian_client.interface_test import InterfaceTest, request_interface_test
 from tests.gateway.city import ORIGIN, OTHER_NODE
-from tests.gateway.conftest import SECRET_ADDRESS, SECRET_NAME, SECRET_NUMBER, World
+from tests.gateway.conftest import SECRET_ADDRESS, SECRET_NAME, SECRET_NUMBER, World, wait_until
 
 TEXT = {"type": "string"}
 
@@ -120,6 +123,29 @@ def test_a_test_that_passes_opens_the_way_online(world: World) -> None:
         target=interface,
         revision=2,
     )
+
+
+def test_one_test_at_a_time_and_nobody_unsigned_takes_its_place(world: World) -> None:
+    interface = register(world, description(person()), node=OTHER_NODE)
+    before = len(world.raw.requests)
+
+    async def hang(_head: bytes, writer: asyncio.StreamWriter) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(writer.wait_closed(), 5)
+
+    world.raw.answer = hang
+    key = world.city.provider_operator
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(have_tested, world, interface)
+        wait_until(lambda: len(world.raw.requests) > before)
+        second = post(world, key, {"interface": interface.hex()})
+        assert (second.status_code, second.json()["code"]) == (503, "GATEWAY_BUSY")
+        # An unsigned call is told so, whether or not one is running.
+        unsigned = world.post(b"{}", {}, TEST_PATH)
+        assert unsigned.json()["code"] == "SIGNATURE_MISSING"
+        assert running.result(30).report["code"] == "PROVIDER_TIMEOUT"
+    world.raw.answer = None
+    assert have_tested(world, register(world, description(person()))).passed
 
 
 def test_an_officer_may_ask_too(world: World) -> None:

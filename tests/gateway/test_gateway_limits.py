@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -10,8 +11,11 @@ from hypothesis import strategies as st
 
 from api.gateway import limits as limits_module
 from api.gateway.breaker import Breaker
+from api.gateway.forward import Forwarder
 from api.gateway.limits import Limits
+from api.gateway.outbound import OutboundPolicy
 from crypto.errors import RequestRefused
+from crypto.sm2 import PrivateKey
 from tests.gateway.conftest import World
 
 A, B, C, D = (bytes([n]) * 32 for n in range(4))
@@ -119,6 +123,40 @@ def test_a_provider_that_answers_is_always_let_through(events: list[tuple[str, f
             failures = 0 if event == "a" else failures + 1
     clock.now += 10.0
     assert breaker.enter(P)
+
+
+@pytest.mark.parametrize(("places", "of_one"), [(1, 1), (2, 2), (4, 3), (32, 24)])
+def test_a_department_leaves_places_at_a_provider(places: int, of_one: int) -> None:
+    """However slowly the provider answers it, others have their turn."""
+    forwarder = Forwarder(
+        PrivateKey.generate(),
+        timeout_s=1,
+        max_bytes=1000,
+        max_connections=places,
+        breaker=Breaker(0, 1.0),
+        policy=OutboundPolicy([], own_ports=set()),
+    )
+    url, other_url = "http://10.0.0.1:1", "http://10.0.0.2:1"
+    first, second = b"1" * 32, b"2" * 32
+
+    def take(url: str, department: bytes) -> int:
+        taken = 0
+        with suppress(RequestRefused):
+            while taken <= places:
+                forwarder.reserve(url, department)
+                taken += 1
+        with pytest.raises(RequestRefused, match="PROVIDER_BUSY"):
+            forwarder.reserve(url, department)
+        return taken
+
+    assert take(url, first) == of_one
+    assert take(url, second) == places - of_one
+    assert take(other_url, first) == of_one
+    for _ in range(of_one):
+        forwarder.release(url, first)
+    for _ in range(places - of_one):
+        forwarder.release(url, second)
+    assert take(url, second) == of_one
 
 
 @pytest.fixture

@@ -11,12 +11,14 @@ from urllib.parse import quote
 
 import pytest
 
+from crypto.errors import ProtocolError
 from crypto.sm2 import PrivateKey
 from ledger.log.disposal import search_parameter
 from ledger.log.keeping import Keeper, open_kept
 from ledger.log.kept_keys import KeptKeys
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.reader import LogReader
+from protocol.httpsig import request as signing
 from protocol.parameters import key_digest, period_at
 from tests.gateway.city import ORIGIN, openapi
 from tests.gateway.conftest import SECRET_ADDRESS, SECRET_NAME, World
@@ -156,6 +158,29 @@ def test_planted_values_stay_nowhere(
     assert places_of(CONTROL, places) == ["output"]
     for value in (NUMBER, PERSON, SECRET_NAME, SECRET_ADDRESS, HEADER):
         assert not places_of(value, places), value
+
+
+@pytest.mark.parametrize("number", ["11010519491231002X", "110105194912310021", "13800138000"])
+def test_a_person_s_number_is_no_pseudonym(
+    world: World, monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    """It would stand in a record for ever: the client does not sign it, the gateway not take it."""
+    grant = world.city.grant(world.city.interface())
+    world.state.publish()
+    with pytest.raises(ProtocolError, match="HEADER_MALFORMED"):
+        world.sign(grant, person=number)
+    with monkeypatch.context() as patch:  # a client that is not ours
+        patch.setattr(signing, "is_pseudonym", lambda _text: True)
+        body, headers = world.sign(grant, person=number)
+    before, called = len(world.events()), len(world.seen)
+    answer = world.post(body, headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "HEADER_MALFORMED")
+    assert "sanlian-receipt" not in answer.headers
+    assert len(world.seen) == called
+    recorded = [r for r in world.events()[before:] if r["event"] != "rejected"]
+    assert recorded == []
+    assert number.encode() not in world.log_file.read_bytes()
+    assert world.ask(grant, person="p-" + number[:5]).status_code == 200
 
 
 def test_auditor_finds_who_asked(world: World) -> None:

@@ -323,3 +323,38 @@ def test_tls_names_the_host_and_is_checked(tmp_path: Path) -> None:
             await get(client, url)
 
     run(Server(OK), not_trusted, tls=tls)
+
+
+def test_a_name_is_looked_up_once_for_all_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    answered = asyncio.Event()
+
+    async def resolve(host: str, _port: int) -> list[str]:
+        asked.append(host)
+        if host == "slow.example":
+            await answered.wait()
+            raise OSError("no such name")
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(provider_http, "resolve", resolve)
+
+    async def use(client: ProviderClient, url: str) -> None:
+        port = url.rpartition(":")[2]
+        slow = f"http://slow.example:{port}"
+        waiting = [client.request("GET", slow, "/", {}) for _ in range(20)]
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(one) for one in found} == {TimeoutError}
+        assert asked == ["slow.example"]
+        # Others are served meanwhile, and who asks again waits for the same answer.
+        assert (await client.request("GET", f"http://quick.example:{port}", "/", {})).body == b"hi"
+        again = asyncio.create_task(client.request("GET", slow, "/", {}))
+        await asyncio.sleep(0.05)
+        answered.set()
+        with pytest.raises(OSError, match="no such name"):
+            await again
+        assert asked == ["slow.example", "quick.example"]
+        with pytest.raises(OSError, match="no such name"):
+            await client.request("GET", slow, "/", {})
+        assert asked[2:] == ["slow.example"]
+
+    run(Server(OK), use, timeout_s=0.3)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from api.gateway import sealed as service
+from api.gateway.counting import RateLimiter
 from api.gateway.sealed import MAX_SEALED_BODY
 from crypto.canonical import canonical_json
 from crypto.errors import ProtocolError, RequestRefused, VerificationError
@@ -119,6 +120,21 @@ def test_the_client_opens_only_what_the_chain_holds(case: Case) -> None:
         dispose_sealed(gateway, city.provider_officer, **words)
         with pytest.raises(RequestRefused, match="SEALED_DISPOSED"):
             fetch_sealed(gateway, city.officer, commitment=case.sealed.commitment, **words)
+
+
+def test_a_department_makes_a_number_of_calls_a_minute(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, city = 0, case.world.city
+    assert case.keep(city.provider_officer, case.envelope(city.officer)).status_code == 200
+    monkeypatch.setattr(service, "CALLS_PER_MINUTE", 3)
+    monkeypatch.setattr(case.world.gateway.sealed, "_rates", RateLimiter())
+    while (answer := case.fetch(city.officer)).status_code == 200:
+        asked += 1
+        assert asked <= 6  # the test may run over the end of a minute
+    assert asked >= 3
+    refused(case.world, answer, "DEPARTMENT_RATE_EXCEEDED")
+    assert case.dispose(city.provider_officer).status_code == 200
 
 
 def test_strangers_do_nothing(case: Case) -> None:

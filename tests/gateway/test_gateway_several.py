@@ -30,7 +30,7 @@ from ledger.db.store import SqlStore
 from ledger.log.reader import LogReader
 from protocol.deployment import Deployment
 from protocol.description import Role
-from protocol.httpsig import OBSERVATIONS_PATH, RESTRICTION_PATH, sign_request
+from protocol.httpsig import CLOSING_PATH, OBSERVATIONS_PATH, RESTRICTION_PATH, sign_request
 from protocol.observation import encode_batch, sign_observation
 from protocol.receipt import Receipt, verify_receipt
 from protocol.records import parse_record
@@ -217,6 +217,7 @@ class Gateways:
     ) -> tuple[bytes, dict[str, str]]:
         salt = secrets.token_hex(32)
         body = canonical_json({"parameters": {"number": secrets.token_hex(8)}, "salt": salt})
+        body = changes.pop("body", body)
         options = {
             "authority": AUTHORITY,
             "path": "/v1/data",
@@ -368,6 +369,29 @@ def test_a_batch_handed_in_at_both_is_kept_once_with_the_first_receipts(
     assert (first.status_code, first.text.count('"index":')) == (200, 20), first.text
     assert hand_in(ORIGINS[0]).content == first.content
     assert all(r["event"] != "observed" for r in gateways.events(ORIGINS[0]))
+
+
+def test_a_transfer_is_closed_where_all_its_parts_are(gateways: Gateways) -> None:
+    grant = gateways.make_grant(quota=1000)
+
+    def pull(origin: str) -> int:
+        seq: int = gateways.check(origin, gateways.ask(origin, grant))["seq"]
+        return seq
+
+    def close(origin: str, first: int, last: int) -> httpx.Response:
+        told = {"first": first, "last": last, "manifest": "cd" * 32, "offer": None}
+        body = canonical_json({**told, "parts": 2, "rows": 2, "salt": secrets.token_hex(32)})
+        _, headers = gateways.sign(grant, path=CLOSING_PATH, basis="-", scenario="-", body=body)
+        return gateways.post(origin, body, headers, CLOSING_PATH)
+
+    here, there = pull(ORIGINS[0]), pull(ORIGINS[1])
+    for origin in ORIGINS:
+        answer = close(origin, min(here, there), max(here, there))
+        assert answer.json()["code"] == "CLOSING_WRONG"
+        assert gateways.check(origin, answer)["event"] == "denied"
+    closed = close(ORIGINS[0], here, pull(ORIGINS[0]))
+    assert closed.status_code == 200, closed.text
+    assert gateways.check(ORIGINS[0], closed)["event"] == "closed"
 
 
 def test_networks_declared_at_one_count_at_the_other(gateways: Gateways) -> None:

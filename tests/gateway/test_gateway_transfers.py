@@ -105,6 +105,23 @@ def sides(world: World) -> Sides:
     return Sides(world)
 
 
+def test_a_captured_call_lists_nothing_again(world: World, sides: Sides) -> None:
+    body = canonical_json({"after": -1, "salt": secrets.token_hex(32)})
+    signed = {"path": OPEN_OFFERS_PATH, "authority": world.authority, "grant": bytes(32)}
+    nonce, now, size = secrets.token_hex(16), int(time.time()), len(world.events())
+    _, headers = sign_request(sides.requester, body, created=now, nonce=nonce, **signed)
+    assert world.post(body, headers, OPEN_OFFERS_PATH).status_code == 200
+    for _ in range(2):
+        again = world.post(body, headers, OPEN_OFFERS_PATH)
+        assert (again.status_code, again.json()["code"]) == (409, "NONCE_REPLAYED")
+    # Signed anew with the nonce, and by another key with it.
+    _, headers = sign_request(sides.requester, body, created=now - 1, nonce=nonce, **signed)
+    assert world.post(body, headers, OPEN_OFFERS_PATH).json()["code"] == "NONCE_REPLAYED"
+    _, headers = sign_request(world.city.stranger_system, body, created=now, nonce=nonce, **signed)
+    assert world.post(body, headers, OPEN_OFFERS_PATH).status_code == 200
+    assert len(world.events()) == size
+
+
 def test_an_offer_waits_until_it_is_closed(world: World, sides: Sides) -> None:
     record = world.receipt(sides.offer("monthly-1"))
     assert (record["event"], record["statement"]["rows"]) == ("offered", 7)

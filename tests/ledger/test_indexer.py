@@ -22,6 +22,7 @@ from sqlalchemy import text
 
 from crypto.canonical import canonical_json
 from crypto.sm3 import sm3
+from ledger.chain import indexer as indexing
 from ledger.chain.artifacts import decode_result, encode_act_call, encode_call
 from ledger.chain.engines.embedded.anvil import BLOCK_GAS_LIMIT
 from ledger.chain.engines.embedded.transactions import MAX_TRANSACTION_GAS
@@ -77,6 +78,49 @@ def test_state_equals_the_contracts(city: City) -> None:
         for contract in ("Registry", "Entries", "Interfaces", "Requests", "Logs"):
             (nonce,) = view(city, contract, "nonces", key_id)
             assert nonce == store.nonce(contract, key_id)
+
+
+def mine(city: City, number: int) -> None:
+    """Make a block with a transaction of nobody known."""
+    fields = {"chainId": city.deployment.chain_id, "nonce": 0, "gasPrice": 0, "value": 0}
+    account = Account.from_key(sm3(b"passer-by %d" % number))
+    signed = account.sign_transaction({**fields, "gas": 21_000, "to": account.address})
+    sent = city.rpc.call("eth_sendRawTransaction", "0x" + bytes(signed.raw_transaction).hex())
+    wait_until(lambda: city.rpc.call("eth_getTransactionReceipt", sent) is not None)
+
+
+def test_a_state_behind_the_node_is_not_as_of_now(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who decides by it must see how old it is: a revocation may lie in the blocks to come."""
+    monkeypatch.setattr(indexing, "MAX_BLOCKS_PER_STEP", 2)
+    monkeypatch.setattr(indexing, "LOGS_PER_TRANSACTION", 1)
+    now = 1_000
+    grow(city)
+    city.open("late.db")
+    follower = Indexer(city.engine, city.deployment, city.rpc, clock=lambda: now)
+
+    def polled_at() -> int:
+        with read_transaction(city.engine) as connection:
+            head = find_head(connection)
+        assert head is not None
+        return head.polled_at
+
+    steps = 0
+    while follower.step():
+        steps += 1
+        assert polled_at() == 0
+    assert steps >= 2
+    assert polled_at() == now
+    # It was away for an hour, in which more was recorded than one step follows.
+    for number in range(3):
+        mine(city, number)
+    now = 4_600
+    assert follower.step()
+    assert polled_at() == 1_000
+    while follower.step():
+        assert polled_at() == 1_000
+    assert polled_at() == now
 
 
 @on_both

@@ -325,7 +325,7 @@ def test_killed_between_key_and_flush(tmp_path: Path) -> None:
             assert open_kept(log.reader, log.keys, record["seq"]) == BODY
             slots.add(slot_of(record["kept"]))
         assert len(slots) == len(intents)
-        assert len({slot.file for slot in slots}) == 3
+        assert len({slot.file for slot in slots}) >= 3  # one that went on had a second file
         assert log.findings() == []
     finally:
         log.close()

@@ -1,6 +1,7 @@
 """The writer: receipts, nonces, quotas, order of commit and answer, faults of the commit."""
 
 import asyncio
+import errno
 import itertools
 import sqlite3
 import threading
@@ -18,7 +19,8 @@ from sqlalchemy import event
 from crypto.errors import LedgerError, ProtocolError, RequestRefused
 from crypto.merkle import leaf_hash, verify_consistency
 from crypto.sm2 import PrivateKey
-from ledger.log import store
+from ledger.log import core as log_core
+from ledger.log import statements, store
 from ledger.log.entries import Nonce, Quota
 from ledger.log.reader import LogReader
 from ledger.log.recovery import AnchorPoint
@@ -276,6 +278,59 @@ def test_outcome_that_cannot_be_written_ends_as_interrupted(
     writer.append(rejected(1)).result(20)
     reader = LogReader.open(url, ORIGIN)
     assert events(reader) == ["opened", "intent", "interrupted", "rejected"]
+    reader.close()
+
+
+def test_a_log_that_can_be_read_but_not_written_is_not_healthy(
+    open_log: Open, url: str, drafts: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_core, "RETRY_S", 0.05)
+    writer = open_log()
+    draft, nonce = drafts.intent()
+    writer.append(draft, nonce=nonce).result(20)
+    assert writer.is_healthy
+    tries = 0
+    with monkeypatch.context() as patch:
+
+        def fail(*_rows: object) -> None:
+            nonlocal tries
+            tries += 1
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+        patch.setattr(statements, "insert", fail)
+        with pytest.raises(LedgerError, match="LOG_WRITE_FAILED"):
+            writer.append(rejected(1)).result(20)
+        # It was read again since, and what was refused without writing changes nothing.
+        assert not writer.is_healthy
+        with pytest.raises(RequestRefused, match="NONCE_REPLAYED"):
+            writer.append(draft, nonce=nonce).result(20)
+        assert not writer.is_healthy
+        # Nobody asks anything any more: it keeps trying.
+        before = tries
+        wait_until(lambda: tries >= before + 3)
+        assert not writer.is_healthy
+    wait_until(lambda: writer.is_healthy)
+    reader = LogReader.open(url, ORIGIN)
+    time.sleep(0.3)  # as long as six further tries
+    assert events(reader) == ["opened", "intent", "heartbeat"], "one heartbeat, once it can"
+    reader.close()
+
+
+def test_a_log_that_cannot_be_written_is_not_begun(
+    open_log: Open, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can be read, and is empty: no record comes before `opened`."""
+    with monkeypatch.context() as patch:
+
+        def fail(*_rows: object) -> None:
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+        patch.setattr(statements, "insert", fail)
+        with pytest.raises(LedgerError, match="LOG_WRITE_FAILED"):
+            open_log()
+    open_log().append(rejected(1)).result(20)
+    reader = LogReader.open(url, ORIGIN)
+    assert events(reader) == ["opened", "rejected"]
     reader.close()
 
 

@@ -1,5 +1,6 @@
 """Keys of parameters' digests: made once, searched by, disposed of after the record that tells."""
 
+import errno
 import os
 import stat
 import time
@@ -14,6 +15,7 @@ from crypto.merkle import leaf_hash, verify_inclusion
 from crypto.sm2 import PrivateKey
 from crypto.sm3 import hmac_sm3
 from ledger.log.disposal import dispose_period, find_disposed, search_parameter
+from ledger.log.kept_keys import KeptKeys
 from ledger.log.parameter_keys import ParameterKeys
 from ledger.log.reader import LogReader
 from ledger.log.writer import LogWriter
@@ -119,6 +121,33 @@ def test_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert {stat.S_IMODE(p.stat().st_mode) for p in directory.iterdir()} == {0o600}
     assert sorted(p.name for p in directory.iterdir()) == ["2020-01.key", "2020-02.key"]
+
+
+@pytest.mark.parametrize("keys", [ParameterKeys, KeptKeys])
+def test_a_full_disk_stays_no_fuller_for_keys_that_could_not_be_made(
+    keys: type[ParameterKeys] | type[KeptKeys], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request tries again: what the tries left would keep the disk full."""
+    kept = keys(tmp_path / "keys")
+
+    def ask() -> object:
+        return kept.take(PERIOD) if isinstance(kept, KeptKeys) else kept.get_or_make(PERIOD)
+
+    with monkeypatch.context() as patch:
+        write = os.write
+
+        def half(descriptor: int, data: bytes) -> int:
+            write(descriptor, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+        for name, failing in (("write", half), ("write", lambda _fd, data: len(data) - 1)):
+            patch.setattr(os, name, failing)
+            for _ in range(3):
+                with pytest.raises(LedgerError, match="UNREADABLE"):
+                    ask()
+            assert list((tmp_path / "keys").iterdir()) == []
+    ask()
+    assert len(list((tmp_path / "keys").iterdir())) == 1
 
 
 def test_damaged_key_is_no_key(tmp_path: Path) -> None:

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator, Draft202012Validator
 
 from crypto.errors import ProtocolError
-from protocol.documents.response_schema import MAX_WEIGHT, make_response_schema
+from protocol.documents.response_schema import (
+    MAX_WEIGHT,
+    count_places,
+    make_response_schema,
+)
 
 TEXT = {"type": "string"}
 
@@ -110,6 +114,40 @@ def test_width_is_what_one_value_has_to_bear() -> None:
     assert width({"items": {"enum": list(range(800))}}) >= 100
     patterns = {str(i): {} for i in range(50)}
     assert width({"properties": {"a": {}}, "patternProperties": patterns}) > 50
+    assert width({"pattern": "a[ab]{200}c"}) >= 2 * 200
+    assert width({"patternProperties": {"a[ab]{200}c": {}}}) >= 2 * 200
+    assert width({"pattern": "^[0-9]{17}[0-9X]$"}) < 50
+
+
+@pytest.mark.parametrize(
+    ("pattern", "places"),
+    [
+        ("", 0),
+        ("abc", 3),
+        ("甲", 3),
+        ("a|bc", 4),
+        (r"\d\p{Han}\x{4e00}\.", 4),
+        ("[a-z]", 1),
+        (r"[]a\]x][^]b][a[bc]&&[^d]]", 3),
+        ("a{5}", 6),
+        ("a{2,5}", 6),
+        ("a{5,}", 7),
+        ("a{,5}", 6),
+        ("a{0}", 2),
+        ("a{x}", 4),
+        ("(ab){5}", 16),
+        ("((a{3}){3}){3}", 52),
+        ("a{3}{3}", 11),
+        ("((a", 1),
+        ("a))", 3),
+        ("[a", 1),
+        ("a\\", 2),
+        (r"\p{L", 3),
+    ],
+)
+def test_places_of_a_pattern(pattern: str, places: int) -> None:
+    found = count_places(pattern)
+    assert places <= found <= places + 4, found
 
 
 WORDS = {
