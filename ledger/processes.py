@@ -5,25 +5,50 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
+from urllib.error import HTTPError
 
 from ledger.settings import Settings
 from ledger.supervisor import Process, Supervisor, python_process
 
 _TIMEOUT_S = 2
+_MAX_HEALTH = 64 * 1024
 _BLOCK_NUMBER = b'{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}'
 
 
 def http_ready(url: str) -> Callable[[], bool]:
-    """Return a check that the URL answers with 200."""
+    """Return a check that the URL answers with 200, or says that only the chain's state is old.
+
+    Following a chain that went on meanwhile may take long, and starting again does not shorten it.
+    """
 
     def is_ready() -> bool:
         try:
-            with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - ours
-                return bool(answer.status == 200)
+            status, body = _ask(url)
         except (OSError, HTTPException):
             return False
+        return status == 200 or (status == 503 and _only_waits(body))
 
     return is_ready
+
+
+def _ask(url: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - ours
+            return answer.status, answer.read(_MAX_HEALTH)
+    except HTTPError as error:
+        with error:
+            return error.code, error.read(_MAX_HEALTH)
+
+
+def _only_waits(body: bytes) -> bool:
+    """Tell whether an answer of /health complains of nothing but the age of the chain's state."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return False
+    if not isinstance(value, dict):
+        return False
+    return value.get("status") == "stale" or value.get("reasons") == ["HEAD_STALE"]
 
 
 def node_ready(url: str) -> Callable[[], bool]:

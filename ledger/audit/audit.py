@@ -14,9 +14,9 @@ from crypto.errors import SanlianError, VerificationError
 from crypto.merkle import Frontier, leaf_hash, verify_inclusion
 from crypto.sm2 import PublicKey
 from ledger.audit.chain import BlockData, ChainReader, LocatedEvent
-from ledger.audit.completeness import Completeness, Explained, Finding
+from ledger.audit.completeness import Completeness, Explained, Finding, has_end_behind
 from ledger.audit.keys import LogKeys
-from ledger.audit.networks import Declared, LogNetworks, Place, collect
+from ledger.audit.networks import Declared, LogNetworks, Place, collect, is_among
 from ledger.audit.receipts import check_receipts
 from ledger.audit.transfers import Transfers
 from protocol.acts import Act
@@ -320,7 +320,7 @@ class Audit:
             yield Finding(
                 "log", f"{size} records were anchored, {expected} are there", "LOG_BEHIND_ANCHOR"
             )
-        yield from reader.finish(log)
+        yield from reader.finish(log, end)
         filed = self._disposals.get(registered.id, [])
         yield from self.keys[origin].compare_acts(filed, expected)
         self.records += expected
@@ -397,6 +397,10 @@ class Audit:
         if origin not in self._sharing:
             return []
         return [found for other, found in self._declared.items() if other != origin]
+
+    def has_collected(self, origin: str, record: Mapping[str, Any]) -> bool:
+        """Return whether a declaration counts in the other logs of its database, if there are."""
+        return origin not in self._sharing or is_among(record, self._declared.get(origin, {}))
 
     def hash_of(self, number: int) -> str | None:
         """Return the hash of a block that the audit read, in hex."""
@@ -504,10 +508,10 @@ class _RecordAudit:
         except SanlianError as error:
             yield Finding(place, error.message, error.code)
 
-    def finish(self, log: AuditedLog) -> Iterator[Finding]:
+    def finish(self, log: AuditedLog, end: int) -> Iterator[Finding]:
         """Yield the intents that have no end, not even behind the records that are audited."""
         for seq in self._intents:
-            if log.find_end(seq) is not None:
+            if has_end_behind(log, seq, end):
                 continue
             yield Finding(
                 f"record {seq}", "the intent has neither outcome nor interruption", "INTENT_OPEN"
@@ -615,6 +619,9 @@ class _RecordAudit:
         store = self._decisive_state(record)
         verify_restriction(store, record)
         self._networks.apply(record)
+        # Others of the database follow what its index names, and nothing signed covers the index.
+        if not self._audit.has_collected(self._log.origin, record):
+            yield "the database's index leaves the declaration out", "LOG_DAMAGED"
 
     def _consulted(self, record: dict[str, Any], _data: bytes) -> Iterator[tuple[str, str]]:
         self._verified(record)

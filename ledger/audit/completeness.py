@@ -7,11 +7,13 @@ there are.
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from crypto.errors import SanlianError
 from crypto.sm2 import PublicKey
 from crypto.sm3 import sm3
 from protocol.acts import ZERO_ID
+from protocol.records import parse_record
 from protocol.stream import Stream
 
 _SCHEMA = """
@@ -74,6 +76,32 @@ class Explained:
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
+
+
+class EndedLog(Protocol):
+    """What tells whether an intent has an end."""
+
+    def find_end(self, intent_seq: int) -> int | None:
+        """Return the index of the outcome or interruption of an intent, or None."""
+
+    def get_record(self, seq: int) -> bytes:
+        """Return a record's bytes."""
+
+
+def has_end_behind(log: EndedLog, intent: int, size: int) -> bool:
+    """Return whether an intent's end was written behind the records that are audited.
+
+    The database's index says where; only the record itself counts, as nothing signed covers the
+    index.
+    """
+    seq = log.find_end(intent)
+    if seq is None or seq < size:
+        return False
+    try:
+        record = parse_record(log.get_record(seq))
+    except SanlianError:
+        return False
+    return record["event"] in ("outcome", "interrupted") and record["intent"] == intent
 
 
 class Completeness:

@@ -40,15 +40,21 @@ _NOTHING = Declared(-1, ())
 
 
 def collect(records: Iterable[Mapping[str, Any]]) -> dict[Place, list[Declared]]:
-    """Return what records `restricted` declare, by grant and side.
+    """Return what records `restricted` declare, by grant and side; others are left out.
 
     Raises:
         ProtocolError: NETWORK_MALFORMED.
     """
     found: dict[Place, list[Declared]] = {}
     for record in records:
-        found.setdefault(_place(record), []).append(_declared(record))
+        if record["event"] == "restricted":
+            found.setdefault(_place(record), []).append(_declared(record))
     return found
+
+
+def is_among(record: Mapping[str, Any], declared: Mapping[Place, Sequence[Declared]]) -> bool:
+    """Return whether a record `restricted` is among what was collected."""
+    return _declared(record) in declared.get(_place(record), ())
 
 
 class LogNetworks:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from crypto.errors import LedgerError, SanlianError
 from crypto.merkle import Frontier, leaf_hash
-from ledger.audit.completeness import Completeness, Explained, Finding
+from ledger.audit.completeness import Completeness, Explained, Finding, has_end_behind
 from ledger.log.database import parse_url
 from ledger.log.postgres import find_origins
 from ledger.log.reader import LogReader
@@ -153,7 +153,7 @@ def _check_log(
         findings.append(Finding(origin, message, "ROOT_DIFFERS"))
     for seq in sorted(intents):
         # The end may have been written since the log's size was read.
-        if reader.find_end(seq) is None:
+        if not has_end_behind(reader, seq, end):
             message = "the intent has neither outcome nor interruption"
             findings.append(Finding(f"{origin}, record {seq}", message, "INTENT_OPEN"))
     return end

@@ -12,6 +12,7 @@ from eth_account import Account
 from crypto.sm3 import sm3
 from ledger.audit.audit import Audit, Finding, Progress
 from ledger.audit.chain import ChainReader
+from ledger.audit.offline import check_logs
 from ledger.audit.receipts import check_receipts
 from ledger.chain.deploy import deploy_contracts
 from ledger.chain.rpc import Rpc
@@ -234,6 +235,31 @@ def test_every_lie_is_named(told: Told) -> None:
         (f"record {seqs['unanchored']}", "NONCE_REPLAYED"),
     }
     assert found == expected
+
+
+def test_an_index_that_was_changed_hides_no_open_intent(honest: Case, tmp_path: Path) -> None:
+    """Nothing signed covers the columns beside a record's bytes."""
+    case = Case(honest.city, tmp_path)
+    case.url = _tampered(honest, tmp_path)
+    case.log = LogWriter(case.url, origin=ORIGIN, log_id=case.city.ids["log"], key=key("gateway"))
+    try:
+        seq = case.append(case.intent())
+        other = case.append({"event": "heartbeat"})
+    finally:
+        case.log.close()
+    statement = (
+        "UPDATE records SET intent_seq = (SELECT max(seq) - 1 FROM records)"
+        " WHERE seq = (SELECT max(seq) FROM records)"
+    )
+    url = _tampered(case, _made(tmp_path / "changed"), statement)
+    reader = LogReader.open(url)
+    assert reader.find_end(seq) == other
+    reader.close()
+    assert [(one.place, one.code) for one in _audit(honest, url)] == [
+        (f"record {seq}", "INTENT_OPEN")
+    ]
+    report = check_logs([Path(url.removeprefix("sqlite:///"))])
+    assert [one.code for one in report.findings] == ["INTENT_OPEN"]
 
 
 def test_a_gateway_that_does_not_hear_of_new_blocks_is_named(honest: Case, tmp_path: Path) -> None:

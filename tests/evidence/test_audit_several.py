@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 from eth_account import Account
+from sqlalchemy import create_engine
 
 from crypto.merkle import leaf_hash
 from crypto.sm3 import sm3
@@ -141,6 +142,18 @@ def test_networks_declared_in_one_log_count_in_the_others(two: Two) -> None:
     declare(two.second, now + 400, [])
     two.use(two.first, at=now + 500, source=outside)
     expected = [(f"{SECOND}, record {late}", "SOURCE_NOT_ALLOWED")]
+    assert two.audit() == expected
+    # Who changes the index beside the records hides nothing by it.
+    engine = create_engine(two.case.url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f'SET search_path TO "log:{ORIGIN}"')
+        change = "UPDATE records SET event = 'x' WHERE event = 'restricted' RETURNING seq"
+        hidden = connection.exec_driver_sql(change).scalar()
+    assert two.audit() == [(f"{ORIGIN}, record {hidden}", "LOG_DAMAGED")]
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f'SET search_path TO "log:{ORIGIN}"')
+        connection.exec_driver_sql("UPDATE records SET event = 'restricted'")
+    engine.dispose()
     assert two.audit() == expected
     # Logs in files of their own do not follow each other: each counts by itself.
     (found,) = two.audit(sharing=False)
