@@ -19,18 +19,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.gateway import description, tiles
 from api.gateway.breaker import Breaker
 from api.gateway.consultations import ConsultationService
+from api.gateway.data_requests import DataService
 from api.gateway.disposals import DisposalFiler
 from api.gateway.evidence import Build, EvidenceService
 from api.gateway.forward import Forwarder, load_providers
+from api.gateway.gatekeeper import Answer, Gatekeeper, Incoming
 from api.gateway.limits import Limits
 from api.gateway.live_restrictions import LiveRestrictions
 from api.gateway.not_sent import NotSentService
 from api.gateway.observations import ObservationService
 from api.gateway.other_logs import OtherLogs
 from api.gateway.outbound import OutboundPolicy
+from api.gateway.parameter_digests import ParameterDigests
 from api.gateway.restrictions import RestrictionService
 from api.gateway.sealed import SealedService
-from api.gateway.service import Answer, DataService, Gatekeeper, Incoming, ParameterDigests
 from api.gateway.sources import find_client
 from api.gateway.state import StateSource, is_stale
 from api.gateway.submit import ActSubmitter

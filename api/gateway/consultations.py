@@ -2,7 +2,7 @@
 
 from api.gateway.counting import RateLimiter
 from api.gateway.evidence import NO_GRANT
-from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, nonce_of, parse_body
+from api.gateway.gatekeeper import Admitted, Answer, Gatekeeper, Incoming, nonce_of, parse_body
 from crypto.canonical import canonical_json
 from crypto.errors import RequestRefused
 from protocol.consultation import consultation_problem, has_reason, is_consultation

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 
 from api.gateway.counting import RateLimiter
-from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, nonce_of, parse_body
+from api.gateway.gatekeeper import Admitted, Answer, Gatekeeper, Incoming, nonce_of, parse_body
 from crypto.errors import RequestRefused, SanlianError
 from ledger.log.reader import LogReader
 from protocol.description import Role

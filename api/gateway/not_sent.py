@@ -1,9 +1,9 @@
 """Signed statements of numbers that were not sent (docs/protocol.md, 7.7)."""
 
 from api.gateway.counting import RateLimiter
+from api.gateway.gatekeeper import Admitted, Answer, Gatekeeper, Incoming, parse_body
 from api.gateway.once import keep_once
 from api.gateway.other_logs import OtherLogs
-from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, parse_body
 from crypto.canonical import fast_canonical
 from crypto.errors import RequestRefused, SanlianError
 from crypto.sm3 import sm3

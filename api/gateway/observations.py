@@ -12,9 +12,7 @@ from dataclasses import replace
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.gateway.observed_pieces import Checked, Observer, Piece, Refused, check_piece
-from api.gateway.other_logs import OtherLogs
-from api.gateway.service import (
+from api.gateway.gatekeeper import (
     Admitted,
     Answer,
     Gatekeeper,
@@ -22,6 +20,8 @@ from api.gateway.service import (
     is_signed_body,
     parse_body,
 )
+from api.gateway.observed_pieces import Checked, Observer, Piece, Refused, check_piece
+from api.gateway.other_logs import OtherLogs
 from api.gateway.workers import Workers
 from crypto.canonical import parse_unchanged
 from crypto.errors import LedgerError, ProtocolError, RequestRefused

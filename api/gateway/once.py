@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.gateway.gatekeeper import Admitted, Answer, Gatekeeper
 from api.gateway.other_logs import OtherLogs
-from api.gateway.service import Admitted, Answer, Gatekeeper
 from crypto.canonical import fast_canonical
 from crypto.errors import LedgerError, RequestRefused, SanlianError
 from ledger.log.entries import Known, Once

@@ -3,8 +3,8 @@
 import asyncio
 
 from api.gateway.counting import RateLimiter
+from api.gateway.gatekeeper import Admitted, Answer, Gatekeeper, Incoming, nonce_of, parse_body
 from api.gateway.live_restrictions import LiveRestrictions
-from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, nonce_of, parse_body
 from crypto.canonical import canonical_json
 from crypto.errors import LedgerError, ProtocolError, RequestRefused
 from protocol.httpsig import content_digest

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.gateway.counting import RateLimiter
-from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, nonce_of, parse_body
+from api.gateway.gatekeeper import Admitted, Answer, Gatekeeper, Incoming, nonce_of, parse_body
 from crypto.errors import CryptoError, ProtocolError, RequestRefused, SanlianError
 from crypto.sm3 import sm3
 from ledger.sealed.store import Place, SealedStore

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import uvicorn
 from starlette.types import ASGIApp
 
-from api.gateway.service import MAX_IN_FLIGHT
+from api.gateway.data_requests import MAX_IN_FLIGHT
 from api.server import server_config
 from ledger.settings import Settings
 

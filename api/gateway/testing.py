@@ -15,8 +15,8 @@ from typing import Any
 
 from api.gateway.counting import RateLimiter
 from api.gateway.forward import Call, Forwarder, Probe, encode_parameters
+from api.gateway.gatekeeper import Admitted, Answer, Gatekeeper, Incoming, nonce_of, parse_body
 from api.gateway.response_check import answer_problem
-from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, nonce_of, parse_body
 from api.gateway.submit import ActSubmitter
 from crypto.canonical import canonical_json, parse_json
 from crypto.errors import CryptoError, LedgerError, RequestRefused, SanlianError

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.gateway.counting import RateLimiter
+from api.gateway.gatekeeper import Admitted, Answer, Gatekeeper, Incoming, parse_body
 from api.gateway.limits import SeenNonces
 from api.gateway.once import keep_once
 from api.gateway.other_logs import OtherLogs
-from api.gateway.service import Admitted, Answer, Gatekeeper, Incoming, parse_body
 from crypto.canonical import fast_canonical
 from crypto.errors import LedgerError, RequestRefused, SanlianError
 from crypto.sm3 import sm3

@@ -12,9 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
-from api.gateway import service
+from api.gateway import data_requests
+from api.gateway import gatekeeper as gatekeeping
 from api.gateway.counting import RateLimiter
-from api.gateway.service import MAX_STRANGERS_PER_MINUTE
+from api.gateway.gatekeeper import MAX_STRANGERS_PER_MINUTE
 from crypto.canonical import canonical_json
 from crypto.merkle import leaf_hash, verify_consistency, verify_inclusion
 from crypto.sm2 import PrivateKey
@@ -283,8 +284,8 @@ def test_captured_requests_fill_no_log_and_take_no_places(
     """Somebody has a department's requests of yesterday, more than any memory of refusals holds."""
     gatekeeper: Any = world.gateway.gatekeeper
     data: Any = world.gateway.data
-    monkeypatch.setattr(service, "MAX_REFUSALS_KEPT", 4)
-    monkeypatch.setattr(service, "MAX_REPEATED_PER_MINUTE", 10)
+    monkeypatch.setattr(gatekeeping, "MAX_REFUSALS_KEPT", 4)
+    monkeypatch.setattr(gatekeeping, "MAX_REPEATED_PER_MINUTE", 10)
     monkeypatch.setattr(gatekeeper, "_repeated", RateLimiter())
     monkeypatch.setattr(data._limits, "_department_places", 0)
     old = [world.sign(grant, created=int(time.time()) - 3600) for _ in range(30)]
@@ -330,7 +331,7 @@ def test_a_defect_leaves_a_record(
     def fail(*_: object) -> None:
         raise ArithmeticError
 
-    monkeypatch.setattr(service, "encode_parameters", fail)
+    monkeypatch.setattr(data_requests, "encode_parameters", fail)
     answer = world.ask(grant)
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
     assert world.receipt(answer)["code"] == "INTERNAL_ERROR"

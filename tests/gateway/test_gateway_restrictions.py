@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from api.gateway.app import Gateway as Server
+from api.gateway.gatekeeper import Gatekeeper
 from api.gateway.live_restrictions import LiveRestrictions
 from api.gateway.restrictions import MAX_UNSETTLED, RestrictionService
-from api.gateway.service import Gatekeeper
 from crypto.canonical import canonical_json
 from crypto.errors import LedgerError, ProtocolError, RequestRefused
 from crypto.keyfile import dump_private_key

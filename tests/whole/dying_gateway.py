@@ -28,8 +28,8 @@ from starlette.types import Message, Receive, Scope, Send
 from api.gateway.__main__ import main
 from api.gateway.app import Gateway
 from api.gateway.forward import Forwarder
+from api.gateway.gatekeeper import Gatekeeper
 from api.gateway.provider_http import _Connection
-from api.gateway.service import Gatekeeper
 from api.guard import Guard
 from ledger.log import store
 from protocol.httpsig import DATA_PATH
