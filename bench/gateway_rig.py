@@ -24,7 +24,8 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.gateway.app import Gateway, make_app
+from api.gateway.app import make_app
+from api.gateway.gateway import Gateway
 from api.gateway.server import gateway_config, tune_process
 from api.gateway.state import Snapshot
 from crypto.canonical import fast_canonical

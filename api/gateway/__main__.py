@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 import uvicorn
 
-from api.gateway.app import Gateway, make_app
+from api.gateway.app import make_app
 from api.gateway.evidence import Build
+from api.gateway.gateway import Gateway
 from api.gateway.server import gateway_config, tune_process
 from api.gateway.state import LedgerState
 from crypto.errors import SanlianError

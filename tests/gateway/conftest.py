@@ -19,8 +19,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from api.gateway.app import Gateway, make_app
+from api.gateway.app import make_app
 from api.gateway.evidence import EvidenceService
+from api.gateway.gateway import Gateway
 from api.gateway.server import gateway_config
 from api.gateway.state import Snapshot, copy_store
 from crypto.canonical import canonical_json

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from api.gateway.app import Gateway as Server
 from api.gateway.gatekeeper import Gatekeeper
+from api.gateway.gateway import Gateway as Server
 from api.gateway.live_restrictions import LiveRestrictions
 from api.gateway.restrictions import MAX_UNSETTLED, RestrictionService
 from crypto.canonical import canonical_json

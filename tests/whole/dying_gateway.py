@@ -26,7 +26,7 @@ from sqlalchemy import Engine
 from starlette.types import Message, Receive, Scope, Send
 
 from api.gateway.__main__ import main
-from api.gateway.app import Gateway
+from api.gateway.app import Routes
 from api.gateway.forward import Forwarder
 from api.gateway.gatekeeper import Gatekeeper
 from api.gateway.provider_http import _Connection
@@ -156,7 +156,7 @@ def put_around(faults: Faults) -> None:
 
 
 def _around_http(faults: Faults) -> None:
-    guard, serve = Guard.__call__, Gateway.serve_data
+    guard, serve = Guard.__call__, Routes.serve_data
 
     async def head(self: Guard, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or (scope["path"], scope["method"]) != (DATA_PATH, "POST"):
@@ -172,12 +172,12 @@ def _around_http(faults: Faults) -> None:
         faults.reach("head read")
         await guard(self, scope, receive, sent)
 
-    async def body(self: Gateway, scope: Scope, receive: Receive, send: Send) -> None:
+    async def body(self: Routes, scope: Scope, receive: Receive, send: Send) -> None:
         faults.reach("body read")
         await serve(self, scope, receive, send)
 
     Guard.__call__ = head  # type: ignore[method-assign]
-    Gateway.serve_data = body  # type: ignore[method-assign]
+    Routes.serve_data = body  # type: ignore[method-assign]
 
 
 def _around_checks(faults: Faults) -> None:
