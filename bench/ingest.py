@@ -68,7 +68,7 @@ from tests.contracts.chain import SENDER_KEY
 from tests.contracts.city import CHAIN_ID, ORIGIN, key
 
 BATCH = 1_000
-CONNECTIONS = 4
+CONNECTIONS = 6
 GAS_BATCHES = (1, 100, 1_000, 10_000)
 PROOF_LEAVES = 1_000_000
 PROOFS = 1_000
@@ -86,7 +86,7 @@ def measure(options: argparse.Namespace) -> list[Result]:
         find_anvil()
     except LedgerError as error:
         raise CannotMeasure(str(error)) from error
-    batches, naive, memory = (16, 300, 200_000) if options.quick else (100, 2_000, 10_000_000)
+    batches, naive, memory = (48, 300, 200_000) if options.quick else (100, 2_000, 10_000_000)
     with tempfile.TemporaryDirectory(prefix="sanlian-bench-") as name:
         home = Path(name)
         verify_per_s = verify_rate()

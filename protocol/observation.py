@@ -105,11 +105,65 @@ def observation_text(value: Mapping[str, Any]) -> bytes:
     Raises:
         ProtocolError: OBSERVATION_MALFORMED.
     """
-    # Every member's form is ASCII or a number in its bounds.
-    data = plain_canonical(check_observation(dict(value)))
+    data = _usual_text(value)
+    if data is None:
+        # Every member's form is ASCII or a number in its bounds.
+        data = plain_canonical(check_observation(dict(value)))
     if len(data) > MAX_OBSERVATION_SIZE:
         raise ProtocolError("OBSERVATION_MALFORMED", "an access record has at most 4 KiB")
     return _PREFIX + data
+
+
+# What almost every record looks like: texts without quotation marks and backslashes, so without
+# escapes. One expression over the canonical text is twice as fast as a check of each member.
+_USUAL_WORD = rb'"[!#-\[\]-~]{1,128}"'
+_USUAL_CODE = rb'"[!#-\[\]-~]{1,64}"'
+_USUAL_ID = rb'"[0-9a-f]{64}"'
+_USUAL = re.compile(
+    b"{%b}"
+    % b",".join(
+        b'"%b":%b' % member
+        for member in (
+            (b"authorization", b"(?:null|%b)" % _USUAL_WORD),
+            (b"code", b'(?:""|%b)' % _USUAL_CODE),
+            (b"grant", b"(?:null|%b)" % _USUAL_ID),
+            (b"items", rb"\[(?:%b(?:,%b){0,63})?\]" % (_USUAL_CODE, _USUAL_CODE)),
+            (b"person", _USUAL_WORD),
+            (b"platform", _USUAL_CODE),
+            (b"provider", _USUAL_WORD),
+            (b"record", _USUAL_WORD),
+            (b"request_digest", _USUAL_ID),
+            (b"requester", _USUAL_WORD),
+            (b"requester_key", b"(?:null|%b)" % _USUAL_WORD),
+            (b"resource", _USUAL_WORD),
+            (b"response_digest", b"(?:null|%b)" % _USUAL_ID),
+            (b"result", b'"(?:released|refused|failed)"'),
+            (b"time_ms", b"(?:0|[1-9][0-9]{0,14})"),
+            (b"v", b"1"),
+        )
+    )
+)
+
+
+def _usual_text(value: Mapping[str, Any]) -> bytes | None:
+    """Return the canonical JSON of members of the usual form, None when each must be looked at.
+
+    It accepts nothing that check_observation refuses.
+    """
+    try:
+        data = plain_canonical(value)
+    except CryptoError:
+        return None
+    if _USUAL.fullmatch(data) is None:
+        return None
+    items = value["items"]
+    is_usual = (
+        (value["grant"] is None) != (value["authorization"] is None)
+        and (value["result"] == "released") == (value["response_digest"] is not None)
+        and is_pseudonym(value["person"])
+        and items == sorted(set(items))
+    )
+    return data if is_usual else None
 
 
 @dataclass(frozen=True, slots=True)

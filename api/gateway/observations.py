@@ -39,7 +39,7 @@ from protocol.receipt import Receipt
 MIN_SHARED = 64
 _KEY_ID = re.compile("[0-9a-f]{64}")
 #: Batches in work at a time, each with all its records in memory.
-MAX_BATCHES = 4
+MAX_BATCHES = 8
 
 
 class ObservationService:

@@ -287,6 +287,8 @@ class LogCore:
         size, root = frontier.size, frontier.root()
         note = sign_checkpoint(Checkpoint(self.origin, size, root), self._key)
         rows[store.checkpoints].append((size, root, note))
+        # In the order of their key, which is anything but that of the records.
+        rows[store.observations].sort()
         for table, added in rows.items():
             statements.insert(connection, table, added)
         numbers.write()

@@ -8,7 +8,7 @@ answered in their order, one result for each entry.
 import marshal
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from crypto.errors import (
@@ -92,24 +92,35 @@ def receive(source: socket.socket, frames: Frames) -> list[Any] | None:
     return list(frames.feed(piece)) if piece else None
 
 
-def pack_entry(entry: Entry) -> tuple[Any, ...]:
-    """Return an entry as a tuple."""
-    nonce, quota, once, prepared = entry.nonce, entry.quota, entry.once, entry.prepared
+#: A packed entry, see pack_entry.
+Packed = tuple[Any, ...]
+
+
+def pack_entry(
+    draft: Mapping[str, Any],
+    *,
+    nonce: Nonce | None = None,
+    quota: Quota | None = None,
+    time_ms: int | None = None,
+    envelope: bytes | None = None,
+    once: Once | None = None,
+    prepared: Prepared | None = None,
+) -> Packed:
+    """Return an entry, for which somebody waits, as a tuple; the members are those of Entry."""
     return (
-        dict(entry.draft),
+        dict(draft),
         nonce and (nonce.key_id, nonce.value),
         quota and (quota.grant, quota.limit),
-        entry.time_ms,
-        entry.envelope,
+        time_ms,
+        envelope,
         once and tuple(once),
         prepared and tuple(prepared),
-        entry.is_awaited,
     )
 
 
-def unpack_entry(packed: tuple[Any, ...]) -> Entry:
+def unpack_entry(packed: Packed) -> Entry:
     """Return the entry of a tuple."""
-    draft, nonce, quota, time_ms, envelope, once, prepared, is_awaited = packed
+    draft, nonce, quota, time_ms, envelope, once, prepared = packed
     return Entry(
         draft,
         nonce and Nonce(*nonce),
@@ -118,7 +129,6 @@ def unpack_entry(packed: tuple[Any, ...]) -> Entry:
         envelope,
         once and Once(*once),
         prepared and Prepared(*prepared),
-        is_awaited,
     )
 
 

@@ -9,9 +9,10 @@ from concurrent.futures import Future
 from typing import Any
 
 from crypto.errors import LedgerError, ProtocolError, SanlianError
-from ledger.log.entries import MAX_BATCH, Entry, Nonce, Once, Quota, Written
+from ledger.log.entries import MAX_BATCH, Nonce, Once, Quota, Written
 from ledger.log.pipe import (
     Frames,
+    Packed,
     encode_frame,
     pack_entry,
     receive,
@@ -20,7 +21,7 @@ from ledger.log.pipe import (
 )
 from ledger.log.process import END_TIMEOUT_S, LogProcess
 from ledger.log.recovery import AnchorPoint
-from ledger.log.writer import QUEUE_LIMIT, entry_of_many
+from ledger.log.writer import QUEUE_LIMIT
 from protocol.receipt import Receipt
 from protocol.records import Prepared
 
@@ -73,7 +74,7 @@ class RemoteLog:
         self._queue_limit = queue_limit
         self._frames = Frames()
         self._lock = threading.Lock()
-        self._staged: list[tuple[Entry, _Settle]] = []
+        self._staged: list[tuple[Packed, _Settle]] = []
         self._is_due = False
         self._pending: deque[_Settle] = deque()
         self._unsent = bytearray()
@@ -134,7 +135,7 @@ class RemoteLog:
         """
         future: Future[Receipt] = Future()
         future.set_running_or_notify_cancel()
-        self._stage([(Entry(dict(draft)), lambda result: _settle(future, result))])
+        self._stage([(pack_entry(draft), lambda result: _settle(future, result))])
         return future
 
     def append_many(
@@ -164,7 +165,17 @@ class RemoteLog:
             if len(results) == len(drafts):
                 future.set_result(results)
 
-        self._stage([(entry_of_many(draft, once, time_ms), take) for draft, once in drafts])
+        self._stage(
+            [
+                (
+                    pack_entry({"event": draft.event}, time_ms=time_ms, once=once, prepared=draft),
+                    take,
+                )
+                if isinstance(draft, Prepared)
+                else (pack_entry(draft, time_ms=time_ms, once=once), take)
+                for draft, once in drafts
+            ]
+        )
         return future
 
     async def write(
@@ -189,8 +200,8 @@ class RemoteLog:
             SanlianError: as LogWriter.append, and what its future fails with.
         """
         waiter: asyncio.Future[Receipt] = self._loop.create_future()
-        entry = Entry(dict(draft), nonce, quota, time_ms, envelope)
-        self._stage([(entry, lambda result: _settle(waiter, result))])
+        packed = pack_entry(draft, nonce=nonce, quota=quota, time_ms=time_ms, envelope=envelope)
+        self._stage([(packed, lambda result: _settle(waiter, result))])
         return await waiter
 
     def close(self) -> None:
@@ -206,14 +217,14 @@ class RemoteLog:
 
     # --- in the event loop --------------------------------------------------------------------
 
-    def _stage(self, items: "list[tuple[Entry, _Settle]]") -> None:
+    def _stage(self, items: list[tuple[Packed, _Settle]]) -> None:
         with self._lock:
             if self._is_closing or self._ended.is_set():
                 raise LedgerError("LOG_CLOSED", "the access log is closed")
             # What ends an intent is never turned away: there are as many as intents were let in.
             if (
                 len(self._pending) + len(self._staged) >= self._queue_limit
-                and items[0][0].draft.get("event") != "outcome"
+                and items[0][0][0].get("event") != "outcome"
             ):
                 raise LedgerError("LOG_BUSY", "too many records wait to be written; try again")
             self._staged.extend(items)
@@ -236,24 +247,17 @@ class RemoteLog:
         if self._ended.is_set():
             _fail([settle for _, settle in staged])
             return
-        packed = []
-        for entry, settle in staged:
-            packed.append(pack_entry(entry))
-            self._pending.append(settle)
         try:
-            frame = encode_frame(packed)
+            frame = encode_frame([packed for packed, _ in staged])
         except ValueError:
-            self._send_apart(staged, packed)
+            self._send_apart(staged)
         else:
+            self._pending.extend(settle for _, settle in staged)
             self._send(frame)
 
-    def _send_apart(
-        self, staged: "list[tuple[Entry, _Settle]]", packed: list[tuple[Any, ...]]
-    ) -> None:
+    def _send_apart(self, staged: list[tuple[Packed, _Settle]]) -> None:
         """Send those entries that can be sent; a defect must not hold up the others."""
-        for _ in staged:
-            self._pending.pop()
-        for (_, settle), one in zip(staged, packed, strict=True):
+        for one, settle in staged:
             try:
                 frame = encode_frame([one])
             except ValueError:

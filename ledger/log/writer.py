@@ -201,7 +201,7 @@ class LogWriter:
         # Nobody can cancel what is written all the same.
         many.future.set_running_or_notify_cancel()
         items = [
-            _Item(entry_of_many(draft, once, time_ms), many=many, position=position)
+            _Item(_entry_of_many(draft, once, time_ms), many=many, position=position)
             for position, (draft, once) in enumerate(drafts)
         ]
         with self._wake:
@@ -315,7 +315,7 @@ class LogWriter:
         return batch
 
 
-def entry_of_many(draft: Mapping[str, Any] | Prepared, once: Once, time_ms: int) -> Entry:
+def _entry_of_many(draft: Mapping[str, Any] | Prepared, once: Once, time_ms: int) -> Entry:
     """Return the entry of one of many drafts."""
     if isinstance(draft, Prepared):
         return Entry({"event": draft.event}, time_ms=time_ms, once=once, prepared=draft)
