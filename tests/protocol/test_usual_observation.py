@@ -1,0 +1,116 @@
+"""The expression for access records of the usual form accepts nothing that the checks refuse."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crypto.canonical import plain_canonical
+from crypto.errors import ProtocolError
+from protocol.observation import _MEMBERS, _usual_text, check_observation, observation_text
+
+USUAL: dict[str, Any] = {
+    "v": 1,
+    "platform": "exchange-1",
+    "record": "r-1",
+    "time_ms": 5,
+    "requester": "housing",
+    "requester_key": None,
+    "person": "p-1",
+    "grant": None,
+    "authorization": "AUTH-7",
+    "provider": "civil",
+    "resource": "PERSON-01",
+    "items": ["ADDRESS", "NAME"],
+    "result": "released",
+    "code": "",
+    "request_digest": "01" * 32,
+    "response_digest": "02" * 32,
+}
+#: What stands at some border of some member's form.
+ODD = st.sampled_from(
+    [
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        1.0,
+        0.5,
+        2**53 - 1,
+        2**53,
+        10**14,
+        10**15,
+        10**16,
+        "",
+        "a",
+        "A B",
+        'a"b',
+        "a\\b",
+        "\\",
+        '"',
+        "三链",
+        "\x7f",
+        "~",
+        "!",
+        " ",
+        "\n",
+        "a" * 64,
+        "a" * 65,
+        "a" * 128,
+        "a" * 129,
+        "0" * 64,
+        "F" * 64,
+        "f" * 64,
+        "released",
+        "refused",
+        "failed",
+        "other",
+        "11010519491231002X",
+        "13800138000",
+        "23800138000",
+        [],
+        ["A"],
+        ["A", "A"],
+        ["B", "A"],
+        ["A", "B"],
+        ["A", 1],
+        ["a" * 65],
+        [str(i) for i in range(10, 74)],
+        [str(i) for i in range(10, 75)],
+        {},
+        {"a": 1},
+        'x","v":1,"x":"',
+    ]
+)
+#: One or some members are replaced, left out, or added.
+CHANGES = st.dictionaries(
+    st.sampled_from([*_MEMBERS, "more", 'v":1,"w']), ODD | st.just(...), max_size=4
+)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(changes=CHANGES)
+def test_it_accepts_nothing_more(changes: dict[str, Any]) -> None:
+    value = {**USUAL, **changes}
+    value = {name: one for name, one in value.items() if one is not ...}
+    found = _usual_text(value)
+    if found is not None:
+        assert found == plain_canonical(check_observation(dict(value)))
+
+
+def test_the_usual_is_usual() -> None:
+    found = _usual_text(USUAL)
+    assert found is not None
+    assert observation_text(USUAL).endswith(found)
+
+
+@pytest.mark.parametrize("name", ["record", "resource", "code"])
+def test_the_unusual_is_looked_at(name: str) -> None:
+    value = {**USUAL, name: 'a"b\\'}
+    assert _usual_text(value) is None
+    assert observation_text(value).endswith(plain_canonical(value))
+    with pytest.raises(ProtocolError, match="OBSERVATION_MALFORMED"):
+        observation_text({**value, "v": 2})
