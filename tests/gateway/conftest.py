@@ -336,6 +336,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         max_response_bytes=256 * 1024,
         max_connections_per_provider=4,
         parameter_digests="/number",
+        request_verifiers=0,  # whatever the machine has; their own tests start some
         provider_failures=0,  # tests of failing providers are many; one sets it
         api_url=f"http://127.0.0.1:{api_port}",
     )
