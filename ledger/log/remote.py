@@ -30,6 +30,7 @@ OPEN_TIMEOUT_S = 300.0
 _PIECE = 1 << 18
 
 _Settle = Callable[[Written], None]
+_Group = list[tuple[Packed, _Settle]]
 
 
 class RemoteLog:
@@ -74,7 +75,9 @@ class RemoteLog:
         self._queue_limit = queue_limit
         self._frames = Frames()
         self._lock = threading.Lock()
-        self._staged: list[tuple[Packed, _Settle]] = []
+        # Groups of entries that were handed in together.
+        self._staged: deque[_Group] = deque()
+        self._staged_count = 0
         self._is_due = False
         self._pending: deque[_Settle] = deque()
         self._unsent = bytearray()
@@ -217,17 +220,18 @@ class RemoteLog:
 
     # --- in the event loop --------------------------------------------------------------------
 
-    def _stage(self, items: list[tuple[Packed, _Settle]]) -> None:
+    def _stage(self, group: _Group) -> None:
         with self._lock:
             if self._is_closing or self._ended.is_set():
                 raise LedgerError("LOG_CLOSED", "the access log is closed")
             # What ends an intent is never turned away: there are as many as intents were let in.
             if (
-                len(self._pending) + len(self._staged) >= self._queue_limit
-                and items[0][0][0].get("event") != "outcome"
+                len(self._pending) + self._staged_count >= self._queue_limit
+                and group[0][0][0].get("event") != "outcome"
             ):
                 raise LedgerError("LOG_BUSY", "too many records wait to be written; try again")
-            self._staged.extend(items)
+            self._staged.append(group)
+            self._staged_count += len(group)
             if self._is_due:
                 return
             self._is_due = True
@@ -236,12 +240,20 @@ class RemoteLog:
 
     def _send_staged(self) -> None:
         """Send what waits, unless the process is still at work: then with what joins it."""
-        if self._pending and not self._is_closing:
-            self._is_due = False
-            return
+        self._is_due = False
+        if not self._pending:
+            self._send_entries(self._take_staged())
+
+    def _take_staged(self) -> _Group:
+        """Take groups until there are enough for one flush."""
+        taken: _Group = []
         with self._lock:
-            staged, self._staged = self._staged, []
-            self._is_due = False
+            while self._staged and len(taken) < MAX_BATCH:
+                taken.extend(self._staged.popleft())
+            self._staged_count -= len(taken)
+        return taken
+
+    def _send_entries(self, staged: _Group) -> None:
         if not staged:
             return
         if self._ended.is_set():
@@ -255,7 +267,7 @@ class RemoteLog:
             self._pending.extend(settle for _, settle in staged)
             self._send(frame)
 
-    def _send_apart(self, staged: list[tuple[Packed, _Settle]]) -> None:
+    def _send_apart(self, staged: _Group) -> None:
         """Send those entries that can be sent; a defect must not hold up the others."""
         for one, settle in staged:
             try:
@@ -296,8 +308,9 @@ class RemoteLog:
                 self._finish()
 
     def _finish(self) -> None:
-        """Tell the process that nothing more comes; it answers what it has and ends."""
-        self._send_staged()
+        """Send all, and tell the process that nothing more comes; it answers that and ends."""
+        while staged := self._take_staged():
+            self._send_entries(staged)
         if not self._unsent and not self._ended.is_set():
             self._socket.shutdown(socket.SHUT_WR)
 
@@ -329,6 +342,8 @@ class RemoteLog:
         self._loop.remove_writer(self._socket)
         waiting = list(self._pending)
         self._pending.clear()
+        while staged := self._take_staged():
+            waiting += [settle for _, settle in staged]
         _fail(waiting)
         if not self._is_closing:
             self._on_lost(_ended())

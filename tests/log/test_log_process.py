@@ -14,6 +14,7 @@ import pytest
 from crypto.errors import LedgerError, ProtocolError, RequestRefused, SanlianError
 from crypto.merkle import leaf_hash
 from crypto.sm2 import PrivateKey
+from ledger.log.database import open_reader_engine
 from ledger.log.entries import Known, Quota
 from ledger.log.pipe import Frames, encode_frame, pack_error, unpack_error
 from ledger.log.process import LogProcess
@@ -110,6 +111,26 @@ def test_many_stay_together_and_are_written_once(run_with: Run) -> None:
     run_with(body)
 
 
+def test_a_flush_has_its_limit(run_with: Run, url: str) -> None:
+    """However much waits: those who come between are not held up by all of it."""
+
+    async def body(log: RemoteLog) -> None:
+        waiting = [log.append(rejected(0))]
+        await asyncio.sleep(0)
+        for part in range(6):
+            drafts = [many_draft(f"{part}-{i}") for i in range(400)]
+            waiting.append(log.append_many(drafts, time_ms=1))  # type: ignore[arg-type]
+        await asyncio.gather(*map(asyncio.wrap_future, waiting))
+        assert log.size == 2 + 6 * 400
+
+    run_with(body)
+    engine = open_reader_engine(url, ORIGIN)
+    with engine.connect() as connection:
+        sizes = list(connection.exec_driver_sql("SELECT size FROM checkpoints ORDER BY size"))
+    engine.dispose()
+    assert [size for (size,) in sizes] == [1, 2, 1202, 2402]
+
+
 def test_a_draft_that_cannot_be_sent_holds_up_no_other(run_with: Run) -> None:
     async def body(log: RemoteLog) -> None:
         good = [asyncio.wrap_future(log.append(rejected(i))) for i in range(2)]
@@ -176,10 +197,15 @@ def test_what_was_handed_in_is_written_at_the_end(run_with: Run, url: str) -> No
 def test_a_lost_process_fails_what_waits(run_with: Run) -> None:
     async def body(log: RemoteLog) -> None:
         await log.write(rejected(1))
-        waiting = log.append(rejected(2))
+        waiting = [log.append(rejected(2))]
+        await asyncio.sleep(0)  # it is on its way, and the next one waits for it
+        waiting.append(log.append(rejected(3)))
+        await asyncio.sleep(0)
+        assert (len(log._pending), log._staged_count) == (1, 1)
         log._process.socket.shutdown(socket.SHUT_RDWR)  # as if the other end had gone
-        with pytest.raises(LedgerError, match="LOG_WRITE_FAILED"):
-            await asyncio.wrap_future(waiting)
+        for one in waiting:
+            with pytest.raises(LedgerError, match="LOG_WRITE_FAILED"):
+                await asyncio.wait_for(asyncio.wrap_future(one), 20)
         assert not log.is_healthy
         with pytest.raises(LedgerError, match="LOG_CLOSED"):
             await log.write(rejected(3))
