@@ -166,7 +166,7 @@ class LogCore:
             event = entry.draft.get("event")
             if not isinstance(result, Receipt):
                 self._abandon(entry)
-            elif event == "intent" and entry.is_awaited:
+            elif event == "intent":
                 self._in_flight.add(result.index)
             elif event == "outcome":
                 self._in_flight.discard(entry.draft["intent"])

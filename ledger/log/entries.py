@@ -73,7 +73,6 @@ class Entry:
         envelope: kept with it.
         once: what is written once.
         prepared: the record itself, but its number.
-        is_awaited: whether somebody waits for it, who owes an intent its outcome.
     """
 
     draft: Mapping[str, Any]
@@ -83,4 +82,3 @@ class Entry:
     envelope: bytes | None = None
     once: Once | None = None
     prepared: Prepared | None = None
-    is_awaited: bool = True

@@ -165,7 +165,7 @@ class _Service:
                     self._is_heard = False
 
     def _beat(self) -> list[Any]:
-        self._core.flush([Entry({"event": "heartbeat"}, is_awaited=False)])
+        self._core.flush([Entry({"event": "heartbeat"})])
         return []
 
     def _take(self) -> list[Entry] | None:

@@ -295,7 +295,7 @@ class LogWriter:
                     return None
                 left = due - time.monotonic()
                 if left <= 0:
-                    return [_Item(Entry({"event": "heartbeat"}, is_awaited=False))]
+                    return [_Item(Entry({"event": "heartbeat"}))]
                 self._wake.wait(left)
             taken: list[_Item] = []
             # Drafts that were handed in together stay together.
