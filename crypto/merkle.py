@@ -25,6 +25,16 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sm3(b"\x01" + left + right)
 
 
+def place_of(level: int, index: int) -> int:
+    """Return the place of a complete subtree in the order in which a growing tree finishes them.
+
+    A store that keeps them by their places writes all new ones at its end. n leaves finish
+    2n - popcount(n) subtrees; a leaf is followed by those that it finishes, the smallest first.
+    """
+    last = ((index + 1) << level) - 1
+    return 2 * last - last.bit_count() + level
+
+
 def empty_root() -> bytes:
     """Return the root of the tree without leaves, SM3 of nothing."""
     return sm3(b"")

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from crypto.errors import CryptoError, LedgerError, ProtocolError, RequestRefused, SanlianError
-from crypto.merkle import Frontier, InclusionPaths, leaf_hash
+from crypto.merkle import Frontier, InclusionPaths, leaf_hash, place_of
 from crypto.sm2 import PublicKey, Signer
 from ledger.log import statements, store
 from ledger.log.database import open_writer_database
@@ -229,7 +229,7 @@ class LogCore:
         ended: list[int] = []
         rows: dict[Table, list[tuple[Any, ...]]] = {table: [] for table in statements.GROWING}
         frontier = Frontier.from_nodes(tail.size, lambda *place: tail.edge[place])
-        edge = dict(tail.edge)
+        edge, place = dict(tail.edge), place_of(0, tail.size)
         now_ms = time.time_ns() // 1_000_000
         placed: list[tuple[int, bytes] | Known | SanlianError] = []
         for entry in entries:
@@ -259,7 +259,8 @@ class LogCore:
             rows[store.records].append((seq, leaf, data, event, time_ms, *columns))
             for level, index, digest in frontier.append(leaf):
                 edge[level, index] = digest
-                rows[store.nodes].append((level, index, digest))
+                rows[store.nodes].append((place, digest))
+                place += 1
             if entry.nonce is not None:
                 pair = (entry.nonce.key_id, entry.nonce.value)
                 known_nonces.add(pair)

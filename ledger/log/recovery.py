@@ -7,7 +7,7 @@ from typing import Self
 from sqlalchemy import Connection, func, select
 
 from crypto.errors import LedgerError, ProtocolError, VerificationError
-from crypto.merkle import Frontier, leaf_hash
+from crypto.merkle import Frontier, leaf_hash, place_of
 from crypto.sm2 import PublicKey
 from ledger.log import store
 from ledger.log.statements import run
@@ -17,7 +17,7 @@ from protocol.records import parse_record
 #: Records at the end of the log that are hashed again at every start.
 TAIL_RECORDS = 4096
 #: As text: a proof reads many nodes, and building a statement takes longer than to run it.
-_NODE = 'SELECT hash FROM nodes WHERE level = ? AND "index" = ?'
+_NODE = "SELECT hash FROM nodes WHERE place = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def read_node(connection: Connection, level: int, index: int) -> bytes:
     Raises:
         LedgerError: LOG_DAMAGED when it is missing.
     """
-    found = run(connection, _NODE, (level, index)).scalar()
+    found = run(connection, _NODE, (place_of(level, index),)).scalar()
     if found is None:
         raise _damaged("a tree node is missing")
     return bytes(found)

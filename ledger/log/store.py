@@ -1,7 +1,8 @@
 """Tables of access logs, and connections to a log in a SQLite file.
 
 One file per log, in WAL mode with synchronous=FULL, written by one process. The tree is
-kept as its complete subtrees, which never change, so that every table but the quotas only grows.
+kept as its complete subtrees, which never change, so that every table but the quotas only grows,
+and most of them at their end.
 """
 
 import fcntl
@@ -20,6 +21,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ColumnElement,
     Connection,
     Engine,
     Index,
@@ -29,7 +31,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
     create_engine,
     event,
     make_url,
@@ -53,11 +54,14 @@ CHECKPOINT_INTERVAL_S = 1.0
 _LOGGER = logging.getLogger(__name__)
 
 metadata = MetaData()
+# In SQLite this alone, as a primary key, is the number of the row itself; any other type has an
+# index beside the table.
+_NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 
 records = Table(
     "records",
     metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", _NUMBER, primary_key=True, autoincrement=False),
     Column("leaf", LargeBinary(32), nullable=False),
     Column("bytes", LargeBinary, nullable=False),
     Column("event", String(16), nullable=False),
@@ -68,42 +72,40 @@ records = Table(
     Column("grant_id", LargeBinary(32)),
     # Outcomes and interruptions: index of their intent. An intent ends once.
     Column("intent_seq", BigInteger),
-    UniqueConstraint("intent_seq", name="uq_records_intent_seq"),
-)
-Index("ix_records_grant_id", records.c.grant_id)
-Index("ix_records_key_id", records.c.key_id)
-Index(
-    "ix_records_restricted",
-    records.c.seq,
-    sqlite_where=records.c.event == "restricted",
-    postgresql_where=records.c.event == "restricted",
-)
-Index(
-    "ix_records_offered",
-    records.c.seq,
-    sqlite_where=records.c.event == "offered",
-    postgresql_where=records.c.event == "offered",
-)
-Index(
-    "ix_records_disposals",
-    records.c.seq,
-    sqlite_where=records.c.event.in_(("disposed", "kept_disposed")),
-    postgresql_where=records.c.event.in_(("disposed", "kept_disposed")),
 )
 
+
+def _index(
+    name: str, column: Column[Any], where: ColumnElement[bool], *, unique: bool = False
+) -> None:
+    """Index those records alone for which a condition holds: the others cost a flush nothing."""
+    Index(name, column, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+_index(
+    "uq_records_intent_seq",
+    records.c.intent_seq,
+    records.c.intent_seq.is_not(None),
+    unique=True,
+)
+_index("ix_records_grant_id", records.c.grant_id, records.c.grant_id.is_not(None))
+_index("ix_records_key_id", records.c.key_id, records.c.key_id.is_not(None))
+_index("ix_records_restricted", records.c.seq, records.c.event == "restricted")
+_index("ix_records_offered", records.c.seq, records.c.event == "offered")
+_index("ix_records_disposals", records.c.seq, records.c.event.in_(("disposed", "kept_disposed")))
+
+#: Complete subtrees of the tree by their places (crypto.merkle.place_of).
 nodes = Table(
     "nodes",
     metadata,
-    Column("level", Integer, primary_key=True, autoincrement=False),
-    Column("index", BigInteger, primary_key=True, autoincrement=False),
+    Column("place", _NUMBER, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary(32), nullable=False),
-    sqlite_with_rowid=False,
 )
 
 checkpoints = Table(
     "checkpoints",
     metadata,
-    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("size", _NUMBER, primary_key=True, autoincrement=False),
     Column("root", LargeBinary(32), nullable=False),
     Column("note", Text, nullable=False),
 )
@@ -165,7 +167,7 @@ not_sent = Table(
 open_intents = Table(
     "open_intents",
     metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", _NUMBER, primary_key=True, autoincrement=False),
     Column("leaf", LargeBinary(32), nullable=False),
 )
 
@@ -174,7 +176,7 @@ open_intents = Table(
 kept = Table(
     "kept",
     metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", _NUMBER, primary_key=True, autoincrement=False),
     Column("bytes", LargeBinary, nullable=False),
 )
 

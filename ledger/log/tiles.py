@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, select
 
 from crypto.errors import LedgerError
+from crypto.merkle import place_of
 from ledger.log import store
 from protocol.tiles import HEIGHT, WIDTH, Tile
 
@@ -21,8 +22,8 @@ def read_tile(connection: Connection, tile: Tile) -> bytes:
         raise LedgerError("LOG_SIZE_UNKNOWN", "the log has not filled this tile", path=tile.path)
     hashes = connection.scalars(
         select(nodes.hash)
-        .where(nodes.level == level, nodes.index >= first, nodes.index < first + tile.width)
-        .order_by(nodes.index)
+        .where(nodes.place.in_([place_of(level, first + one) for one in range(tile.width)]))
+        .order_by(nodes.place)
     ).all()
     if len(hashes) != tile.width:
         raise LedgerError("LOG_DAMAGED", "a node of the tree is missing")

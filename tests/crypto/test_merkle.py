@@ -14,6 +14,7 @@ from crypto.merkle import (
     inclusion_path,
     leaf_hash,
     node_hash,
+    place_of,
     root_of,
     verify_consistency,
     verify_inclusion,
@@ -74,6 +75,15 @@ class Tree:
 
 
 TREE = Tree(70)
+
+
+def test_places_are_the_order_in_which_subtrees_are_finished() -> None:
+    frontier, places = Frontier(), []
+    for _ in range(300):
+        assert place_of(0, frontier.size) == len(places)
+        places += [place_of(level, index) for level, index, _ in frontier.append(bytes(32))]
+    assert places == list(range(len(places)))
+    assert place_of(40, 2**20 - 1) == 2**61 - 62 + 40
 
 
 def refuses(call: Callable[[], None]) -> bool:

@@ -435,8 +435,8 @@ TAMPERING = {
     "a record is missing": "DELETE FROM records WHERE seq = 7",
     "the last record is missing": "DELETE FROM records WHERE seq = 20",
     "a leaf was changed": "UPDATE records SET leaf = zeroblob(32) WHERE seq = 7",
-    "a node was changed": 'UPDATE nodes SET hash = zeroblob(32) WHERE level = 1 AND "index" = 2',
-    "a node is missing": 'DELETE FROM nodes WHERE level = 2 AND "index" = 4',
+    "a node was changed": "UPDATE nodes SET hash = zeroblob(32) WHERE place = 9",
+    "a node is missing": "DELETE FROM nodes WHERE place = 37",
     "the checkpoints are missing": "DELETE FROM checkpoints",
     "the last checkpoint's root was changed": "UPDATE checkpoints SET root = zeroblob(32)"
     " WHERE size = (SELECT max(size) FROM checkpoints)",

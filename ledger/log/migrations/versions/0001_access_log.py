@@ -13,6 +13,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     """Create the tables; in PostgreSQL those that logs share are in a schema of their own."""
@@ -26,7 +28,7 @@ def upgrade() -> None:
 def _create_log() -> None:
     op.create_table(
         "records",
-        sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("seq", _NUMBER, primary_key=True, autoincrement=False),
         sa.Column("leaf", sa.LargeBinary(32), nullable=False),
         sa.Column("bytes", sa.LargeBinary(), nullable=False),
         sa.Column("event", sa.String(16), nullable=False),
@@ -35,52 +37,43 @@ def _create_log() -> None:
         sa.Column("nonce", sa.LargeBinary(16)),
         sa.Column("grant_id", sa.LargeBinary(32)),
         sa.Column("intent_seq", sa.BigInteger()),
-        sa.UniqueConstraint("intent_seq", name="uq_records_intent_seq"),
     )
-    op.create_index("ix_records_grant_id", "records", ["grant_id"])
-    op.create_index("ix_records_key_id", "records", ["key_id"])
-    op.create_index(
-        "ix_records_restricted",
-        "records",
-        ["seq"],
-        sqlite_where=sa.text("event = 'restricted'"),
-        postgresql_where=sa.text("event = 'restricted'"),
-    )
-    op.create_index(
-        "ix_records_offered",
-        "records",
-        ["seq"],
-        sqlite_where=sa.text("event = 'offered'"),
-        postgresql_where=sa.text("event = 'offered'"),
-    )
-    op.create_index(
-        "ix_records_disposals",
-        "records",
-        ["seq"],
-        sqlite_where=sa.text("event IN ('disposed', 'kept_disposed')"),
-        postgresql_where=sa.text("event IN ('disposed', 'kept_disposed')"),
-    )
+    for name, column, condition in (
+        ("uq_records_intent_seq", "intent_seq", "intent_seq IS NOT NULL"),
+        ("ix_records_grant_id", "grant_id", "grant_id IS NOT NULL"),
+        ("ix_records_key_id", "key_id", "key_id IS NOT NULL"),
+        ("ix_records_restricted", "seq", "event = 'restricted'"),
+        ("ix_records_offered", "seq", "event = 'offered'"),
+        ("ix_records_disposals", "seq", "event IN ('disposed', 'kept_disposed')"),
+    ):
+        where = sa.text(condition)
+        op.create_index(
+            name,
+            "records",
+            [column],
+            unique=name.startswith("uq_"),
+            sqlite_where=where,
+            postgresql_where=where,
+        )
     op.create_table(
         "nodes",
-        sa.Column("level", sa.Integer(), primary_key=True, autoincrement=False),
-        sa.Column("index", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("place", _NUMBER, primary_key=True, autoincrement=False),
         sa.Column("hash", sa.LargeBinary(32), nullable=False),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "checkpoints",
-        sa.Column("size", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("size", _NUMBER, primary_key=True, autoincrement=False),
         sa.Column("root", sa.LargeBinary(32), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
     )
     op.create_table(
         "open_intents",
-        sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("seq", _NUMBER, primary_key=True, autoincrement=False),
         sa.Column("leaf", sa.LargeBinary(32), nullable=False),
     )
     op.create_table(
         "kept",
-        sa.Column("seq", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("seq", _NUMBER, primary_key=True, autoincrement=False),
         sa.Column("bytes", sa.LargeBinary(), nullable=False),
     )
 
