@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from crypto.errors import CryptoError, LedgerError, ProtocolError, RequestRefused, SanlianError
 from crypto.merkle import Frontier, InclusionPaths, leaf_hash, place_of
-from crypto.sm2 import PublicKey, Signer
+from crypto.sm2 import Signer
 from ledger.log import statements, store
 from ledger.log.database import open_writer_database
 from ledger.log.entries import Entry, Known, Written
@@ -373,6 +373,5 @@ def _index_columns(entry: Entry) -> tuple[bytes | None, bytes | None, bytes | No
     intent = entry.draft["intent"] if entry.draft["event"] in _ENDS else None
     if request is None:
         return None, None, None, intent
-    point = bytes.fromhex(request["public_key"])
     grant = bytes.fromhex(request["grant"])
-    return PublicKey.from_bytes(point).key_id, bytes.fromhex(request["nonce"]), grant, intent
+    return key_id_of(request), bytes.fromhex(request["nonce"]), grant, intent

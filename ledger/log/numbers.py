@@ -1,6 +1,7 @@
 """Numbers of callers' streams in one flush: which are used, which were stated to be unsent."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,6 +13,8 @@ from ledger.log.statements import find_numbers, find_stated, insert, run
 from protocol.not_sent import Range
 from protocol.stream import Stream
 
+#: Keys whose ids are not computed again for each record that names them.
+_KEYS_KEPT = 1024
 _WITHIN = (
     "SELECT sequence FROM numbers WHERE key_id = ? AND stream = ? AND sequence BETWEEN ? AND ?"
     " ORDER BY sequence LIMIT 1"
@@ -138,4 +141,9 @@ def _number_of(request: Mapping[str, Any]) -> Stream | None:
 
 def key_id_of(request: Mapping[str, Any]) -> bytes:
     """Return the id of the key that signed a record's request."""
-    return PublicKey.from_bytes(bytes.fromhex(request["public_key"])).key_id
+    return _key_id_of(request["public_key"])
+
+
+@lru_cache(maxsize=_KEYS_KEPT)
+def _key_id_of(public_key: str) -> bytes:
+    return PublicKey.from_bytes(bytes.fromhex(public_key)).key_id
