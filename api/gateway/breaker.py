@@ -12,11 +12,18 @@ from dataclasses import dataclass
 Way = tuple[str, bytes]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Passage:
+    """A call that was let through: its way, and no other call's passage."""
+
+    way: Way
+
+
 @dataclass(slots=True)
 class _Failing:
     count: int = 0
     paused_until: float = 0.0
-    on_trial: bool = False
+    trial: Passage | None = None
 
 
 class Breaker:
@@ -38,29 +45,33 @@ class Breaker:
         self._clock = clock
         self._failing: dict[Way, _Failing] = {}
 
-    def enter(self, way: Way) -> bool:
-        """Return whether a call may be made; whoever gets True ends with leave."""
+    def enter(self, way: Way) -> Passage | None:
+        """Return a call's passage, None when it may not be made; whoever gets one ends with leave.
+
+        Calls that were let through before the pause end in their own time: only the end of the one
+        on trial lets another one try.
+        """
+        passage = Passage(way)
         state = self._failing.get(way)
         if state is None or self._failures == 0 or state.count < self._failures:
-            return True
-        if state.on_trial or self._clock() < state.paused_until:
-            return False
-        state.on_trial = True
-        return True
+            return passage
+        if state.trial is not None or self._clock() < state.paused_until:
+            return None
+        state.trial = passage
+        return passage
 
-    def report(self, way: Way, *, has_answered: bool) -> None:
+    def report(self, passage: Passage, *, has_answered: bool) -> None:
         """Tell what came of a call."""
         if has_answered:
-            self._failing.pop(way, None)
+            self._failing.pop(passage.way, None)
             return
-        state = self._failing.setdefault(way, _Failing())
+        state = self._failing.setdefault(passage.way, _Failing())
         state.count += 1
-        state.on_trial = False
         if state.count >= self._failures:
             state.paused_until = self._clock() + self._pause_s
 
-    def leave(self, way: Way) -> None:
+    def leave(self, passage: Passage) -> None:
         """End a call, made or not: a trial that was never made is somebody else's turn."""
-        state = self._failing.get(way)
-        if state is not None:
-            state.on_trial = False
+        state = self._failing.get(passage.way)
+        if state is not None and state.trial is passage:
+            state.trial = None

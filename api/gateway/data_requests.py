@@ -156,7 +156,7 @@ class DataService:
             self._limits.keep_nonce(request.public_key.key_id, request.nonce)
             return await self._release(plan, intent)
         finally:
-            self._forwarder.release(plan.call.base_url, plan.call.department)
+            self._forwarder.release(plan.call.passage)
 
     async def _find_document(self, admitted: Admitted) -> InterfaceDocument | None:
         """Return the description of the grant's interface, None without one.
@@ -240,7 +240,6 @@ class DataService:
             digest=request.content_digest,
             nonce=request.nonce,
         )
-        self._forwarder.reserve(base_url, admitted.department)
         items = effective_items(store, request.grant)
         intent = admitted.draft(
             "intent",
@@ -260,7 +259,8 @@ class DataService:
             query=query,
             body=call_body,
             salt=value["salt"],
-            department=admitted.department,
+            # Last of all: what raises from here on would keep the place for ever.
+            passage=self._forwarder.reserve(base_url, admitted.department),
             provider=grant.provider,
             items=items,
             max_rows=version.max_rows,

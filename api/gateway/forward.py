@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from api.gateway.breaker import Breaker, Way
+from api.gateway.breaker import Breaker, Passage, Way
 from api.gateway.outbound import OutboundPolicy, OutboundRefused
 from api.gateway.provider_http import BrokenResponse, ProviderClient, ResponseTooLarge
 from api.gateway.response_check import answer_problem
@@ -117,7 +117,7 @@ class Call:
         query: query string.
         body: body, empty for GET.
         salt: the request's salt in hex.
-        department: id of the department that asks.
+        passage: its place at the provider, see Forwarder.reserve.
         provider: id of the provider's department.
         items: effective items, of which alone anything is released.
         max_rows: most rows, 0 for no limit.
@@ -129,7 +129,7 @@ class Call:
     query: str
     body: bytes
     salt: str
-    department: bytes
+    passage: Passage
     provider: bytes
     items: int
     max_rows: int
@@ -217,7 +217,7 @@ class Forwarder:
     async def __aexit__(self, *_error: object) -> None:
         await self._client.close()
 
-    def reserve(self, base_url: str, department: bytes) -> None:
+    def reserve(self, base_url: str, department: bytes) -> Passage:
         """Take one of the provider's places, and give it back by release.
 
         Args:
@@ -232,19 +232,21 @@ class Forwarder:
         used, own = self._calls.get(base_url, 0), self._of_departments.get(way, 0)
         if used >= self._max_connections or own >= self._most_of_one:
             raise RequestRefused("PROVIDER_BUSY", "too many calls to this provider at a time")
-        if not self._breaker.enter(way):
+        passage = self._breaker.enter(way)
+        if passage is None:
             raise RequestRefused(
                 "PROVIDER_PAUSED", "the provider did not answer several times; try again later"
             )
         self._calls[base_url] = used + 1
         self._of_departments[way] = own + 1
+        return passage
 
-    def release(self, base_url: str, department: bytes) -> None:
+    def release(self, passage: Passage) -> None:
         """Give back a place."""
-        way = base_url, department
-        self._breaker.leave(way)
+        self._breaker.leave(passage)
+        base_url, _ = passage.way
         _give_back(self._calls, base_url)
-        _give_back(self._of_departments, way)
+        _give_back(self._of_departments, passage.way)
 
     async def call(self, call: Call, intent: Receipt, leaf: bytes) -> Result:
         """Call the provider for a durable intent, with its leaf hash; return what may be released.
@@ -305,17 +307,17 @@ class Forwarder:
         }
         if document.method == "POST":
             headers["content-type"] = CONTENT_TYPE
-        way = (call.base_url, call.department)
         try:
             answer = await self._exchange(call, headers)
         except RequestRefused as error:
             has_answered = error.code not in {"PROVIDER_TIMEOUT", "PROVIDER_UNREACHABLE"}
-            self._breaker.report(way, has_answered=has_answered)
+            self._breaker.report(call.passage, has_answered=has_answered)
             raise
         status, lines, _ = answer
         # What stands in front of a provider that is down answers like this, and cannot sign.
         is_signed = any(name.lower() == "signature" for name, _ in lines)
-        self._breaker.report(way, has_answered=is_signed or status not in {502, 503, 504})
+        has_answered = is_signed or status not in {502, 503, 504}
+        self._breaker.report(call.passage, has_answered=has_answered)
         return answer
 
     async def _exchange(

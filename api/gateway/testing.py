@@ -110,7 +110,7 @@ class TestService:
                 )
                 probe = await self._forwarder.probe(plan.call, test)
             finally:
-                self._forwarder.release(plan.call.base_url, plan.call.department)
+                self._forwarder.release(plan.call.passage)
         except RequestRefused as error:
             return await self._gatekeeper.deny(admitted, error)
         checked = await check_answer(plan.document, probe) if not probe.code else {}
@@ -214,14 +214,14 @@ class TestService:
         query, call_body = encode_parameters(document, value["parameters"])
         if not self._rates.is_allowed(interface.id, TESTS_PER_MINUTE, admitted.time_s):
             raise RequestRefused("RATE_EXCEEDED", "an interface is tested a few times a minute")
-        self._forwarder.reserve(base_url, admitted.department)
         call = Call(
             base_url=base_url,
             document=document,
             query=query,
             body=call_body,
             salt=value["salt"],
-            department=admitted.department,
+            # Last of all: what raises from here on would keep the place for ever.
+            passage=self._forwarder.reserve(base_url, admitted.department),
             provider=interface.department,
             items=0,
             max_rows=version.max_rows,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.gateway import limits as limits_module
-from api.gateway.breaker import Breaker
+from api.gateway.breaker import Breaker, Passage, Way
 from api.gateway.forward import Forwarder
 from api.gateway.limits import Limits
 from api.gateway.outbound import OutboundPolicy
@@ -80,49 +80,92 @@ def test_nonces_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> N
     assert code_of(lambda: limits.check_nonce(B, "3")) == ""
 
 
+def passage_of(breaker: Breaker, way: Way = P) -> Passage:
+    """Return the passage of a call that must be let through."""
+    passage = breaker.enter(way)
+    assert passage is not None
+    return passage
+
+
+def end(breaker: Breaker, passage: Passage, *, has_answered: bool) -> None:
+    """End a call that was made."""
+    breaker.report(passage, has_answered=has_answered)
+    breaker.leave(passage)
+
+
 def test_a_pause_begins_after_failures_one_after_another() -> None:
     clock = Clock()
     breaker = Breaker(2, 10.0, clock)
-    breaker.report(P, has_answered=False)
-    breaker.report(P, has_answered=True)
-    breaker.report(P, has_answered=False)
-    assert breaker.enter(P)
-    breaker.report(P, has_answered=False)
-    assert not breaker.enter(P)
-    assert breaker.enter(OTHER)
+    for has_answered in (False, True, False, False):
+        end(breaker, passage_of(breaker), has_answered=has_answered)
+    assert breaker.enter(P) is None
+    passage_of(breaker, OTHER)
     clock.now = 9.9
-    assert not breaker.enter(P)
+    assert breaker.enter(P) is None
     clock.now = 10.0
-    assert [breaker.enter(P), breaker.enter(P)] == [True, False]  # one call on trial
-    breaker.leave(P)  # it was never made
-    assert breaker.enter(P)
-    breaker.report(P, has_answered=False)
-    breaker.leave(P)
+    trial = passage_of(breaker)
+    assert breaker.enter(P) is None  # one call on trial
+    breaker.leave(trial)  # it was never made
+    end(breaker, passage_of(breaker), has_answered=False)
     clock.now = 19.9
-    assert not breaker.enter(P)
+    assert breaker.enter(P) is None
     clock.now = 20.0
-    assert breaker.enter(P)
-    breaker.report(P, has_answered=True)
-    assert [breaker.enter(P), breaker.enter(P)] == [True, True]
+    end(breaker, passage_of(breaker), has_answered=True)
+    passage_of(breaker)
+    passage_of(breaker)
 
 
-@given(st.lists(st.tuples(st.sampled_from("fae"), st.floats(0, 20)), max_size=40))
-def test_a_provider_that_answers_is_always_let_through(events: list[tuple[str, float]]) -> None:
+def test_calls_made_before_a_pause_let_no_second_trial_through() -> None:
+    clock = Clock()
+    breaker = Breaker(2, 10.0, clock)
+    old = [passage_of(breaker) for _ in range(5)]
+    for passage in old[:2]:
+        end(breaker, passage, has_answered=False)
+    clock.now = 10.0
+    trial = passage_of(breaker)
+    breaker.leave(old[2])
+    assert breaker.enter(P) is None
+    end(breaker, old[3], has_answered=False)  # its failure begins the pause anew
+    clock.now = 20.0
+    assert breaker.enter(P) is None
+    breaker.leave(trial)
+    trial = passage_of(breaker)
+    end(breaker, old[4], has_answered=True)  # whoever answers is called again
+    passage_of(breaker)
+    breaker.leave(trial)
+    passage_of(breaker)
+
+
+@given(st.lists(st.tuples(st.sampled_from("efal"), st.floats(0, 20)), max_size=60))
+def test_one_trial_at_a_time_and_a_provider_that_answers_is_let_through(
+    events: list[tuple[str, float]],
+) -> None:
     clock = Clock()
     breaker = Breaker(3, 10.0, clock)
-    failures = 0
+    failures, inside = 0, []
+    trial: Passage | None = None
     for event, wait in events:
         clock.now += wait
         if event == "e":
             entered = breaker.enter(P)
-            assert entered or failures >= 3
-            if entered:
-                breaker.leave(P)
-        else:
-            breaker.report(P, has_answered=event == "a")
-            failures = 0 if event == "a" else failures + 1
+            assert entered is None or trial is None or failures < 3
+            assert entered is not None or failures >= 3
+            if entered is not None:
+                inside.append(entered)
+                if failures >= 3:
+                    trial = entered
+        elif inside:
+            passage = inside.pop(0)
+            if event != "l":
+                breaker.report(passage, has_answered=event == "a")
+                failures = 0 if event == "a" else failures + 1
+            breaker.leave(passage)
+            if passage is trial or failures == 0:
+                trial = None
+    for passage in inside:
+        breaker.leave(passage)
     clock.now += 10.0
-    assert breaker.enter(P)
+    assert breaker.enter(P) is not None
 
 
 @pytest.mark.parametrize(("places", "of_one"), [(1, 1), (2, 2), (4, 3), (32, 24)])
@@ -139,24 +182,21 @@ def test_a_department_leaves_places_at_a_provider(places: int, of_one: int) -> N
     url, other_url = "http://10.0.0.1:1", "http://10.0.0.2:1"
     first, second = b"1" * 32, b"2" * 32
 
-    def take(url: str, department: bytes) -> int:
-        taken = 0
+    def take(url: str, department: bytes) -> list[Passage]:
+        taken: list[Passage] = []
         with suppress(RequestRefused):
-            while taken <= places:
-                forwarder.reserve(url, department)
-                taken += 1
+            while len(taken) <= places:
+                taken.append(forwarder.reserve(url, department))
         with pytest.raises(RequestRefused, match="PROVIDER_BUSY"):
             forwarder.reserve(url, department)
         return taken
 
-    assert take(url, first) == of_one
-    assert take(url, second) == places - of_one
-    assert take(other_url, first) == of_one
-    for _ in range(of_one):
-        forwarder.release(url, first)
-    for _ in range(places - of_one):
-        forwarder.release(url, second)
-    assert take(url, second) == of_one
+    of_first, of_second = take(url, first), take(url, second)
+    assert [len(of_first), len(of_second)] == [of_one, places - of_one]
+    assert len(take(other_url, first)) == of_one
+    for passage in of_first + of_second:
+        forwarder.release(passage)
+    assert len(take(url, second)) == of_one
 
 
 @pytest.fixture
