@@ -8,17 +8,17 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from contextlib import ExitStack
+from typing import Final, Protocol
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import make_problem, problem_response
+from crypto.errors import SanlianError
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 MAX_DRAINED_BYTES: Final = 4 * MAX_BODY_BYTES
-#: Bodies above MAX_BODY_BYTES that are in memory at a time: anybody may send them, unsigned.
-MAX_LARGE_BODIES: Final = 8
 MAX_HEADER_BYTES: Final = 16 * 1024
 MAX_HEADERS: Final = 64
 BODY_TIMEOUT_S: Final = 30.0
@@ -43,6 +43,21 @@ _OURS: Final = {name for name, _ in _SECURITY_LINES} | {b"x-request-id"}
 log = logging.getLogger(__name__)
 
 
+class LargeBodies(Protocol):
+    """Who may send bodies above MAX_BODY_BYTES."""
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """Largest body in bytes by path."""
+
+    def enter(self, scope: Scope) -> Callable[[], None]:
+        """Take a place in memory for the body of a request, and return what gives it back.
+
+        Raises:
+            SanlianError: there is none for this request.
+        """
+
+
 class _Refused(Exception):
     """The request is over a limit; its text is the code."""
 
@@ -52,13 +67,12 @@ class Guard:
 
     Args:
         app: what it guards.
-        body_limits: largest body in bytes by path, where it is not MAX_BODY_BYTES.
+        large_bodies: who may send larger bodies, and where; without it nobody.
     """
 
-    def __init__(self, app: ASGIApp, body_limits: Mapping[str, int] | None = None) -> None:
+    def __init__(self, app: ASGIApp, large_bodies: LargeBodies | None = None) -> None:
         self.app = app
-        self._body_limits = dict(body_limits or {})
-        self._large_bodies = 0
+        self._large_bodies = large_bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or pass on what is not HTTP."""
@@ -95,25 +109,14 @@ class Guard:
             response = problem_response(problem, headers={"connection": "close"})
             await response(scope, receive, guarded_send)
 
-        is_large = False
-
-        def enlarge() -> None:
-            nonlocal is_large
-            if not is_large:
-                if self._large_bodies >= MAX_LARGE_BODIES:
-                    raise _Refused("GATEWAY_BUSY")
-                is_large = True
-                self._large_bodies += 1
-
-        try:
-            await self._serve(scope, receive, guarded_send, refuse, enlarge)
-        except Exception as error:
-            log.error("request %s failed", request_id, exc_info=error)
-            if started:
-                raise
-            await refuse("INTERNAL_ERROR")
-        finally:
-            self._large_bodies -= is_large
+        with ExitStack() as places:
+            try:
+                await self._serve(scope, receive, guarded_send, refuse, places)
+            except Exception as error:
+                log.error("request %s failed", request_id, exc_info=error)
+                if started:
+                    raise
+                await refuse("INTERNAL_ERROR")
 
     async def _serve(
         self,
@@ -121,11 +124,18 @@ class Guard:
         receive: Receive,
         send: Send,
         refuse: Callable[[str], Awaitable[None]],
-        enlarge: Callable[[], None],
+        places: ExitStack,
     ) -> None:
+        limit = MAX_BODY_BYTES
+        if self._large_bodies is not None:
+            limit = self._large_bodies.limits.get(scope["path"], MAX_BODY_BYTES)
+
+        def enlarge() -> None:
+            if self._large_bodies is not None:
+                places.callback(self._large_bodies.enter(scope))
+
         try:
             _check_headers(scope)
-            limit = self._body_limits.get(scope["path"], MAX_BODY_BYTES)
             body = await _read_body(Headers(scope=scope), receive, limit, enlarge)
         except _Refused as refused:
             await refuse(str(refused))
@@ -154,6 +164,8 @@ async def _read_body(
         raise _Refused("BODY_TOO_LARGE")
     body = bytearray()
     size = 0
+    refused = ""
+    is_large = False
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             while True:
@@ -162,9 +174,14 @@ async def _read_body(
                     return None
                 piece = message.get("body", b"")
                 size += len(piece)
-                if size <= limit:
-                    if size > MAX_BODY_BYTES:
+                if MAX_BODY_BYTES < size <= limit and not is_large:
+                    is_large = True
+                    try:
                         enlarge()
+                    except SanlianError as error:
+                        refused = error.code
+                        body.clear()
+                if size <= limit and not refused:
                     body += piece
                 # A connection that is closed while its peer still sends is reset, and the answer
                 # is lost with it; so what is somewhat too large is read to its end, unkept.
@@ -176,6 +193,8 @@ async def _read_body(
         raise _Refused("BODY_TOO_SLOW") from None
     if size > limit:
         raise _Refused("BODY_TOO_LARGE")
+    if refused:
+        raise _Refused(refused)
     return bytes(body)
 
 

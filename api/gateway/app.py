@@ -13,8 +13,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.gateway import description, tiles
-from api.gateway.gatekeeper import Answer, Incoming
+from api.gateway.gatekeeper import Answer, Incoming, read_incoming
 from api.gateway.gateway import Gateway
+from api.gateway.large_bodies import LargeBatches
 from api.gateway.sealed import SealedService
 from api.gateway.sources import find_client
 from api.gateway.state import is_stale
@@ -42,7 +43,6 @@ from protocol.httpsig import (
     RESTRICTION_PATH,
     SEALED_PATHS,
 )
-from protocol.observation import MAX_BATCH_SIZE
 
 MAX_PROOF_NUMBER = 2**53 - 1
 #: Threads that read the log's tree for anybody.
@@ -68,7 +68,7 @@ class Routes:
         try:
             if self._gateway.data is None:
                 raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
-            answer = await self._gateway.data.handle(_incoming(scope, message["body"]))
+            answer = await self._gateway.data.handle(read_incoming(scope, message["body"]))
         except SanlianError as error:
             response = answer_error(Request(scope), error)
             await response(scope, receive, send)
@@ -231,24 +231,8 @@ def _number(request: Request, name: str) -> int:
     return int(text)
 
 
-def _incoming(scope: Scope, body: bytes) -> Incoming:
-    headers = [
-        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
-    ]
-    hosts = [value for name, value in headers if name.lower() == "host"]
-    client = scope.get("client")
-    return Incoming(
-        method=scope["method"],
-        host=hosts[0] if len(hosts) == 1 else "",
-        path=scope["path"],
-        headers=headers,
-        body=body,
-        source=client[0] if client else "local",
-    )
-
-
 async def _serve(handle: Callable[[Incoming], Awaitable[Answer]], request: Request) -> Response:
-    answer = await handle(_incoming(request.scope, await request.body()))
+    answer = await handle(read_incoming(request.scope, await request.body()))
     if not answer.code:
         return Response(answer.body, media_type=CONTENT_TYPE, headers=dict(answer.headers or {}))
     return _problem_of(answer, request)
@@ -316,4 +300,4 @@ def make_app(gateway: Gateway) -> ASGIApp:
         else:
             await app(scope, receive, send)
 
-    return Guard(dispatch, body_limits={OBSERVATIONS_PATH: MAX_BATCH_SIZE})
+    return Guard(dispatch, LargeBatches(lambda: gateway.gatekeeper, proxies))

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.types import Scope
+
 from api.gateway.counting import RateLimiter, RejectedCounter
 from api.gateway.state import Snapshot, StateSource, is_stale
 from api.gateway.verifiers import Verifiers
@@ -25,7 +27,7 @@ from crypto.sm2 import PublicKey
 from ledger.log.entries import Nonce
 from ledger.log.writer import AccessLog
 from protocol.example_keys import refuse_example_key
-from protocol.httpsig import SignedRequest, read_request
+from protocol.httpsig import SignedRequest, read_head, read_request
 
 MAX_BODY_SIZE = 64 * 1024
 #: Refusals remembered, so that sending one signed request again and again fills no log.
@@ -176,13 +178,45 @@ class Gatekeeper:
             raise VerificationError("SIGNATURE_INVALID", "the request's signature does not hold")
         return self._admitted(request, incoming.source)
 
+    def vouch(self, incoming: Incoming) -> bytes:
+        """Check the head of a call whose body is still to come; what fails is counted.
+
+        Returns:
+            The department whose key signed it just now.
+
+        Raises:
+            SanlianError: the code to answer with; there is no receipt.
+        """
+        if self.state.snapshot is None:
+            raise _not_ready()
+        try:
+            self._require_authority(incoming)
+            request = read_head(
+                method=incoming.method,
+                authority=self._authority,
+                path=incoming.path,
+                headers=incoming.headers,
+            )
+            request.verify()
+            admitted = self._admitted(request, incoming.source)
+            self.check_admissible(admitted)
+            if admitted.department == NOBODY:
+                raise RequestRefused("KEY_UNKNOWN", "the key is not registered")
+        except SanlianError as error:
+            self.rejected.add(incoming.source, error.code, int(time.time()))
+            raise
+        return admitted.department
+
+    def _require_authority(self, incoming: Incoming) -> None:
+        if incoming.host.lower() != self._authority:
+            raise RequestRefused("AUTHORITY_MISMATCH", "the Host header names another gateway")
+
     def _read(self, incoming: Incoming, max_body: int) -> SignedRequest:
         """Return a call whose signature is still to be verified; what is malformed is counted."""
         if self.state.snapshot is None:
-            raise LedgerError("GATEWAY_NOT_READY", "the ledger's state has not been read yet")
+            raise _not_ready()
         try:
-            if incoming.host.lower() != self._authority:
-                raise RequestRefused("AUTHORITY_MISMATCH", "the Host header names another gateway")
+            self._require_authority(incoming)
             if len(incoming.body) > max_body:
                 raise RequestRefused("BODY_TOO_LARGE", f"a body has at most {max_body} bytes")
             return read_request(
@@ -199,7 +233,7 @@ class Gatekeeper:
     def _admitted(self, request: SignedRequest, source: str) -> Admitted:
         snapshot = self.state.snapshot
         if snapshot is None:
-            raise LedgerError("GATEWAY_NOT_READY", "the ledger's state has not been read yet")
+            raise _not_ready()
         department = department_of(snapshot, request.public_key)
         time_ms = time.time_ns() // 1_000_000
         return Admitted(request, source, snapshot, department, time_ms)
@@ -272,6 +306,32 @@ class Gatekeeper:
             return True
         key_id = admitted.request.public_key.key_id
         return self._repeated.is_allowed(key_id, MAX_REPEATED_PER_MINUTE, admitted.time_s)
+
+
+def _not_ready() -> LedgerError:
+    return LedgerError("GATEWAY_NOT_READY", "the ledger's state has not been read yet")
+
+
+def read_incoming(scope: Scope, body: bytes) -> Incoming:
+    """Return the request of an ASGI scope.
+
+    Args:
+        scope: of a request whose address of origin was found, see find_client.
+        body: its body.
+    """
+    headers = [
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+    ]
+    hosts = [value for name, value in headers if name.lower() == "host"]
+    client = scope.get("client")
+    return Incoming(
+        method=scope["method"],
+        host=hosts[0] if len(hosts) == 1 else "",
+        path=scope["path"],
+        headers=headers,
+        body=body,
+        source=client[0] if client else "local",
+    )
 
 
 def department_of(snapshot: Snapshot, public_key: PublicKey) -> bytes:

@@ -41,6 +41,7 @@ from protocol.httpsig.group_signer import GroupSigner
 from protocol.httpsig.request import (
     SignedRequest,
     parse_request,
+    read_head,
     read_request,
     sign_request,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "parse_request",
     "prepare_answer",
     "prepare_forward",
+    "read_head",
     "read_request",
     "sign_all",
     "sign_answer",

@@ -264,8 +264,28 @@ def read_request(
         body: exact bytes of the body.
 
     Raises:
+        ProtocolError: as read_head; DIGEST_MISMATCH.
+    """
+    request = read_head(method=method, authority=authority, path=path, headers=headers)
+    if request.content_digest != sm3(body):
+        raise refuse("DIGEST_MISMATCH", "the body is not the one that content-digest names")
+    return request
+
+
+def read_head(*, method: str, authority: str, path: str, headers: Headers) -> SignedRequest:
+    """Parse the head of a signed call: all that is signed stands in it, of the body the digest.
+
+    Neither signature nor body is looked at.
+
+    Args:
+        method: HTTP method.
+        authority: canonical authority that the caller addressed.
+        path: path of the call.
+        headers: all header lines, names in any case.
+
+    Raises:
         ProtocolError: HEADER_REPEATED, HEADER_MALFORMED, SIGNATURE_MISSING, SIGNATURE_MALFORMED,
-            DIGEST_MALFORMED, DIGEST_MISMATCH, STREAM_MALFORMED.
+            DIGEST_MALFORMED, STREAM_MALFORMED.
     """
     found = single_values(headers, _HEADERS)
     if method != "POST":
@@ -277,8 +297,6 @@ def read_request(
     if need(found, "content-type") != CONTENT_TYPE:
         raise refuse("HEADER_MALFORMED", f"content-type must be {CONTENT_TYPE}")
     digest = parse_content_digest(need(found, "content-digest"))
-    if digest != sm3(body):
-        raise refuse("DIGEST_MISMATCH", "the body is not the one that content-digest names")
     if not _GRANT.fullmatch(need(found, "sanlian-grant")):
         raise refuse("HEADER_MALFORMED", "sanlian-grant must be 64 hex digits")
     texts = {name: need(found, header) for name, header in _TEXTS}

@@ -1,6 +1,7 @@
 """What is sent to the gateway to hurt it: bounded, and other departments keep being served."""
 
 import errno
+import secrets
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,12 @@ import httpx
 import pytest
 
 from api.gateway.app import make_app
+from api.gateway.large_bodies import MAX_LARGE_BODIES, MAX_OF_ONE_DEPARTMENT
 from api.gateway.server import gateway_config
-from api.guard import MAX_LARGE_BODIES
 from api.server import MAX_HEAD_BYTES, PunctualProtocol
+from crypto.sm2 import PrivateKey
 from ledger.log import statements
+from protocol.httpsig import OBSERVATIONS_PATH, sign_request
 from tests.gateway.conftest import World, wait_until
 
 
@@ -185,32 +188,83 @@ def test_connections_of_one_address_are_few_and_counted(world: World, grant: byt
     assert len(rows) <= 3  # by source, code and minute, however many there were
 
 
-def _large(world: World, path: str = "/v1/observations") -> bytes:
-    """Return the head of a body of 3 MiB and more than 1 MiB of it."""
-    head = f"POST {path} HTTP/1.1\r\nhost: {world.authority}\r\ncontent-length: {3 * 1024**2}"
-    return head.encode() + b"\r\n\r\n" + b"x" * (1024**2 + 1)
+def _large(
+    world: World, key: PrivateKey | None = None, *, created: int | None = None, host: str = ""
+) -> bytes:
+    """Return the head of a batch of 3 MiB, signed by a key or not, and more than 1 MiB of it."""
+    size = 3 * 1024**2
+    lines = [
+        f"POST {OBSERVATIONS_PATH} HTTP/1.1",
+        f"host: {host or world.authority}",
+        f"content-length: {size}",
+    ]
+    if key is not None:
+        _, headers = sign_request(
+            key,
+            b"x" * size,
+            authority=world.authority,
+            path=OBSERVATIONS_PATH,
+            created=int(time.time()) if created is None else created,
+            nonce=secrets.token_hex(16),
+            grant=bytes(32),
+        )
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + b"x" * (1024**2 + 1)
 
 
-def test_large_bodies_that_nobody_signed_are_few(world: World, grant: bytes) -> None:
+def _whole(world: World, begun: bytes) -> bytes:
+    """Send a large body to its end and return the answer."""
+    with connect(world) as raw:
+        raw.sendall(begun + b"x" * (2 * 1024**2 - 1))
+        raw.shutdown(socket.SHUT_WR)
+        return answer_of(raw)
+
+
+def _holders(world: World, stack: ExitStack, begun: bytes, count: int) -> None:
+    for _ in range(count):
+        stack.enter_context(connect(world)).sendall(begun)
+
+
+def _wait_until_busy(world: World, key: PrivateKey) -> None:
+    """Wait until a large body of this key gets no place."""
+    wait_until(lambda: b"GATEWAY_BUSY" in _whole(world, _large(world, key)))
+
+
+def test_large_bodies_that_nobody_signed_take_no_place(world: World, grant: bytes) -> None:
+    provider = world.city.provider_key
+    refused = {
+        "SIGNATURE_MISSING": _large(world),
+        "AUTHORITY_MISMATCH": _large(world, provider, host="elsewhere.example"),
+        "CLOCK_SKEW": _large(world, provider, created=int(time.time()) - 3600),
+        "KEY_UNKNOWN": _large(world, PrivateKey.generate()),
+        "SIGNATURE_INVALID": _large(world, provider).replace(b"created=1", b"created=2", 1),
+    }
+    before = world.gateway.gatekeeper
+    assert before is not None
     with ExitStack() as stack:
-        for _ in range(MAX_LARGE_BODIES):
-            stack.enter_context(connect(world)).sendall(_large(world))
-        deadline = time.monotonic() + 20
-        answer = b""
-        while b"GATEWAY_BUSY" not in answer:
-            assert time.monotonic() < deadline, "there is no limit"
-            with connect(world) as raw:
-                raw.settimeout(0.5)
-                raw.sendall(_large(world))
-                with suppress(TimeoutError):
-                    answer = raw.recv(65536)
-        assert answer.startswith(b"HTTP/1.1 503 ")
+        for begun in refused.values():
+            _holders(world, stack, begun, MAX_LARGE_BODIES)
+        for code, begun in refused.items():
+            answer = _whole(world, begun)
+            assert code.encode() in answer, (code, answer[:300])
+        # With all of them still sending, whoever has a key is read to the end.
+        assert b"BODY_MALFORMED" in _whole(world, _large(world, provider))
+        assert world.ask(grant).status_code == 200
+    counted = {draft["code"] for draft in before.rejected.take(None)}
+    assert set(refused) <= counted
+
+
+def test_a_department_leaves_large_places_to_others(world: World, grant: bytes) -> None:
+    one, other = world.city.provider_key, world.city.system
+    with ExitStack() as stack:
+        _holders(world, stack, _large(world, one), MAX_OF_ONE_DEPARTMENT)
+        _wait_until_busy(world, one)
+        assert b"GATEWAY_BUSY" not in _whole(world, _large(world, other))
+        _holders(world, stack, _large(world, other), MAX_LARGE_BODIES - MAX_OF_ONE_DEPARTMENT)
+        _wait_until_busy(world, other)
         assert world.ask(grant).status_code == 200
     # Those who went away have given back their places.
-    body = b"x" * (2 * 1024**2)
-    wait_until(
-        lambda: world.post(body, {}, "/v1/observations").json()["code"] == "SIGNATURE_MISSING"
-    )
+    wait_until(lambda: b"BODY_MALFORMED" in _whole(world, _large(world, one)))
 
 
 def test_a_large_head_does_not_break_into_an_answer(world: World, grant: bytes) -> None:
