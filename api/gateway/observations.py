@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -23,11 +24,11 @@ from api.gateway.gatekeeper import (
 from api.gateway.observed_pieces import Checked, Observer, Piece, Refused, check_piece
 from api.gateway.other_logs import OtherLogs
 from api.gateway.workers import Workers
-from crypto.canonical import parse_unchanged
-from crypto.errors import LedgerError, ProtocolError, RequestRefused
-from ledger.log.entries import Known, Written
+from crypto.canonical import fast_canonical, parse_unchanged
+from crypto.errors import LedgerError, ProtocolError, RequestRefused, SanlianError
+from ledger.log.entries import Known, Placed, Written
 from protocol.acts import ZERO_ID
-from protocol.batch_receipts import encode_batch_answer
+from protocol.batch_receipts import Kept, encode_batch_answer
 from protocol.evidence.observed import observer_problem
 from protocol.example_keys import refuse_example_key
 from protocol.httpsig import content_digest
@@ -82,15 +83,14 @@ class ObservationService:
             values = await asyncio.to_thread(self._read, admitted, incoming.body)
         except RequestRefused as error:
             return await self._gatekeeper.deny(admitted, error)
-        checked = await self._check(admitted, values)
+        piece = self._piece(admitted, values)
+        checked = await self._check(piece)
         drafts = [one for one in checked if not isinstance(one, Refused)]
         written: list[Written] = []
         if drafts:
             waiting = self._gatekeeper.log.append_many(drafts, time_ms=admitted.time_ms)
             written = await asyncio.wrap_future(waiting)
-        kept = iter(written)
-        results = [one if isinstance(one, Refused) else next(kept) for one in checked]
-        body = await asyncio.to_thread(self._encode, results)
+        body = await asyncio.to_thread(self._encode, piece, checked, written)
         return Answer("", body, {"content-digest": content_digest(body)})
 
     def _read(self, admitted: Admitted, body: bytes) -> list[object]:
@@ -121,15 +121,15 @@ class ObservationService:
             raise RequestRefused("BATCH_TOO_LARGE", "a batch has at most 1,000 records")
         return found
 
-    async def _check(self, admitted: Admitted, values: Sequence[object]) -> list[Checked]:
-        """Return for each record what is written, or why it is refused."""
+    def _piece(self, admitted: Admitted, values: Sequence[object]) -> Piece:
+        """Return the whole batch, with what checking it takes."""
         store = admitted.snapshot.store
         named = {
             key_id
             for value in values
             if isinstance(value, dict) and isinstance(key_id := value.get("key_id"), str)
         }
-        piece = Piece(
+        return Piece(
             values,
             {
                 key_id: self._find_observer(store, bytes.fromhex(key_id), admitted.time_ms)
@@ -148,6 +148,10 @@ class ObservationService:
             },
             admitted.time_ms,
         )
+
+    async def _check(self, piece: Piece) -> list[Checked]:
+        """Return for each record what is written, or why it is refused."""
+        values = piece.values
         if len(values) < MIN_SHARED:
             return await asyncio.to_thread(check_piece, piece)
         size = max(MIN_SHARED // 2, -(-len(values) // (2 * self._workers.count)))
@@ -170,20 +174,55 @@ class ObservationService:
             return Observer(b"", ZERO_ID, code or "KEY_UNKNOWN")
         return Observer(key.public_key.to_bytes(), person.department, "")
 
-    def _encode(self, results: Sequence[Written | Refused]) -> bytes:
+    def _encode(
+        self, piece: Piece, checked: Sequence[Checked], written: Sequence[Written]
+    ) -> bytes:
         """Return the answer: receipts and codes.
+
+        Args:
+            piece: the whole batch.
+            checked: of each of its records what was to be written, or why it is refused.
+            written: what came of those that were to be written.
 
         Raises:
             LedgerError: LOG_WRITE_FAILED when earlier receipts cannot be read.
         """
-        known = [one for one in results if isinstance(one, Known)]
+        first = self._first_receipts([one for one in written if isinstance(one, Known)])
+        common: dict[bytes, bytes] = {}
+        came = iter(written)
+        told: list[Kept | str] = []
+        for value, one in zip(piece.values, checked, strict=True):
+            if isinstance(one, Refused):
+                told.append(one.code)
+                continue
+            result = next(came)
+            if isinstance(result, Placed):
+                key_id = one[1].key_id
+                if key_id not in common:
+                    common[key_id] = fast_canonical(piece.members_in_common(key_id.hex()))
+                told.append(Kept(common[key_id], *result))
+            elif isinstance(result, Known):
+                told.append(_kept_before(first[result], value))
+            elif isinstance(result, SanlianError):
+                told.append(result.code)
+            else:
+                raise TypeError("prepared records have no receipts")
+        return encode_batch_answer(told)
+
+    def _first_receipts(self, known: Sequence[Known]) -> dict[Known, Receipt]:
         try:
-            first = dict(zip(known, self._logs.first_receipts(known), strict=True))
+            return dict(zip(known, self._logs.first_receipts(known), strict=True))
         except (SQLAlchemyError, OSError) as error:
-            raise LedgerError(
-                "LOG_WRITE_FAILED", "the receipts of earlier records cannot be read"
-            ) from error
-        receipts = [first[one] if isinstance(one, Known) else one for one in results]
-        return encode_batch_answer(
-            [one if isinstance(one, Receipt) else one.code for one in receipts]
-        )
+            raise _unreadable() from error
+
+
+def _kept_before(receipt: Receipt, value: Any) -> Kept:
+    """Return what is told of a record that was handed in before, and now as this value."""
+    try:
+        return Kept.before(receipt, value["signature"])
+    except ProtocolError as error:
+        raise _unreadable() from error
+
+
+def _unreadable() -> LedgerError:
+    return LedgerError("LOG_WRITE_FAILED", "the receipts of earlier records cannot be read")

@@ -40,6 +40,16 @@ class Piece:
     common: Mapping[str, Any]
     at_ms: int
 
+    def members_in_common(self, key_id: str) -> dict[str, Any]:
+        """Return what all records of a key have but their number, observation and signature."""
+        observer = self.observers[key_id]
+        return {
+            **self.common,
+            "event": "observed",
+            "public_key": observer.public_key.hex(),
+            "department": observer.department.hex(),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -60,7 +70,7 @@ def check_piece(piece: Piece) -> list[Checked]:
             observation = Observation.from_json(value)
             key_id = observation.key_id.hex()
             if key_id not in checkers:
-                checkers[key_id] = _Checker(piece, piece.observers[key_id])
+                checkers[key_id] = _Checker(piece, key_id)
             checked.append(checkers[key_id].check(observation))
         except SanlianError as error:
             checked.append(Refused(error.code))
@@ -74,18 +84,13 @@ class _Checker:
         ProtocolError: the code why the key vouches for nothing.
     """
 
-    def __init__(self, piece: Piece, observer: Observer) -> None:
+    def __init__(self, piece: Piece, key_id: str) -> None:
+        observer = piece.observers[key_id]
         if observer.code:
             raise ProtocolError(observer.code, "the record's key does not vouch for access records")
         self._at_ms = piece.at_ms
         self._public_key = PublicKey.from_bytes(observer.public_key)
-        self._encoder = ObservedEncoder(
-            {
-                **piece.common,
-                "public_key": observer.public_key.hex(),
-                "department": observer.department.hex(),
-            }
-        )
+        self._encoder = ObservedEncoder(piece.members_in_common(key_id))
 
     def check(self, observation: Observation) -> tuple[Prepared, Once]:
         """Return the record to write.

@@ -24,7 +24,7 @@ from crypto.merkle import Frontier, InclusionPaths, leaf_hash
 from crypto.sm2 import PublicKey, Signer
 from ledger.log import statements, store
 from ledger.log.database import open_writer_database
-from ledger.log.entries import Entry, Known, Written
+from ledger.log.entries import Entry, Known, Placed, Written
 from ledger.log.numbers import Numbers, key_id_of
 from ledger.log.recovery import (
     AnchorPoint,
@@ -163,6 +163,8 @@ class LogCore:
         self.size = flush.tail.size
         self._sweep_due = False
         for entry, result in zip(batch, flush.results, strict=True):
+            if isinstance(result, Placed):
+                continue
             event = entry.draft.get("event")
             if not isinstance(result, Receipt):
                 self._abandon(entry)
@@ -231,7 +233,8 @@ class LogCore:
         frontier = Frontier.from_nodes(tail.size, lambda *place: tail.edge[place])
         edge = dict(tail.edge)
         now_ms = time.time_ns() // 1_000_000
-        placed: list[tuple[int, bytes] | Known | SanlianError] = []
+        # A prepared record's bytes are not kept: who handed it in has them.
+        placed: list[tuple[int, bytes | None] | Known | SanlianError] = []
         for entry in entries:
             problem = (
                 _problem(entry, known_nonces, used, open_leaves)
@@ -280,7 +283,7 @@ class LogCore:
             elif event in _ENDS:
                 open_leaves.pop(entry.draft["intent"])
                 ended.append(entry.draft["intent"])
-            placed.append((seq, data))
+            placed.append((seq, data if entry.prepared is None else None))
         if frontier.size == tail.size:
             refused: list[Written] = [one for one in placed if not isinstance(one, tuple)]
             return _Flush(tail, refused[len(own) :])
@@ -296,7 +299,7 @@ class LogCore:
         statements.set_quotas(connection, {grant: used[grant] for grant in touched})
         paths = InclusionPaths(lambda *place: edge[place], size)
         results: list[Written] = [
-            Receipt(one[1], one[0], paths.of(one[0]), note) if isinstance(one, tuple) else one
+            _result(*one, paths.of(one[0]), note) if isinstance(one, tuple) else one
             for one in placed[len(own) :]
         ]
         return _Flush(Tail.from_edge(size, edge), results)
@@ -312,6 +315,10 @@ class LogCore:
             for seq, leaf in found
             if seq not in self._in_flight
         ]
+
+
+def _result(seq: int, record: bytes | None, path: tuple[bytes, ...], note: str) -> Receipt | Placed:
+    return Placed(seq, path, note) if record is None else Receipt(record, seq, path, note)
 
 
 def _owners(batch: Sequence[Entry]) -> Iterator[bytes]:

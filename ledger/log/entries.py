@@ -57,8 +57,22 @@ class Known:
     log: str | None = None
 
 
+class Placed(NamedTuple):
+    """A prepared record was written: the receipt, without the record that its caller has.
+
+    Attributes:
+        seq: the record's number.
+        path: its inclusion path.
+        checkpoint: signed note of the flush.
+    """
+
+    seq: int
+    path: tuple[bytes, ...]
+    checkpoint: str
+
+
 #: What came of one entry.
-Written = Receipt | Known | SanlianError
+Written = Receipt | Placed | Known | SanlianError
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from crypto.errors import (
     TokenError,
     VerificationError,
 )
-from ledger.log.entries import Entry, Known, Nonce, Once, Quota, Written
+from ledger.log.entries import Entry, Known, Nonce, Once, Placed, Quota, Written
 from protocol.receipt import Receipt
 from protocol.records import Prepared
 
@@ -92,6 +92,8 @@ def receive(source: socket.socket, frames: Frames) -> list[Any] | None:
     return list(frames.feed(piece)) if piece else None
 
 
+#: What a packed result is.
+_PLACED, _RECEIPT, _KNOWN, _ERROR = range(4)
 #: A packed entry, see pack_entry.
 Packed = tuple[Any, ...]
 
@@ -137,23 +139,29 @@ def pack_results(results: Sequence[Written]) -> tuple[str, list[tuple[Any, ...]]
     note = ""
     packed: list[tuple[Any, ...]] = []
     for result in results:
-        if isinstance(result, Receipt):
+        if isinstance(result, Placed):
             note = result.checkpoint
-            packed.append((result.record, result.index, result.path))
+            packed.append((_PLACED, result.seq, result.path))
+        elif isinstance(result, Receipt):
+            note = result.checkpoint
+            packed.append((_RECEIPT, result.record, result.index, result.path))
         elif isinstance(result, Known):
-            packed.append((result.index, result.log))
+            packed.append((_KNOWN, result.index, result.log))
         else:
-            packed.append(pack_error(result))
+            packed.append((_ERROR, *pack_error(result)))
     return note, packed
 
 
 def unpack_result(packed: tuple[Any, ...], note: str) -> Written:
     """Return what came of one entry."""
-    if len(packed) == 3:
-        return Receipt(*packed, note)
-    if len(packed) == 2:
-        return Known(*packed)
-    return unpack_error(packed)
+    kind = packed[0]
+    if kind == _PLACED:
+        return Placed(packed[1], packed[2], note)
+    if kind == _RECEIPT:
+        return Receipt(packed[1], packed[2], packed[3], note)
+    if kind == _KNOWN:
+        return Known(packed[1], packed[2])
+    return unpack_error(packed[1:])
 
 
 def pack_error(error: SanlianError) -> tuple[str, str, str, dict[str, Any]]:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from crypto.errors import LedgerError, SanlianError
 from crypto.sm2 import Signer
 from ledger.log.core import LogCore
-from ledger.log.entries import MAX_BATCH, Entry, Known, Nonce, Once, Quota, Written
+from ledger.log.entries import MAX_BATCH, Entry, Known, Nonce, Once, Placed, Quota, Written
 from ledger.log.recovery import AnchorPoint
 from protocol.receipt import Receipt
 from protocol.records import Prepared
@@ -328,13 +328,13 @@ def _deliver(results: Sequence[tuple[_Item, Written]]) -> None:
     for item, result in results:
         if item.many is not None:
             item.many.settle(item.position, result)
-        # Only what is written once is known, and only one of many.
-        if isinstance(result, Known):
+        # What is known before or prepared is one of many.
+        if isinstance(result, Known | Placed):
             continue
         if item.future is not None and not item.future.done():
             if isinstance(result, Receipt):
                 item.future.set_result(result)
-            else:
+            elif isinstance(result, SanlianError):
                 item.future.set_exception(result)
         if item.waiter is not None:
             by_loop.setdefault(item.waiter.get_loop(), []).append((item.waiter, result))
