@@ -126,7 +126,7 @@ def batch_receipts(
             if "code" in one
             else Receipt(
                 encoders[_index(one["common"])]
-                .encode(_as_signed_first(observation, one))
+                .encode(_as_signed_first(observation, one).handed_in)
                 .encode(_index(one["index"])),
                 one["index"],
                 tuple(nodes[_index(place)] for place in _path(one["path"])),

@@ -10,7 +10,7 @@ from protocol.checkpoint import ORIGIN_PATTERN
 from protocol.kept import is_kept_member
 from protocol.networks import parse_networks
 from protocol.not_sent import is_statement
-from protocol.observation import Observation, check_observation
+from protocol.observation import HandedIn, check_observation
 from protocol.parameters import CAUSES, PERIOD_PATTERN, is_parameter_member, is_periods
 from protocol.stream import is_stream
 from protocol.transfer import is_closing, is_offer
@@ -345,8 +345,8 @@ class ObservedEncoder:
         self._head, self._middle, self._signature = parts[0], parts[1] + b'"seq":', b"," + parts[2]
         self._tail = data
 
-    def encode(self, observation: Observation) -> Prepared:
-        """Return the record of an observation, whose members it has checked.
+    def encode(self, observation: HandedIn) -> Prepared:
+        """Return the record of what was handed in.
 
         Raises:
             ProtocolError: RECORD_MALFORMED when the record would be too large.
@@ -354,11 +354,10 @@ class ObservedEncoder:
         encoded = observation.encoded
         if self._size + len(encoded) > MAX_RECORD_SIZE:
             raise ProtocolError("RECORD_MALFORMED", "a record is at most 16 KiB")
-        signature = observation.signature.to_bytes().hex().encode()
         return Prepared(
             "observed",
             self._head + encoded + self._middle,
-            self._signature + signature + self._tail,
+            self._signature + observation.signature_text + self._tail,
         )
 
 

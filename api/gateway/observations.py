@@ -6,25 +6,23 @@ nothing: it gets the receipts of the first time.
 """
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.gateway.gatekeeper import (
-    Admitted,
-    Answer,
-    Gatekeeper,
-    Incoming,
-    is_signed_body,
-    parse_body,
+from api.gateway.gatekeeper import Admitted, Answer, Gatekeeper, Incoming
+from api.gateway.observed_bodies import (
+    Entry,
+    cut_batch,
+    named_keys,
+    parse_batch,
+    signature_of,
 )
 from api.gateway.observed_pieces import Checked, Observer, Piece, Refused, check_piece
 from api.gateway.other_logs import OtherLogs
 from api.gateway.workers import Workers
-from crypto.canonical import fast_canonical, parse_unchanged
+from crypto.canonical import fast_canonical
 from crypto.errors import LedgerError, ProtocolError, RequestRefused, SanlianError
 from ledger.log.entries import Known, Placed, Written
 from protocol.acts import ZERO_ID
@@ -33,12 +31,11 @@ from protocol.evidence.observed import observer_problem
 from protocol.example_keys import refuse_example_key
 from protocol.httpsig import content_digest
 from protocol.model import Store
-from protocol.observation import MAX_BATCH_RECORDS, MAX_BATCH_SIZE
+from protocol.observation import MAX_BATCH_SIZE
 from protocol.receipt import Receipt
 
 #: A batch of so many records is shared out to the processes.
 MIN_SHARED = 64
-_KEY_ID = re.compile("[0-9a-f]{64}")
 #: Batches in work at a time, each with all its records in memory.
 MAX_BATCHES = 8
 
@@ -80,11 +77,10 @@ class ObservationService:
         admitted = self._gatekeeper.admit(incoming, max_body=MAX_BATCH_SIZE)
         try:
             self._gatekeeper.check_admissible(admitted)
-            values = await asyncio.to_thread(self._read, admitted, incoming.body)
+            _require_observer(admitted)
+            piece, checked = await self._read(admitted, incoming.body)
         except RequestRefused as error:
             return await self._gatekeeper.deny(admitted, error)
-        piece = self._piece(admitted, values)
-        checked = await self._check(piece)
         drafts = [one for one in checked if not isinstance(one, Refused)]
         written: list[Written] = []
         if drafts:
@@ -93,48 +89,32 @@ class ObservationService:
         body = await asyncio.to_thread(self._encode, piece, checked, written)
         return Answer("", body, {"content-digest": content_digest(body)})
 
-    def _read(self, admitted: Admitted, body: bytes) -> list[object]:
-        """Return the records of a batch whose caller may hand them in.
+    async def _read(self, admitted: Admitted, body: bytes) -> tuple[Piece, list[Checked]]:
+        """Return the batch, and for each record what is written, or why it is refused.
 
         Raises:
-            RequestRefused: BODY_MALFORMED, BATCH_TOO_LARGE, KEY_UNKNOWN, KEY_NOT_ACTIVE,
-                KEY_EXPIRED, ROLE_MISSING.
+            RequestRefused: BODY_MALFORMED, BATCH_TOO_LARGE.
         """
-        request = admitted.request
-        code, message = observer_problem(
-            admitted.snapshot.store, request.public_key.key_id, admitted.time_ms
-        )
-        if code:
-            raise RequestRefused(code, message)
-        value = parse_unchanged(body)
-        # Each record's members are checked by name and form; the body's own are two.
-        if not is_signed_body(value, ("observations", "salt")):
-            value = parse_body(body, ("observations", "salt"))
-        if request.grant != ZERO_ID:
-            raise RequestRefused("BODY_MALFORMED", "access records are handed in without a grant")
-        found = value["observations"]
-        if not isinstance(found, list) or not found:
-            raise RequestRefused(
-                "BODY_MALFORMED", "observations must be a list", field="observations"
-            )
-        if len(found) > MAX_BATCH_RECORDS:
-            raise RequestRefused("BATCH_TOO_LARGE", "a batch has at most 1,000 records")
-        return found
+        entries = await asyncio.to_thread(cut_batch, body)
+        if entries is not None:
+            piece = self._piece(admitted, entries)
+            checked = await self._check(piece)
+            if checked is not None:
+                return piece, checked
+        piece = self._piece(admitted, await asyncio.to_thread(parse_batch, body))
+        checked = await self._check(piece)
+        if checked is None:
+            raise TypeError("values are read as they are")
+        return piece, checked
 
-    def _piece(self, admitted: Admitted, values: Sequence[object]) -> Piece:
+    def _piece(self, admitted: Admitted, entries: Sequence[Entry]) -> Piece:
         """Return the whole batch, with what checking it takes."""
         store = admitted.snapshot.store
-        named = {
-            key_id
-            for value in values
-            if isinstance(value, dict) and isinstance(key_id := value.get("key_id"), str)
-        }
         return Piece(
-            values,
+            entries,
             {
                 key_id: self._find_observer(store, bytes.fromhex(key_id), admitted.time_ms)
-                for key_id in named
-                if _KEY_ID.fullmatch(key_id)
+                for key_id in named_keys(entries)
             },
             {
                 "v": 1,
@@ -149,18 +129,22 @@ class ObservationService:
             admitted.time_ms,
         )
 
-    async def _check(self, piece: Piece) -> list[Checked]:
-        """Return for each record what is written, or why it is refused."""
-        values = piece.values
-        if len(values) < MIN_SHARED:
+    async def _check(self, piece: Piece) -> list[Checked] | None:
+        """Do the same as check_piece, in other processes when it pays."""
+        entries = piece.entries
+        if len(entries) < MIN_SHARED:
             return await asyncio.to_thread(check_piece, piece)
-        size = max(MIN_SHARED // 2, -(-len(values) // (2 * self._workers.count)))
+        size = max(MIN_SHARED // 2, -(-len(entries) // (2 * self._workers.count)))
         pieces = [
-            replace(piece, values=values[start : start + size])
-            for start in range(0, len(values), size)
+            replace(piece, entries=entries[start : start + size])
+            for start in range(0, len(entries), size)
         ]
-        found = await self._workers.map(check_piece, pieces)
-        return [one for checked in found for one in checked]
+        checked: list[Checked] = []
+        for found in await self._workers.map(check_piece, pieces):
+            if found is None:
+                return None
+            checked += found
+        return checked
 
     def _find_observer(self, store: Store, key_id: bytes, at_ms: int) -> Observer:
         try:
@@ -191,7 +175,7 @@ class ObservationService:
         common: dict[bytes, bytes] = {}
         came = iter(written)
         told: list[Kept | str] = []
-        for value, one in zip(piece.values, checked, strict=True):
+        for entry, one in zip(piece.entries, checked, strict=True):
             if isinstance(one, Refused):
                 told.append(one.code)
                 continue
@@ -202,7 +186,7 @@ class ObservationService:
                     common[key_id] = fast_canonical(piece.members_in_common(key_id.hex()))
                 told.append(Kept(common[key_id], *result))
             elif isinstance(result, Known):
-                told.append(_kept_before(first[result], value))
+                told.append(_kept_before(first[result], entry))
             elif isinstance(result, SanlianError):
                 told.append(result.code)
             else:
@@ -216,10 +200,26 @@ class ObservationService:
             raise _unreadable() from error
 
 
-def _kept_before(receipt: Receipt, value: Any) -> Kept:
-    """Return what is told of a record that was handed in before, and now as this value."""
+def _require_observer(admitted: Admitted) -> None:
+    """Check that the caller may hand in access records.
+
+    Raises:
+        RequestRefused: KEY_UNKNOWN, KEY_NOT_ACTIVE, KEY_EXPIRED, ROLE_MISSING, BODY_MALFORMED.
+    """
+    request = admitted.request
+    code, message = observer_problem(
+        admitted.snapshot.store, request.public_key.key_id, admitted.time_ms
+    )
+    if code:
+        raise RequestRefused(code, message)
+    if request.grant != ZERO_ID:
+        raise RequestRefused("BODY_MALFORMED", "access records are handed in without a grant")
+
+
+def _kept_before(receipt: Receipt, entry: Entry) -> Kept:
+    """Return what is told of a record that was handed in before, and now as this entry."""
     try:
-        return Kept.before(receipt, value["signature"])
+        return Kept.before(receipt, signature_of(entry))
     except ProtocolError as error:
         raise _unreadable() from error
 
