@@ -277,21 +277,31 @@ def encode_record(record: Mapping[str, Any]) -> bytes:
 
 
 class Prepared(NamedTuple):
-    """A record whose number is not known yet, checked and encoded up to it.
+    """An `observed` record whose number is not known yet, checked and encoded in parts.
 
     Attributes:
-        event: its event.
-        before: its canonical bytes before the number.
-        after: those behind it.
+        frame: canonical bytes before the observation, before the number, before the signature and
+            behind it; one object for all records that have them in common.
+        observation: canonical JSON of the observation.
+        signature: its signature as 128 hex.
     """
 
-    event: str
-    before: bytes
-    after: bytes
+    frame: tuple[bytes, bytes, bytes, bytes]
+    observation: bytes
+    signature: bytes
 
     def encode(self, seq: int) -> bytes:
         """Return the canonical bytes of the record with this number."""
-        return b"%b%d%b" % (self.before, seq, self.after)
+        head, middle, behind, tail = self.frame
+        return b"%b%b%b%d%b%b%b" % (
+            head,
+            self.observation,
+            middle,
+            seq,
+            behind,
+            self.signature,
+            tail,
+        )
 
 
 #: In the place of what differs between records that have the rest in common: a valid observation,
@@ -342,8 +352,7 @@ class ObservedEncoder:
         for mark in marks:
             part, _, data = data.partition(mark if isinstance(mark, bytes) else mark.encode())
             parts.append(part)
-        self._head, self._middle, self._signature = parts[0], parts[1] + b'"seq":', b"," + parts[2]
-        self._tail = data
+        self._frame = (parts[0], parts[1] + b'"seq":', b"," + parts[2], data)
 
     def encode(self, observation: HandedIn) -> Prepared:
         """Return the record of what was handed in.
@@ -354,11 +363,7 @@ class ObservedEncoder:
         encoded = observation.encoded
         if self._size + len(encoded) > MAX_RECORD_SIZE:
             raise ProtocolError("RECORD_MALFORMED", "a record is at most 16 KiB")
-        return Prepared(
-            "observed",
-            self._head + encoded + self._middle,
-            self._signature + observation.signature_text + self._tail,
-        )
+        return Prepared(self._frame, encoded, observation.signature_text)
 
 
 def parse_record(data: bytes) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from api.gateway.observed_pieces import Checked, Observer, Piece, Refused, check
 from api.gateway.other_logs import OtherLogs
 from api.gateway.workers import Workers
 from crypto.canonical import fast_canonical
-from crypto.errors import LedgerError, ProtocolError, RequestRefused, SanlianError
-from ledger.log.entries import Known, Placed, Written
+from crypto.errors import LedgerError, ProtocolError, RequestRefused
+from ledger.log.entries import Known, Placed, PreparedWritten
 from protocol.acts import ZERO_ID
 from protocol.batch_receipts import Kept, encode_batch_answer
 from protocol.evidence.observed import observer_problem
@@ -81,16 +81,15 @@ class ObservationService:
             piece, checked = await self._read(admitted, incoming.body)
         except RequestRefused as error:
             return await self._gatekeeper.deny(admitted, error)
-        drafts = [one for one in checked if not isinstance(one, Refused)]
-        written: list[Written] = []
-        if drafts:
-            waiting = self._gatekeeper.log.append_many(drafts, time_ms=admitted.time_ms)
-            written = await asyncio.wrap_future(waiting)
+        records = [one.records for one in checked if one.records.count]
+        written: list[PreparedWritten] = []
+        if records:
+            written = await asyncio.wrap_future(self._gatekeeper.log.append_prepared(records))
         body = await asyncio.to_thread(self._encode, piece, checked, written)
         return Answer("", body, {"content-digest": content_digest(body)})
 
     async def _read(self, admitted: Admitted, body: bytes) -> tuple[Piece, list[Checked]]:
-        """Return the batch, and for each record what is written, or why it is refused.
+        """Return the batch, and what checking its pieces in order has found.
 
         Raises:
             RequestRefused: BODY_MALFORMED, BATCH_TOO_LARGE.
@@ -130,21 +129,19 @@ class ObservationService:
         )
 
     async def _check(self, piece: Piece) -> list[Checked] | None:
-        """Do the same as check_piece, in other processes when it pays."""
+        """Do what check_piece does in pieces, in other processes when it pays."""
         entries = piece.entries
         if len(entries) < MIN_SHARED:
-            return await asyncio.to_thread(check_piece, piece)
+            found = await asyncio.to_thread(check_piece, piece)
+            return None if found is None else [found]
         size = max(MIN_SHARED // 2, -(-len(entries) // (2 * self._workers.count)))
         pieces = [
             replace(piece, entries=entries[start : start + size])
             for start in range(0, len(entries), size)
         ]
-        checked: list[Checked] = []
-        for found in await self._workers.map(check_piece, pieces):
-            if found is None:
-                return None
-            checked += found
-        return checked
+        checked = await self._workers.map(check_piece, pieces)
+        whole = [one for one in checked if one is not None]
+        return whole if len(whole) == len(pieces) else None
 
     def _find_observer(self, store: Store, key_id: bytes, at_ms: int) -> Observer:
         try:
@@ -159,38 +156,37 @@ class ObservationService:
         return Observer(key.public_key.to_bytes(), person.department, "")
 
     def _encode(
-        self, piece: Piece, checked: Sequence[Checked], written: Sequence[Written]
+        self, piece: Piece, checked: Sequence[Checked], written: Sequence[PreparedWritten]
     ) -> bytes:
         """Return the answer: receipts and codes.
 
         Args:
             piece: the whole batch.
-            checked: of each of its records what was to be written, or why it is refused.
-            written: what came of those that were to be written.
+            checked: what checking its pieces in order has found.
+            written: what came of the accepted entries' records.
 
         Raises:
             LedgerError: LOG_WRITE_FAILED when earlier receipts cannot be read.
         """
         first = self._first_receipts([one for one in written if isinstance(one, Known)])
-        common: dict[bytes, bytes] = {}
+        common: dict[str, bytes] = {}
+        verdicts = (verdict for one in checked for verdict in one.verdicts)
         came = iter(written)
         told: list[Kept | str] = []
-        for entry, one in zip(piece.entries, checked, strict=True):
-            if isinstance(one, Refused):
-                told.append(one.code)
+        for entry, verdict in zip(piece.entries, verdicts, strict=True):
+            if isinstance(verdict, Refused):
+                told.append(verdict.code)
                 continue
+            key_id = verdict.key_id
             result = next(came)
             if isinstance(result, Placed):
-                key_id = one[1].key_id
                 if key_id not in common:
-                    common[key_id] = fast_canonical(piece.members_in_common(key_id.hex()))
+                    common[key_id] = fast_canonical(piece.members_in_common(key_id))
                 told.append(Kept(common[key_id], *result))
             elif isinstance(result, Known):
                 told.append(_kept_before(first[result], entry))
-            elif isinstance(result, SanlianError):
-                told.append(result.code)
             else:
-                raise TypeError("prepared records have no receipts")
+                told.append(result.code)
         return encode_batch_answer(told)
 
     def _first_receipts(self, known: Sequence[Known]) -> dict[Known, Receipt]:

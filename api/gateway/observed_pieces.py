@@ -10,7 +10,8 @@ from typing import Any
 from api.gateway.observed_bodies import Entry, NotOneValue, read_entry
 from crypto.errors import ProtocolError, SanlianError
 from crypto.sm2 import PublicKey
-from ledger.log.entries import Once
+from ledger.log.entries import Once, Packed
+from ledger.log.pipe import pack_prepared
 from protocol.evidence.observed import is_later
 from protocol.observation import HandedIn, Observation
 from protocol.records import ObservedEncoder, Prepared
@@ -53,17 +54,38 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """An entry of which a record is to be written: one object for all of one key.
+
+    Attributes:
+        key_id: the key's id, 64 hex.
+    """
+
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Why an entry is refused."""
 
     code: str
 
 
-Checked = tuple[Prepared, Once] | Refused
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a piece's check has found.
+
+    Attributes:
+        verdicts: of each entry.
+        records: those of the accepted entries, in order.
+    """
+
+    verdicts: list[Accepted | Refused]
+    records: Packed
 
 
-def check_piece(piece: Piece) -> list[Checked] | None:
-    """Return of each entry the record to write, or why it is refused.
+def check_piece(piece: Piece) -> Checked | None:
+    """Check each entry of a piece.
 
     None when an entry that was cut out of a body is not one value: the body must be parsed.
     """
@@ -73,18 +95,20 @@ def check_piece(piece: Piece) -> list[Checked] | None:
     except NotOneValue:
         return None
     checkers: dict[str, _Checker] = {}
-    checked: list[Checked] = []
+    verdicts: list[Accepted | Refused] = []
+    records: list[tuple[Prepared, Once]] = []
     for one in read:
         if isinstance(one, Refused):
-            checked.append(one)
+            verdicts.append(one)
             continue
         try:
             if one.key_id not in checkers:
                 checkers[one.key_id] = _Checker(piece, one.key_id)
-            checked.append(checkers[one.key_id].check(one))
+            records.append(checkers[one.key_id].check(one))
+            verdicts.append(checkers[one.key_id].accepted)
         except SanlianError as error:
-            checked.append(Refused(error.code))
-    return checked
+            verdicts.append(Refused(error.code))
+    return Checked(verdicts, pack_prepared(records, piece.at_ms))
 
 
 def _read(entry: Entry) -> HandedIn | Refused:
@@ -113,6 +137,7 @@ class _Checker:
         observer = piece.observers[key_id]
         if observer.code:
             raise ProtocolError(observer.code, "the record's key does not vouch for access records")
+        self.accepted = Accepted(key_id)
         self._at_ms = piece.at_ms
         self._key_id = bytes.fromhex(key_id)
         self._public_key = PublicKey.from_bytes(observer.public_key)

@@ -11,7 +11,6 @@ from crypto.canonical import fast_canonical
 from crypto.errors import LedgerError, RequestRefused, SanlianError
 from ledger.log.entries import Known, Once
 from protocol.httpsig import content_digest
-from protocol.receipt import Receipt
 
 
 async def keep_once(
@@ -50,10 +49,8 @@ async def keep_once(
             raise LedgerError(
                 "LOG_WRITE_FAILED", "the receipt of the earlier statement cannot be read"
             ) from error
-    elif isinstance(written, Receipt):
-        receipt = written
     else:
-        raise TypeError("a draft was written without a receipt")
+        receipt = written
     body = fast_canonical({"recorded": receipt.index})
     headers = {"sanlian-receipt": receipt.to_header(), "content-digest": content_digest(body)}
     return Answer("", body, headers)
