@@ -205,7 +205,11 @@ class Ingest:
                 anchors.result()
             took = time.perf_counter() - begun
             self.cpu_us = (_tree_cpu_s(pid) - before_s) / (batches * BATCH) * 1e6
-        receipts = [receipt for answer in answers for receipt in _receipts(answer)]
+        receipts = [
+            receipt
+            for body, answer in zip(bodies, answers, strict=True)
+            for receipt in _receipts(body, answer)
+        ]
         if len(receipts) != batches * BATCH:
             raise RuntimeError(f"{len(receipts)} receipts for {batches * BATCH} records")
         if max(receipt.index for receipt in receipts) >= self.anchored:
@@ -319,8 +323,10 @@ class Ingest:
         return found
 
 
-def _receipts(answer: bytes) -> list[Receipt]:
-    return [one for one in batch_receipts(json.loads(answer)) if isinstance(one, Receipt)]
+def _receipts(body: bytes, answer: bytes) -> list[Receipt]:
+    handed_in = [Observation.from_json(one) for one in json.loads(body)["observations"]]
+    found = batch_receipts(json.loads(answer), handed_in)
+    return [one for one in found if isinstance(one, Receipt)]
 
 
 def _tree_cpu_s(pid: int) -> float:

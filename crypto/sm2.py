@@ -288,12 +288,28 @@ def is_valid(
     Raises:
         CryptoError: USER_ID_INVALID; LIBCRYPTO_FAILED when the library fails.
     """
+    return verified_digest(public_key, message, signature, user_id=user_id) is not None
+
+
+def verified_digest(
+    public_key: PublicKey,
+    message: bytes,
+    signature: Signature,
+    *,
+    user_id: bytes = DEFAULT_USER_ID,
+) -> bytes | None:
+    """Return e (see digest_e) when signature is public_key's signature of message, else None.
+
+    Raises:
+        CryptoError: as is_valid.
+    """
     _require_tested()
-    result = _is_valid_digest(public_key, digest_e(public_key, message, user_id=user_id), signature)
+    e = digest_e(public_key, message, user_id=user_id)
+    result = _is_valid_digest(public_key, e, signature)
     observe = observer.get()
     if observe is not None:
         observe(public_key, message, signature, user_id, result)
-    return result
+    return e if result else None
 
 
 #: Told of each signature that is checked, and of the answer; see crypto.second_opinion.

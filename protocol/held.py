@@ -5,6 +5,7 @@ from typing import Any
 from crypto.canonical import parse_canonical
 from crypto.errors import CryptoError, ProtocolError
 from protocol.batch_receipts import batch_receipts
+from protocol.observation import Observation
 from protocol.receipt import TYPE as RECEIPT_TYPE
 from protocol.receipt import Receipt
 
@@ -37,7 +38,8 @@ def read_held(data: bytes) -> list[Receipt]:
             kept = value["receipt"]
             return [] if kept is None else [Receipt.from_bytes(kept.encode())]
         if value["type"] == BATCH_TYPE:
-            return [one for one in batch_receipts(value) if isinstance(one, Receipt)]
-    except (KeyError, AttributeError) as error:
+            handed_in = [Observation.from_json(one) for one in value["observations"]]
+            return [one for one in batch_receipts(value, handed_in) if isinstance(one, Receipt)]
+    except (KeyError, AttributeError, TypeError, ProtocolError) as error:
         raise bad from error
     return []

@@ -7,11 +7,11 @@ the record as *observed*, with the signature of the enrolled key that vouches fo
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from crypto.canonical import fast_canonical, parse_canonical, plain_canonical
 from crypto.errors import CryptoError, ProtocolError, VerificationError
-from crypto.sm2 import PublicKey, Signature, Signer, verify
+from crypto.sm2 import PublicKey, Signature, Signer, verified_digest, verify
 from crypto.sm3 import sm3
 from protocol.pseudonym import is_pseudonym
 
@@ -115,7 +115,9 @@ def observation_text(value: Mapping[str, Any]) -> bytes:
 
 
 # What almost every record looks like: texts without quotation marks and backslashes, so without
-# escapes. One expression over the canonical text is twice as fast as a check of each member.
+# escapes. One expression over the canonical text is many times faster than a parser and a check of
+# each member. Whatever it matches is canonical JSON: names in order, each once, no white space, no
+# escapes, numbers without leading zeros.
 _USUAL_WORD = rb'"[!#-\[\]-~]{1,128}"'
 _USUAL_CODE = rb'"[!#-\[\]-~]{1,64}"'
 _USUAL_ID = rb'"[0-9a-f]{64}"'
@@ -124,46 +126,72 @@ _USUAL = re.compile(
     % b",".join(
         b'"%b":%b' % member
         for member in (
-            (b"authorization", b"(?:null|%b)" % _USUAL_WORD),
+            (b"authorization", b"(null|%b)" % _USUAL_WORD),
             (b"code", b'(?:""|%b)' % _USUAL_CODE),
-            (b"grant", b"(?:null|%b)" % _USUAL_ID),
-            (b"items", rb"\[(?:%b(?:,%b){0,63})?\]" % (_USUAL_CODE, _USUAL_CODE)),
-            (b"person", _USUAL_WORD),
+            (b"grant", b"(null|%b)" % _USUAL_ID),
+            (b"items", rb"\[((?:%b(?:,%b){0,63})?)\]" % (_USUAL_CODE, _USUAL_CODE)),
+            (b"person", b"(%b)" % _USUAL_WORD),
             (b"platform", _USUAL_CODE),
             (b"provider", _USUAL_WORD),
-            (b"record", _USUAL_WORD),
+            (b"record", b"(%b)" % _USUAL_WORD),
             (b"request_digest", _USUAL_ID),
             (b"requester", _USUAL_WORD),
             (b"requester_key", b"(?:null|%b)" % _USUAL_WORD),
             (b"resource", _USUAL_WORD),
-            (b"response_digest", b"(?:null|%b)" % _USUAL_ID),
-            (b"result", b'"(?:released|refused|failed)"'),
-            (b"time_ms", b"(?:0|[1-9][0-9]{0,14})"),
+            (b"response_digest", b"(null|%b)" % _USUAL_ID),
+            (b"result", b'"(released|refused|failed)"'),
+            (b"time_ms", b"(0|[1-9][0-9]{0,14})"),
             (b"v", b"1"),
         )
     )
 )
 
 
-def _usual_text(value: Mapping[str, Any]) -> bytes | None:
-    """Return the canonical JSON of members of the usual form, None when each must be looked at.
+class _Usual(NamedTuple):
+    """What is needed of a record of the usual form.
 
-    It accepts nothing that check_observation refuses.
+    Attributes:
+        record: the platform's id.
+        time_ms: when access was given.
+        grant: the grant, 64 hex, if it names one.
     """
+
+    record: str
+    time_ms: int
+    grant: str | None
+
+
+def _read_usual(data: bytes) -> _Usual | None:
+    """Return what stands in a record of the usual form, None when it must be looked at closely.
+
+    It accepts nothing but canonical JSON of members that check_observation accepts.
+    """
+    match = _USUAL.fullmatch(data)
+    if match is None or len(data) > MAX_OBSERVATION_SIZE:
+        return None
+    authorization, grant, listed, person, record, response, result, time_ms = match.groups()
+    # No text has a quotation mark in it, and ASCII sorts as the characters do.
+    items = listed[1:-1].split(b'","')
+    is_usual = (
+        (grant == b"null") != (authorization == b"null")
+        and (result == b"released") == (response != b"null")
+        and is_pseudonym(person[1:-1].decode())
+        and items == sorted(set(items))
+    )
+    if not is_usual:
+        return None
+    return _Usual(
+        record[1:-1].decode(), int(time_ms), None if grant == b"null" else grant[1:-1].decode()
+    )
+
+
+def _usual_text(value: Mapping[str, Any]) -> bytes | None:
+    """Return the canonical JSON of members of the usual form, None when each must be looked at."""
     try:
         data = plain_canonical(value)
     except CryptoError:
         return None
-    if _USUAL.fullmatch(data) is None:
-        return None
-    items = value["items"]
-    is_usual = (
-        (value["grant"] is None) != (value["authorization"] is None)
-        and (value["result"] == "released") == (value["response_digest"] is not None)
-        and is_pseudonym(value["person"])
-        and items == sorted(set(items))
-    )
-    return data if is_usual else None
+    return None if _read_usual(data) is None else data
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +223,32 @@ class Observation:
         return text
 
     @property
-    def encoded(self) -> bytes:
-        """Canonical JSON of the members."""
-        return self.text[len(_PREFIX) :]
+    def time_ms(self) -> int:
+        """When access was given, by the platform's clock."""
+        told: int = self.members["time_ms"]
+        return told
 
     @property
     def digest(self) -> bytes:
-        """SM3 of the bytes that are signed."""
-        return sm3(self.text)
+        """SM3 of key id and text, 32 bytes: what is signed, e of GB/T 32918.2 (6.1).
+
+        Of one key's records it tells apart what the texts themselves do, since the key id stands
+        before each.
+        """
+        return sm3(self.key_id + self.text)
+
+    @property
+    def handed_in(self) -> "HandedIn":
+        """The bytes that a log keeps of it."""
+        return HandedIn(
+            self.key_id.hex(),
+            self.record,
+            self.time_ms,
+            self.members["grant"],
+            self.text[len(_PREFIX) :],
+            self.signature,
+            self.signature.to_bytes().hex().encode(),
+        )
 
     def verify(self, public_key: PublicKey) -> None:
         """Check the signature.
@@ -247,6 +293,56 @@ class Observation:
         except CryptoError as error:
             raise bad from error
         return cls(value["record"], bytes.fromhex(key_id), parsed)
+
+
+class HandedIn(NamedTuple):
+    """A signed access record whose members were checked, as the bytes that a log keeps.
+
+    Attributes:
+        key_id: id of the key that signed it, 64 hex.
+        record: the platform's own id of the record.
+        time_ms: when access was given.
+        grant: grant that it names, 64 hex, if it names one.
+        encoded: canonical JSON of the members.
+        signature: SM2 signature over the bytes that are signed.
+        signature_text: the same as 128 hex.
+    """
+
+    key_id: str
+    record: str
+    time_ms: int
+    grant: str | None
+    encoded: bytes
+    signature: Signature
+    signature_text: bytes
+
+    @classmethod
+    def read(cls, entry: bytes) -> "HandedIn | None":
+        """Return what stands in an entry of a batch of the usual form, without parsing it.
+
+        Args:
+            entry: anything. Only canonical JSON is accepted, and nothing else than what
+                Observation.from_json makes of it; None where that is to be asked.
+        """
+        match = _ENTRY.fullmatch(entry)
+        usual = _read_usual(match[2]) if match is not None else None
+        if match is None or usual is None:
+            return None
+        key_id, encoded, signature = match.groups()
+        try:
+            parsed = Signature(int(signature[:64], 16), int(signature[64:], 16))
+        except CryptoError:
+            return None
+        return cls(key_id.decode(), *usual, encoded, parsed, signature)
+
+    def verified_digest(self, public_key: PublicKey) -> bytes | None:
+        """Return Observation.digest when the signature is that of the key, else None."""
+        return verified_digest(public_key, _PREFIX + self.encoded, self.signature)
+
+
+_ENTRY = re.compile(
+    rb'\{"key_id":"([0-9a-f]{64})","record":(\{.*\}),"signature":"([0-9a-f]{128})"\}'
+)
 
 
 def sign_observation(key: Signer, members: Mapping[str, Any]) -> Observation:

@@ -10,7 +10,7 @@ from protocol.checkpoint import ORIGIN_PATTERN
 from protocol.kept import is_kept_member
 from protocol.networks import parse_networks
 from protocol.not_sent import is_statement
-from protocol.observation import Observation, check_observation
+from protocol.observation import HandedIn, check_observation
 from protocol.parameters import CAUSES, PERIOD_PATTERN, is_parameter_member, is_periods
 from protocol.stream import is_stream
 from protocol.transfer import is_closing, is_offer
@@ -277,21 +277,31 @@ def encode_record(record: Mapping[str, Any]) -> bytes:
 
 
 class Prepared(NamedTuple):
-    """A record whose number is not known yet, checked and encoded up to it.
+    """An `observed` record whose number is not known yet, checked and encoded in parts.
 
     Attributes:
-        event: its event.
-        before: its canonical bytes before the number.
-        after: those behind it.
+        frame: canonical bytes before the observation, before the number, before the signature and
+            behind it; one object for all records that have them in common.
+        observation: canonical JSON of the observation.
+        signature: its signature as 128 hex.
     """
 
-    event: str
-    before: bytes
-    after: bytes
+    frame: tuple[bytes, bytes, bytes, bytes]
+    observation: bytes
+    signature: bytes
 
     def encode(self, seq: int) -> bytes:
         """Return the canonical bytes of the record with this number."""
-        return b"%b%d%b" % (self.before, seq, self.after)
+        head, middle, behind, tail = self.frame
+        return b"%b%b%b%d%b%b%b" % (
+            head,
+            self.observation,
+            middle,
+            seq,
+            behind,
+            self.signature,
+            tail,
+        )
 
 
 #: In the place of what differs between records that have the rest in common: a valid observation,
@@ -342,11 +352,10 @@ class ObservedEncoder:
         for mark in marks:
             part, _, data = data.partition(mark if isinstance(mark, bytes) else mark.encode())
             parts.append(part)
-        self._head, self._middle, self._signature = parts[0], parts[1] + b'"seq":', b"," + parts[2]
-        self._tail = data
+        self._frame = (parts[0], parts[1] + b'"seq":', b"," + parts[2], data)
 
-    def encode(self, observation: Observation) -> Prepared:
-        """Return the record of an observation, whose members it has checked.
+    def encode(self, observation: HandedIn) -> Prepared:
+        """Return the record of what was handed in.
 
         Raises:
             ProtocolError: RECORD_MALFORMED when the record would be too large.
@@ -354,12 +363,7 @@ class ObservedEncoder:
         encoded = observation.encoded
         if self._size + len(encoded) > MAX_RECORD_SIZE:
             raise ProtocolError("RECORD_MALFORMED", "a record is at most 16 KiB")
-        signature = observation.signature.to_bytes().hex().encode()
-        return Prepared(
-            "observed",
-            self._head + encoded + self._middle,
-            self._signature + signature + self._tail,
-        )
+        return Prepared(self._frame, encoded, observation.signature_text)
 
 
 def parse_record(data: bytes) -> dict[str, Any]:

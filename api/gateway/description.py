@@ -91,15 +91,17 @@ _CONTENT_DIGEST: Final = {
 }
 _ENVELOPE_OF: Final = {"act": _HEX32, "salt": _HEX32, "word": {"type": "string"}}
 _OBSERVATION: Final = _members(key_id=_HEX32, record=_ANY, signature=_HEX64)
+_KEPT: Final[Json] = {
+    "checkpoint": _number(0, MAX_BATCH_RECORDS),
+    "common": _number(0, MAX_BATCH_RECORDS),
+    "index": _number(),
+    "path": _list(_number(), 0, MAX_PATH),
+}
 _RESULT: Final = {
     "anyOf": [
         _members(code=_text("^[A-Z][A-Z0-9_]*$")),
-        _members(
-            checkpoint=_number(0, MAX_BATCH_RECORDS),
-            index=_number(),
-            path=_list(_number(), 0, MAX_PATH),
-            record={"type": "string"},
-        ),
+        _members(**_KEPT),
+        _members(**_KEPT, signature=_HEX64),
     ]
 }
 
@@ -187,8 +189,8 @@ def _calls() -> Json:
             "提交其他平台的访问记录 / Hand in access records of another platform",
             _members(observations=_list(_OBSERVATION, 1, MAX_BATCH_RECORDS), salt=_HEX32),
             _members(
-                checkpoints=_list({"type": "string"}), nodes=_list(_HEX32), results=_list(_RESULT)
-            ),
+                checkpoints=_list({"type": "string"}), common=_list(_ANY, most=MAX_BATCH_RECORDS),
+                nodes=_list(_HEX32), results=_list(_RESULT)),
             receipt=False),
         **_call(
             NOT_SENT_PATH, "state_not_sent", "records",

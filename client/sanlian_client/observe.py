@@ -12,14 +12,14 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from crypto.canonical import canonical_json, parse_canonical, parse_json
 from crypto.errors import CryptoError, LedgerError, ProtocolError, RequestRefused, VerificationError
-from crypto.sm2 import Signer
+from crypto.sm2 import Signature, Signer
 from crypto.sm3 import sm3
 from protocol.acts import ZERO_ID
 from protocol.batch_receipts import MEMBERS, batch_receipts
@@ -248,7 +248,7 @@ def hand_in(
             "origin": gateway.origin,
             "lines": [line for line, _ in lines],
             "digest": _digest(lines),
-            "signatures": [one.signature.to_bytes().hex() for one in observations],
+            "observations": [one.to_json() for one in observations],
             **answer,
         }
         write_new(directory / f"batch-{number:08d}.json", canonical_json(kept))
@@ -327,13 +327,15 @@ def _check(
 ) -> None:
     """Check every receipt: it is of this record, signed by this key, and holds.
 
+    Its record is made of the very members that were handed in.
+
     Raises:
         VerificationError: RECEIPT_INVALID.
     """
     bad = VerificationError("RECEIPT_INVALID", "a receipt does not hold")
     public_key = key.public_key.to_bytes().hex()
     try:
-        receipts = batch_receipts(answer)
+        receipts = batch_receipts(answer, observations)
     except ProtocolError as error:
         raise bad from error
     for observation, receipt in zip(observations, receipts, strict=True):
@@ -343,9 +345,15 @@ def _check(
             record = gateway.verify(receipt)
         except (CryptoError, ProtocolError, VerificationError) as error:
             raise bad from error
-        told = (record["event"], record.get("observation"), record.get("public_key"))
-        if told != ("observed", dict(observation.members), public_key):
-            raise VerificationError("RECEIPT_INVALID", "a receipt is of another record")
+        if record["public_key"] != public_key:
+            raise VerificationError("RECEIPT_INVALID", "a receipt is of another key's record")
+        if record["signature"] != observation.signature.to_bytes().hex():
+            # It was signed and handed in before: that signature is this key's as well.
+            first = Signature.from_bytes(bytes.fromhex(record["signature"]))
+            try:
+                replace(observation, signature=first).verify(key.public_key)
+            except VerificationError as error:
+                raise bad from error
 
 
 def to_json(batch: Batch) -> str:

@@ -24,7 +24,7 @@ from crypto.merkle import Frontier, InclusionPaths, leaf_hash, place_of
 from crypto.sm2 import Signer
 from ledger.log import statements, store
 from ledger.log.database import open_writer_database
-from ledger.log.entries import Entry, Known, Written
+from ledger.log.entries import Entry, Known, Placed, Result
 from ledger.log.numbers import Numbers, key_id_of
 from ledger.log.recovery import (
     AnchorPoint,
@@ -50,7 +50,7 @@ class _Flush:
     """What one transaction wrote, valid once it is committed."""
 
     tail: Tail
-    results: list[Written]
+    results: list[Result]
 
 
 class LogCore:
@@ -132,7 +132,7 @@ class LogCore:
         """Release the database."""
         self._resources.close()
 
-    def flush(self, batch: Sequence[Entry]) -> list[Written]:
+    def flush(self, batch: Sequence[Entry]) -> list[Result]:
         """Write entries in this order, in one transaction.
 
         Returns:
@@ -146,7 +146,7 @@ class LogCore:
             self._tail = None
             return self._fail(batch)
 
-    def _flush(self, batch: Sequence[Entry]) -> list[Written]:
+    def _flush(self, batch: Sequence[Entry]) -> list[Result]:
         try:
             with self.engine.begin() as connection:
                 tail = self._tail if self._tail is not None else self._load(connection)
@@ -163,6 +163,8 @@ class LogCore:
         self.size = flush.tail.size
         self._sweep_due = False
         for entry, result in zip(batch, flush.results, strict=True):
+            if isinstance(result, Placed):
+                continue
             event = entry.draft.get("event")
             if not isinstance(result, Receipt):
                 self._abandon(entry)
@@ -178,7 +180,7 @@ class LogCore:
             self._in_flight.discard(entry.draft.get("intent", -1))
             self._sweep_due = True
 
-    def _fail(self, batch: Sequence[Entry]) -> list[Written]:
+    def _fail(self, batch: Sequence[Entry]) -> list[Result]:
         self._sweep_due = self._is_failing = True
         for entry in batch:
             self._abandon(entry)
@@ -231,7 +233,8 @@ class LogCore:
         frontier = Frontier.from_nodes(tail.size, lambda *place: tail.edge[place])
         edge, place = dict(tail.edge), place_of(0, tail.size)
         now_ms = time.time_ns() // 1_000_000
-        placed: list[tuple[int, bytes] | Known | SanlianError] = []
+        # A prepared record's bytes are not kept: who handed it in has them.
+        placed: list[tuple[int, bytes | None] | Known | SanlianError] = []
         for entry in entries:
             problem = (
                 _problem(entry, known_nonces, used, open_leaves)
@@ -281,9 +284,9 @@ class LogCore:
             elif event in _ENDS:
                 open_leaves.pop(entry.draft["intent"])
                 ended.append(entry.draft["intent"])
-            placed.append((seq, data))
+            placed.append((seq, data if entry.prepared is None else None))
         if frontier.size == tail.size:
-            refused: list[Written] = [one for one in placed if not isinstance(one, tuple)]
+            refused: list[Result] = [one for one in placed if not isinstance(one, tuple)]
             return _Flush(tail, refused[len(own) :])
         size, root = frontier.size, frontier.root()
         note = sign_checkpoint(Checkpoint(self.origin, size, root), self._key)
@@ -296,8 +299,8 @@ class LogCore:
         statements.end_intents(connection, ended)
         statements.set_quotas(connection, {grant: used[grant] for grant in touched})
         paths = InclusionPaths(lambda *place: edge[place], size)
-        results: list[Written] = [
-            Receipt(one[1], one[0], paths.of(one[0]), note) if isinstance(one, tuple) else one
+        results: list[Result] = [
+            _result(*one, paths.of(one[0]), note) if isinstance(one, tuple) else one
             for one in placed[len(own) :]
         ]
         return _Flush(Tail.from_edge(size, edge), results)
@@ -313,6 +316,10 @@ class LogCore:
             for seq, leaf in found
             if seq not in self._in_flight
         ]
+
+
+def _result(seq: int, record: bytes | None, path: tuple[bytes, ...], note: str) -> Receipt | Placed:
+    return Placed(seq, path, note) if record is None else Receipt(record, seq, path, note)
 
 
 def _owners(batch: Sequence[Entry]) -> Iterator[bytes]:

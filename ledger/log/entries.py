@@ -57,8 +57,42 @@ class Known:
     log: str | None = None
 
 
-#: What came of one entry.
+class Placed(NamedTuple):
+    """A prepared record was written: the receipt, without the record that its caller has.
+
+    Attributes:
+        seq: the record's number.
+        path: its inclusion path.
+        checkpoint: signed note of the flush.
+    """
+
+    seq: int
+    path: tuple[bytes, ...]
+    checkpoint: str
+
+
+#: What came of a draft, and of a prepared record.
 Written = Receipt | Known | SanlianError
+PreparedWritten = Placed | Known | SanlianError
+#: What came of one entry.
+Result = Receipt | Placed | Known | SanlianError
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Prepared records in the form in which they go from process to process (ledger.log.pipe).
+
+    Attributes:
+        data: a frame's part.
+        count: how many they are.
+    """
+
+    data: bytes
+    count: int
+
+
+#: The draft of a prepared record: its event.
+PREPARED = {"event": "observed"}
 
 
 @dataclass(slots=True)
@@ -66,7 +100,7 @@ class Entry:
     """One record to write.
 
     Attributes:
-        draft: members of the record but v, log, seq and time_ms; of a prepared one its event.
+        draft: members of the record but v, log, seq and time_ms; of a prepared one PREPARED.
         nonce: recorded with it.
         quota: reserved with it.
         time_ms: time that it tells; without one the time of writing.

@@ -2,7 +2,8 @@
 
 Frames, each with its length before it. Both ends are one program at one version, and nobody else
 can write to the sockets, so a frame is Python's own `marshal` of tuples. Frames with entries are
-answered in their order, one result for each entry.
+answered in their order, one result for each entry. Prepared records come as they were packed by
+the process that checked them; that is marshal as well, which writes what they share once.
 """
 
 import marshal
@@ -21,7 +22,17 @@ from crypto.errors import (
     TokenError,
     VerificationError,
 )
-from ledger.log.entries import Entry, Known, Nonce, Once, Quota, Written
+from ledger.log.entries import (
+    PREPARED,
+    Entry,
+    Known,
+    Nonce,
+    Once,
+    Packed,
+    Placed,
+    Quota,
+    Result,
+)
 from protocol.receipt import Receipt
 from protocol.records import Prepared
 
@@ -92,8 +103,16 @@ def receive(source: socket.socket, frames: Frames) -> list[Any] | None:
     return list(frames.feed(piece)) if piece else None
 
 
-#: A packed entry, see pack_entry.
-Packed = tuple[Any, ...]
+#: What a packed result is.
+_PLACED, _RECEIPT, _KNOWN, _ERROR = range(4)
+#: A part of a frame: an entry, see pack_entry, or many, see pack_prepared.
+Part = tuple[Any, ...] | bytes
+
+
+def pack_prepared(records: Sequence[tuple[Prepared, Once]], time_ms: int) -> Packed:
+    """Return prepared records, with the time that all of them tell."""
+    rows = [(*prepared, *once) for prepared, once in records]
+    return Packed(marshal.dumps((time_ms, rows)), len(rows))
 
 
 def pack_entry(
@@ -104,9 +123,8 @@ def pack_entry(
     time_ms: int | None = None,
     envelope: bytes | None = None,
     once: Once | None = None,
-    prepared: Prepared | None = None,
-) -> Packed:
-    """Return an entry, for which somebody waits, as a tuple; the members are those of Entry."""
+) -> Part:
+    """Return an entry that is not prepared as a tuple; the members are those of Entry."""
     return (
         dict(draft),
         nonce and (nonce.key_id, nonce.value),
@@ -114,46 +132,58 @@ def pack_entry(
         time_ms,
         envelope,
         once and tuple(once),
-        prepared and tuple(prepared),
     )
 
 
-def unpack_entry(packed: Packed) -> Entry:
-    """Return the entry of a tuple."""
-    draft, nonce, quota, time_ms, envelope, once, prepared = packed
-    return Entry(
-        draft,
-        nonce and Nonce(*nonce),
-        quota and Quota(*quota),
-        time_ms,
-        envelope,
-        once and Once(*once),
-        prepared and Prepared(*prepared),
-    )
+def unpack_entries(part: Part) -> list[Entry]:
+    """Return the entries of a frame's part."""
+    if isinstance(part, bytes):
+        time_ms, rows = marshal.loads(part)  # noqa: S302 - our own process wrote it
+        return [
+            Entry(PREPARED, None, None, time_ms, None, Once(*row[3:]), Prepared(*row[:3]))
+            for row in rows
+        ]
+    draft, nonce, quota, time_ms, envelope, once = part
+    return [
+        Entry(
+            draft,
+            nonce and Nonce(*nonce),
+            quota and Quota(*quota),
+            time_ms,
+            envelope,
+            once and Once(*once),
+        )
+    ]
 
 
-def pack_results(results: Sequence[Written]) -> tuple[str, list[tuple[Any, ...]]]:
+def pack_results(results: Sequence[Result]) -> tuple[str, list[tuple[Any, ...]]]:
     """Return what came of the entries of one flush: their checkpoint, and a tuple for each."""
     note = ""
     packed: list[tuple[Any, ...]] = []
     for result in results:
-        if isinstance(result, Receipt):
+        if isinstance(result, Placed):
             note = result.checkpoint
-            packed.append((result.record, result.index, result.path))
+            packed.append((_PLACED, result.seq, result.path))
+        elif isinstance(result, Receipt):
+            note = result.checkpoint
+            packed.append((_RECEIPT, result.record, result.index, result.path))
         elif isinstance(result, Known):
-            packed.append((result.index, result.log))
+            packed.append((_KNOWN, result.index, result.log))
         else:
-            packed.append(pack_error(result))
+            packed.append((_ERROR, *pack_error(result)))
     return note, packed
 
 
-def unpack_result(packed: tuple[Any, ...], note: str) -> Written:
+def unpack_result(packed: tuple[Any, ...], note: str) -> Result:
     """Return what came of one entry."""
-    if len(packed) == 3:
-        return Receipt(*packed, note)
-    if len(packed) == 2:
-        return Known(*packed)
-    return unpack_error(packed)
+    kind = packed[0]
+    if kind == _PLACED:
+        return Placed(packed[1], packed[2], note)
+    if kind == _RECEIPT:
+        return Receipt(packed[1], packed[2], packed[3], note)
+    if kind == _KNOWN:
+        return Known(packed[1], packed[2])
+    return unpack_error(packed[1:])
 
 
 def pack_error(error: SanlianError) -> tuple[str, str, str, dict[str, Any]]:

@@ -23,11 +23,12 @@ from ledger.log.core import LogCore
 from ledger.log.entries import MAX_BATCH, Entry
 from ledger.log.pipe import (
     Frames,
+    Part,
     encode_frame,
     pack_error,
     pack_results,
     receive,
-    unpack_entry,
+    unpack_entries,
 )
 from ledger.log.recovery import AnchorPoint
 
@@ -144,12 +145,13 @@ class _Service:
         self._frames = frames
         self._core = core
         self._heartbeat_interval_s = heartbeat_interval_s
-        self._groups: deque[list[tuple[Any, ...]]] = deque()
+        # Entries that came in one frame.
+        self._groups: deque[list[Entry]] = deque()
         self._is_open = self._is_heard = True
 
-    def run(self, groups: list[list[tuple[Any, ...]]]) -> None:
+    def run(self, frames: list[list[Part]]) -> None:
         """Flush what is there, until the other end has closed and nothing is left."""
-        self._groups.extend(groups)
+        self._unpack(frames)
         while True:
             batch = self._take()
             if batch is None:
@@ -185,7 +187,7 @@ class _Service:
         taken: list[Entry] = []
         # Entries of one frame were handed in together and stay together.
         while self._groups and len(taken) < MAX_BATCH:
-            taken.extend(unpack_entry(one) for one in self._groups.popleft())
+            taken.extend(self._groups.popleft())
         return taken
 
     def _receive(self) -> None:
@@ -196,4 +198,8 @@ class _Service:
         if received is None:
             self._is_open = False
         else:
-            self._groups.extend(received)
+            self._unpack(received)
+
+    def _unpack(self, frames: list[list[Part]]) -> None:
+        for parts in frames:
+            self._groups.append([entry for part in parts for entry in unpack_entries(part)])

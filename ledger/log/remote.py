@@ -6,13 +6,23 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 from crypto.errors import LedgerError, ProtocolError, SanlianError
-from ledger.log.entries import MAX_BATCH, Nonce, Once, Quota, Written
+from ledger.log.entries import (
+    MAX_BATCH,
+    Nonce,
+    Once,
+    Packed,
+    PreparedWritten,
+    Quota,
+    Result,
+    Written,
+)
 from ledger.log.pipe import (
     Frames,
-    Packed,
+    Part,
     encode_frame,
     pack_entry,
     receive,
@@ -23,14 +33,27 @@ from ledger.log.process import END_TIMEOUT_S, LogProcess
 from ledger.log.recovery import AnchorPoint
 from ledger.log.writer import QUEUE_LIMIT
 from protocol.receipt import Receipt
-from protocol.records import Prepared
 
 #: The longest that a log may take to be opened: it may wait for another's lock, and is verified.
 OPEN_TIMEOUT_S = 300.0
 _PIECE = 1 << 18
 
-_Settle = Callable[[Written], None]
-_Group = list[tuple[Packed, _Settle]]
+
+@dataclass(slots=True)
+class _Group:
+    """Entries that were handed in together.
+
+    Attributes:
+        parts: of the frame in which they go.
+        count: how many they are.
+        settle: told what came of each, in order.
+        is_outcome: whether it is the end of an intent.
+    """
+
+    parts: list[Part]
+    count: int
+    settle: Callable[[Sequence[Any]], None]
+    is_outcome: bool = False
 
 
 class RemoteLog:
@@ -75,11 +98,11 @@ class RemoteLog:
         self._queue_limit = queue_limit
         self._frames = Frames()
         self._lock = threading.Lock()
-        # Groups of entries that were handed in together.
         self._staged: deque[_Group] = deque()
         self._staged_count = 0
         self._is_due = False
-        self._pending: deque[_Settle] = deque()
+        self._pending: deque[_Group] = deque()
+        self._pending_count = 0
         self._unsent = bytearray()
         self._is_closing = False
         self._is_healthy = True
@@ -138,11 +161,11 @@ class RemoteLog:
         """
         future: Future[Receipt] = Future()
         future.set_running_or_notify_cancel()
-        self._stage([(pack_entry(draft), lambda result: _settle(future, result))])
+        self._stage_one(draft, pack_entry(draft), future)
         return future
 
     def append_many(
-        self, drafts: Sequence[tuple[Mapping[str, Any] | Prepared, Once]], *, time_ms: int
+        self, drafts: Sequence[tuple[Mapping[str, Any], Once]], *, time_ms: int
     ) -> "Future[list[Written]]":
         """Queue records that are written in this order, in one flush. Safe from any thread.
 
@@ -157,28 +180,30 @@ class RemoteLog:
             LedgerError: LOG_BUSY, LOG_CLOSED.
             ValueError: more than MAX_BATCH drafts, or none.
         """
-        if not 1 <= len(drafts) <= MAX_BATCH:
+        parts = [pack_entry(draft, time_ms=time_ms, once=once) for draft, once in drafts]
+        return self._stage_many(parts, len(parts))
+
+    def append_prepared(self, packed: Sequence[Packed]) -> "Future[list[PreparedWritten]]":
+        """Queue prepared records of this log that are written in this order, in one flush.
+
+        Args:
+            packed: as for LogWriter.append_prepared.
+
+        Returns:
+            Future of what came of each, in order. It never fails.
+
+        Raises:
+            LedgerError: LOG_BUSY, LOG_CLOSED.
+            ValueError: more than MAX_BATCH records, or none.
+        """
+        return self._stage_many([one.data for one in packed], sum(one.count for one in packed))
+
+    def _stage_many(self, parts: list[Part], count: int) -> "Future[list[Any]]":
+        if not 1 <= count <= MAX_BATCH:
             raise ValueError(f"1 to {MAX_BATCH} drafts")
-        future: Future[list[Written]] = Future()
+        future: Future[list[Any]] = Future()
         future.set_running_or_notify_cancel()
-        results: list[Written] = []
-
-        def take(result: Written) -> None:
-            results.append(result)
-            if len(results) == len(drafts):
-                future.set_result(results)
-
-        self._stage(
-            [
-                (
-                    pack_entry({"event": draft.event}, time_ms=time_ms, once=once, prepared=draft),
-                    take,
-                )
-                if isinstance(draft, Prepared)
-                else (pack_entry(draft, time_ms=time_ms, once=once), take)
-                for draft, once in drafts
-            ]
-        )
+        self._stage(_Group(parts, count, lambda results: future.set_result(list(results))))
         return future
 
     async def write(
@@ -204,7 +229,7 @@ class RemoteLog:
         """
         waiter: asyncio.Future[Receipt] = self._loop.create_future()
         packed = pack_entry(draft, nonce=nonce, quota=quota, time_ms=time_ms, envelope=envelope)
-        self._stage([(packed, lambda result: _settle(waiter, result))])
+        self._stage_one(draft, packed, waiter)
         return await waiter
 
     def close(self) -> None:
@@ -220,18 +245,27 @@ class RemoteLog:
 
     # --- in the event loop --------------------------------------------------------------------
 
+    def _stage_one(
+        self,
+        draft: Mapping[str, Any],
+        part: Part,
+        future: "asyncio.Future[Receipt] | Future[Receipt]",
+    ) -> None:
+        is_outcome = draft.get("event") == "outcome"
+        self._stage(_Group([part], 1, lambda results: _settle(future, results[0]), is_outcome))
+
     def _stage(self, group: _Group) -> None:
         with self._lock:
             if self._is_closing or self._ended.is_set():
                 raise LedgerError("LOG_CLOSED", "the access log is closed")
             # What ends an intent is never turned away: there are as many as intents were let in.
             if (
-                len(self._pending) + self._staged_count >= self._queue_limit
-                and group[0][0][0].get("event") != "outcome"
+                self._pending_count + self._staged_count >= self._queue_limit
+                and not group.is_outcome
             ):
                 raise LedgerError("LOG_BUSY", "too many records wait to be written; try again")
             self._staged.append(group)
-            self._staged_count += len(group)
+            self._staged_count += group.count
             if self._is_due:
                 return
             self._is_due = True
@@ -244,39 +278,46 @@ class RemoteLog:
         if not self._pending:
             self._send_entries(self._take_staged())
 
-    def _take_staged(self) -> _Group:
+    def _take_staged(self) -> list[_Group]:
         """Take groups until there are enough for one flush."""
-        taken: _Group = []
+        taken: list[_Group] = []
+        count = 0
         with self._lock:
-            while self._staged and len(taken) < MAX_BATCH:
-                taken.extend(self._staged.popleft())
-            self._staged_count -= len(taken)
+            while self._staged and count < MAX_BATCH:
+                taken.append(self._staged.popleft())
+                count += taken[-1].count
+            self._staged_count -= count
         return taken
 
-    def _send_entries(self, staged: _Group) -> None:
+    def _send_entries(self, staged: list[_Group]) -> None:
         if not staged:
             return
         if self._ended.is_set():
-            _fail([settle for _, settle in staged])
+            _fail(staged)
             return
         try:
-            frame = encode_frame([packed for packed, _ in staged])
+            frame = encode_frame([part for group in staged for part in group.parts])
         except ValueError:
             self._send_apart(staged)
         else:
-            self._pending.extend(settle for _, settle in staged)
+            self._await(staged)
             self._send(frame)
 
-    def _send_apart(self, staged: _Group) -> None:
-        """Send those entries that can be sent; a defect must not hold up the others."""
-        for one, settle in staged:
+    def _send_apart(self, staged: list[_Group]) -> None:
+        """Send those groups that can be sent; a defect must not hold up the others."""
+        for group in staged:
             try:
-                frame = encode_frame([one])
+                frame = encode_frame(group.parts)
             except ValueError:
-                settle(ProtocolError("RECORD_MALFORMED", "a member of a record is no JSON"))
+                bad = ProtocolError("RECORD_MALFORMED", "a member of a record is no JSON")
+                group.settle([bad] * group.count)
                 continue
-            self._pending.append(settle)
+            self._await([group])
             self._send(frame)
+
+    def _await(self, groups: list[_Group]) -> None:
+        self._pending.extend(groups)
+        self._pending_count += sum(group.count for group in groups)
 
     def _send(self, frame: bytes) -> None:
         sent = 0
@@ -326,8 +367,14 @@ class RemoteLog:
             return
         for size, is_healthy, note, packed in self._frames.feed(piece):
             self._size, self._is_healthy = size, is_healthy
-            for one in packed:
-                self._pending.popleft()(unpack_result(one, note))
+            # A flush takes whole frames, so its results are those of whole groups.
+            results = [unpack_result(one, note) for one in packed]
+            settled = 0
+            while settled < len(results):
+                group = self._pending.popleft()
+                self._pending_count -= group.count
+                group.settle(results[settled : settled + group.count])
+                settled += group.count
         if self._staged and not self._pending and not self._is_due:
             self._is_due = True
             self._loop.call_soon(self._send_staged)
@@ -342,8 +389,9 @@ class RemoteLog:
         self._loop.remove_writer(self._socket)
         waiting = list(self._pending)
         self._pending.clear()
+        self._pending_count = 0
         while staged := self._take_staged():
-            waiting += [settle for _, settle in staged]
+            waiting += staged
         _fail(waiting)
         if not self._is_closing:
             self._on_lost(_ended())
@@ -353,13 +401,13 @@ def _ended() -> LedgerError:
     return LedgerError("LOG_PROCESS_ENDED", "the process that writes the access log has ended")
 
 
-def _fail(waiting: "list[_Settle]") -> None:
+def _fail(waiting: list[_Group]) -> None:
     failure = LedgerError("LOG_WRITE_FAILED", "the access log could not be written")
-    for settle in waiting:
-        settle(failure)
+    for group in waiting:
+        group.settle([failure] * group.count)
 
 
-def _settle(future: "asyncio.Future[Receipt] | Future[Receipt]", result: Written) -> None:
+def _settle(future: "asyncio.Future[Receipt] | Future[Receipt]", result: Result) -> None:
     if future.done():
         return
     if isinstance(result, Receipt):

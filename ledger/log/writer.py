@@ -17,10 +17,22 @@ from typing import Any, Protocol
 from crypto.errors import LedgerError, SanlianError
 from crypto.sm2 import Signer
 from ledger.log.core import LogCore
-from ledger.log.entries import MAX_BATCH, Entry, Known, Nonce, Once, Quota, Written
+from ledger.log.entries import (
+    MAX_BATCH,
+    Entry,
+    Known,
+    Nonce,
+    Once,
+    Packed,
+    Placed,
+    PreparedWritten,
+    Quota,
+    Result,
+    Written,
+)
+from ledger.log.pipe import unpack_entries
 from ledger.log.recovery import AnchorPoint
 from protocol.receipt import Receipt
-from protocol.records import Prepared
 
 CLOSE_TIMEOUT_S = 30.0
 #: Most entries that may wait to be written.
@@ -46,9 +58,12 @@ class AccessLog(Protocol):
         """Queue a record; the future resolves once it is durable."""
 
     def append_many(
-        self, drafts: Sequence[tuple[Mapping[str, Any] | Prepared, Once]], *, time_ms: int
+        self, drafts: Sequence[tuple[Mapping[str, Any], Once]], *, time_ms: int
     ) -> "Future[list[Written]]":
         """Queue records that are written in this order, in one flush."""
+
+    def append_prepared(self, packed: Sequence[Packed]) -> "Future[list[PreparedWritten]]":
+        """Queue prepared records that are written in this order, in one flush."""
 
     async def write(
         self,
@@ -66,14 +81,14 @@ class AccessLog(Protocol):
 
 
 class _Many:
-    """Collects what came of drafts that were handed in together."""
+    """Collects what came of entries that were handed in together."""
 
     def __init__(self, count: int) -> None:
-        self.future: Future[list[Written]] = Future()
-        self._results: list[Written | None] = [None] * count
+        self.future: Future[list[Any]] = Future()
+        self._results: list[Result | None] = [None] * count
         self._left = count
 
-    def settle(self, position: int, result: Written) -> None:
+    def settle(self, position: int, result: Result) -> None:
         """Take one result; with the last one the future resolves."""
         if self._results[position] is None:
             self._results[position] = result
@@ -177,13 +192,12 @@ class LogWriter:
         return future
 
     def append_many(
-        self, drafts: Sequence[tuple[Mapping[str, Any] | Prepared, Once]], *, time_ms: int
+        self, drafts: Sequence[tuple[Mapping[str, Any], Once]], *, time_ms: int
     ) -> "Future[list[Written]]":
         """Queue records that are written in this order, in one flush.
 
         Args:
-            drafts: at most MAX_BATCH drafts of records about something that is written once, or
-                prepared records of this log with that time.
+            drafts: at most MAX_BATCH drafts of records about something that is written once.
             time_ms: time of the decision that all of them tell.
 
         Returns:
@@ -195,14 +209,32 @@ class LogWriter:
             LedgerError: LOG_BUSY, LOG_CLOSED.
             ValueError: more than MAX_BATCH drafts, or none.
         """
-        if not 1 <= len(drafts) <= MAX_BATCH:
+        return self._queue_many(
+            [Entry(dict(draft), time_ms=time_ms, once=once) for draft, once in drafts]
+        )
+
+    def append_prepared(self, packed: Sequence[Packed]) -> "Future[list[PreparedWritten]]":
+        """Queue prepared records of this log that are written in this order, in one flush.
+
+        Args:
+            packed: of at most MAX_BATCH records, see ledger.log.pipe.pack_prepared.
+
+        Returns:
+            Future of what came of each, in order, as append_many's; what was written is Placed.
+
+        Raises:
+            LedgerError, ValueError: as append_many.
+        """
+        return self._queue_many([entry for one in packed for entry in unpack_entries(one.data)])
+
+    def _queue_many(self, entries: Sequence[Entry]) -> "Future[list[Any]]":
+        if not 1 <= len(entries) <= MAX_BATCH:
             raise ValueError(f"1 to {MAX_BATCH} drafts")
-        many = _Many(len(drafts))
+        many = _Many(len(entries))
         # Nobody can cancel what is written all the same.
         many.future.set_running_or_notify_cancel()
         items = [
-            _Item(_entry_of_many(draft, once, time_ms), many=many, position=position)
-            for position, (draft, once) in enumerate(drafts)
+            _Item(entry, many=many, position=position) for position, entry in enumerate(entries)
         ]
         with self._wake:
             self._require_room(items[0])
@@ -315,26 +347,19 @@ class LogWriter:
         return batch
 
 
-def _entry_of_many(draft: Mapping[str, Any] | Prepared, once: Once, time_ms: int) -> Entry:
-    """Return the entry of one of many drafts."""
-    if isinstance(draft, Prepared):
-        return Entry({"event": draft.event}, time_ms=time_ms, once=once, prepared=draft)
-    return Entry(dict(draft), time_ms=time_ms, once=once)
-
-
-def _deliver(results: Sequence[tuple[_Item, Written]]) -> None:
+def _deliver(results: Sequence[tuple[_Item, Result]]) -> None:
     """Hand out what came of records, to each event loop in one call."""
     by_loop: dict[asyncio.AbstractEventLoop, list[_Settled]] = {}
     for item, result in results:
         if item.many is not None:
             item.many.settle(item.position, result)
-        # Only what is written once is known, and only one of many.
-        if isinstance(result, Known):
+        # What is known before or prepared is one of many.
+        if isinstance(result, Known | Placed):
             continue
         if item.future is not None and not item.future.done():
             if isinstance(result, Receipt):
                 item.future.set_result(result)
-            else:
+            elif isinstance(result, SanlianError):
                 item.future.set_exception(result)
         if item.waiter is not None:
             by_loop.setdefault(item.waiter.get_loop(), []).append((item.waiter, result))

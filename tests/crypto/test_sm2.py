@@ -26,6 +26,7 @@ from crypto.sm2 import (
     Signature,
     digest_e,
     is_valid,
+    verified_digest,
     verify,
     z_a,
 )
@@ -109,6 +110,14 @@ def test_gmssl_is_asked_rightly_about_keys_that_begin_with_04() -> None:
 
 def test_signatures_use_fresh_randomness(key: PrivateKey) -> None:
     assert len({key.sign(MESSAGE).r for _ in range(20)}) == 20
+
+
+def test_the_digest_is_given_for_a_signature_that_holds(key: PrivateKey) -> None:
+    signature = key.sign(b"a")
+    assert verified_digest(key.public_key, b"a", signature) == digest_e(key.public_key, b"a")
+    assert verified_digest(key.public_key, b"b", signature) is None
+    other = PrivateKey.generate().public_key
+    assert verified_digest(other, b"a", signature) is None
 
 
 def test_wrong_signature_raises(key: PrivateKey) -> None:

@@ -15,11 +15,13 @@ from ledger.audit.completeness import Finding
 from ledger.audit.receipts import check_receipts
 from ledger.log.reader import LogReader
 from ledger.log.writer import LogWriter
-from protocol.batch_receipts import encode_batch_answer
+from protocol.batch_receipts import Kept, encode_batch_answer
 from protocol.held import BATCH_TYPE, KEPT_TYPE
+from protocol.observation import sign_observation
 from protocol.receipt import Receipt
 from sanlian_client.cli import main
 from sanlian_client.intents import IntentStore
+from tests.protocol.test_usual_observation import USUAL
 
 ORIGIN = "city.example/gateway-1"
 KEY = PrivateKey.generate()
@@ -40,14 +42,19 @@ class Held:
             return [
                 writer.append(
                     {
-                        "event": "rejected",
+                        "event": "observed",
+                        "observation": dict(one.members),
+                        "public_key": KEY.public_key.to_bytes().hex(),
+                        "signature": one.signature.to_bytes().hex(),
+                        "department": "00" * 32,
                         "source": "10.0.0.1",
-                        "code": "CLOCK_SKEW",
-                        "minute": minute,
-                        "count": 1,
+                        "block": {"number": 1, "hash": "00" * 32},
                     }
                 ).result(20)
-                for minute in range(first, first + 5)
+                for one in (
+                    sign_observation(KEY, {**USUAL, "record": f"r-{number}"})
+                    for number in range(first, first + 5)
+                )
             ]
         finally:
             writer.close()
@@ -80,8 +87,13 @@ def kept(receipt: Receipt | None) -> bytes:
 
 
 def batch(receipts: list[Receipt]) -> bytes:
-    answer = json.loads(encode_batch_answer(["OBSERVATION_MALFORMED", *receipts]))
-    return canonical_json({"type": BATCH_TYPE, **answer})
+    """Return what a platform keeps of a batch whose first record was refused."""
+    told = [Kept.before(one, "") for one in receipts]
+    answer = json.loads(encode_batch_answer(["OBSERVATION_LATER", *told]))
+    handed_in = [sign_observation(KEY, USUAL)]
+    handed_in += [sign_observation(KEY, json.loads(one.record)["observation"]) for one in receipts]
+    values = [one.to_json() for one in handed_in]
+    return canonical_json({"type": BATCH_TYPE, "observations": values, **answer})
 
 
 def test_receipts_of_every_holder_are_read_and_hold(held: Held) -> None:
@@ -110,7 +122,7 @@ def _log_cut(held: Held) -> None:
 
 def _record_differs(held: Held) -> None:
     held.tamper("UPDATE records SET bytes = CAST(REPLACE(CAST(bytes AS TEXT),"
-                " '\"count\":1', '\"count\":2') AS BLOB) WHERE seq = 3")  # fmt: skip
+                " '\"person\":\"p-1\"', '\"person\":\"p-2\"') AS BLOB) WHERE seq = 3")  # fmt: skip
     held.hold("r.json", batch(held.receipts))
 
 
@@ -127,7 +139,7 @@ def _forked(held: Held) -> None:
 
 def _bent(held: Held) -> None:
     value = json.loads(held.receipts[2].to_bytes())
-    value["record"] = value["record"].replace('"count":1', '"count":7')
+    value["record"] = value["record"].replace('"person":"p-1"', '"person":"p-7"')
     held.hold("r.json", canonical_json(value))
 
 
@@ -142,6 +154,17 @@ def _batch_points_nowhere(held: Held) -> None:
     held.hold("r.json", canonical_json(value))
 
 
+def _batch_without_its_records(held: Held) -> None:
+    value = json.loads(batch(held.receipts[:1]))
+    held.hold("r.json", canonical_json({**value, "observations": [7, 8]}))
+
+
+def _batch_of_another_key(held: Held) -> None:
+    value = json.loads(batch(held.receipts[:1]))
+    value["common"][0]["public_key"] = PrivateKey.generate().public_key.to_bytes().hex()
+    held.hold("r.json", canonical_json(value))
+
+
 FAULTS: dict[str, tuple[Callable[[Held], None], str, str]] = {
     "record missing": (_record_missing, "receipt r.json, record 3", "RECEIPT_RECORD_MISSING"),
     "log cut": (_log_cut, "receipt r.json, record 5", "RECEIPT_RECORD_MISSING"),
@@ -151,6 +174,8 @@ FAULTS: dict[str, tuple[Callable[[Held], None], str, str]] = {
     "receipt bent": (_bent, "receipt r.json, record 3", "RECEIPT_INVALID"),
     "log not given": (_other_log, "receipt r.json, record 1", "RECEIPT_LOG_UNKNOWN"),
     "no JSON": (lambda held: held.hold("r.json", b"{"), "receipt r.json", "RECEIPT_MALFORMED"),
+    "no records": (_batch_without_its_records, "receipt r.json", "RECEIPT_MALFORMED"),
+    "another key": (_batch_of_another_key, "receipt r.json, record 1", "RECEIPT_INVALID"),
     "checkpoint of no place": (_batch_points_nowhere, "receipt r.json", "RECEIPT_MALFORMED"),
 }
 

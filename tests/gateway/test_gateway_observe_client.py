@@ -4,6 +4,7 @@ import csv
 import json
 import secrets
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from click.testing import CliRunner
 
 from crypto.errors import LedgerError, OutcomeUnknown, ProtocolError, VerificationError
 from crypto.keyfile import dump_private_key
+from crypto.sm2 import PrivateKey
+from protocol.batch_receipts import Kept, encode_batch_answer
 from sanlian_client import observe
 from sanlian_client.cli import main
 from sanlian_client.data import Gateway
@@ -19,6 +22,8 @@ from sanlian_client.observe import Batch, hand_in, read_columns, read_records
 from tests.gateway.city import ORIGIN
 from tests.gateway.conftest import World
 from tests.gateway.test_gateway_observed import members
+from tests.protocol.test_batch_receipts import GATEWAY, PLATFORM, hex_of, receipt_of, signed
+from tests.protocol.test_batch_receipts import ORIGIN as LOG
 
 PASSPHRASE = "a passphrase of this test"
 COLUMNS = {
@@ -120,6 +125,48 @@ def test_a_receipt_of_something_else_is_not_believed(
     with pytest.raises(VerificationError, match="RECEIPT_INVALID"):
         desk.run()
     assert not desk.receipts.exists()
+
+
+@pytest.mark.parametrize("name", ["time_ms", "source", "block"])
+def test_an_answer_that_lies_is_not_believed(
+    desk: Bench, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    write_lines(desk.log, 2)
+    send = observe._send
+    lies = {"time_ms": 1, "source": "192.0.2.1", "block": {"number": 1, "hash": "00" * 32}}
+
+    def lying(*arguments: Any) -> dict[str, Any]:
+        answer = send(*arguments)
+        answer["common"][0][name] = lies[name]
+        return answer
+
+    monkeypatch.setattr(observe, "_send", lying)
+    with pytest.raises(VerificationError, match="RECEIPT_INVALID"):
+        desk.run()
+    assert not desk.receipts.exists()
+
+
+@pytest.mark.parametrize("by", [PLATFORM, GATEWAY])
+def test_what_was_logged_before_has_the_keys_signature(by: PrivateKey) -> None:
+    """A gateway cannot have made the record that it says was handed in before."""
+    mine = signed()
+    logged = replace(mine, signature=by.sign(mine.text))
+    answer = json.loads(encode_batch_answer([Kept.before(receipt_of(logged), hex_of(mine))]))
+    gateway = Gateway("http://127.0.0.1:9", origin=LOG, public_key=GATEWAY.public_key)
+    with gateway:
+        if by is PLATFORM:
+            observe._check(gateway, PLATFORM, [mine], answer)
+            return
+        with pytest.raises(VerificationError, match="RECEIPT_INVALID"):
+            observe._check(gateway, PLATFORM, [mine], answer)
+
+
+def test_a_record_of_another_key_is_not_ones_own() -> None:
+    other = PrivateKey.generate()
+    answer = json.loads(encode_batch_answer([Kept.before(receipt_of(signed()), "")]))
+    gateway = Gateway("http://127.0.0.1:9", origin=LOG, public_key=GATEWAY.public_key)
+    with gateway, pytest.raises(VerificationError, match="another key"):
+        observe._check(gateway, other, [signed()], answer)
 
 
 @pytest.mark.parametrize(

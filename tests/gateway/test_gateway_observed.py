@@ -55,6 +55,7 @@ class Platform:
     def __init__(self, world: World) -> None:
         self.world, self.city = world, world.city
         self.key = self.city.provider_key
+        self.sent = b""
 
     def observe(self, key: PrivateKey | None = None, **changes: Any) -> dict[str, Any]:
         return sign_observation(key or self.key, members(**changes)).to_json()
@@ -74,19 +75,28 @@ class Platform:
             **changes,
         }
         _, headers = sign_request(key, body, **options)
+        self.sent = body
         return self.world.post(body, headers, OBSERVATIONS_PATH)
 
     def receipts(self, response: httpx.Response) -> list[Receipt | str]:
-        """Check an answer whole; return each record's receipt or code."""
+        """Check the answer to what was sent last whole; return each record's receipt or code."""
         assert response.status_code == 200, response.text
         data = response.content
         assert parse_content_digest(response.headers["content-digest"]) == sm3(data)
         value = parse_canonical(data, max_bytes=len(data))
-        found = batch_receipts(value)
+        handed_in = [self.taken(one) for one in json.loads(self.sent)["observations"]]
+        found = batch_receipts(value, handed_in)
         for one in found:
             if isinstance(one, Receipt):
                 verify_receipt(one, origin=ORIGIN, public_key=self.city.gateway.public_key)
         return found
+
+    def taken(self, value: Any) -> Observation:
+        """Return what was handed in; instead of what is none, another, which gets no receipt."""
+        try:
+            return Observation.from_json(value)
+        except ProtocolError:
+            return sign_observation(self.key, members(record="none"))
 
     def codes(self, *values: Any) -> list[str]:
         """Send a batch and return each record's code, empty where it was kept."""
@@ -108,7 +118,10 @@ def test_each_record_is_kept_with_its_own_signature(platform: Platform) -> None:
     values = [platform.observe() for _ in range(20)]
     response = platform.post(values)
     receipts = platform.receipts(response)
-    assert len(json.loads(response.content)["checkpoints"]) == 1, "one note for the batch"
+    answer = json.loads(response.content)
+    assert len(answer["checkpoints"]) == 1, "one note for the batch"
+    assert len(answer["common"]) == 1, "all but what was handed in and the number stands once"
+    assert not any("signature" in one for one in answer["results"])
     snapshot = platform.world.state.snapshot
     assert snapshot is not None
     for value, receipt in zip(values, receipts, strict=True):
@@ -127,17 +140,37 @@ def test_a_batch_sent_again_gets_the_same_receipts(platform: Platform) -> None:
     first = platform.receipts(platform.post(values))
     platform.receipts(platform.post([platform.observe()]))
     size = platform.world.gateway.writer.size  # type: ignore[union-attr]  # it is open
-    assert platform.receipts(platform.post(values)) == first
+    answer = platform.post(values)
+    assert platform.receipts(answer) == first
+    assert not any("signature" in one for one in answer.json()["results"])
     # Signed once more, it is the same record: SM2 signatures have randomness in them.
     again = [sign_observation(platform.key, one["record"]).to_json() for one in values]
-    assert platform.receipts(platform.post(again)) == first
+    answer = platform.post(again)
+    assert platform.receipts(answer) == first
+    assert [one["signature"] for one in answer.json()["results"]] == [
+        one["signature"] for one in values
+    ]
     assert platform.world.gateway.writer.size == size  # type: ignore[union-attr]
+
+
+def test_records_of_two_times_and_two_keys_in_one_batch(platform: Platform) -> None:
+    old = [platform.observe(), platform.observe(platform.city.gateway)]
+    first = platform.receipts(platform.post(old))
+    new = [platform.observe(), platform.observe(platform.city.gateway)]
+    again = sign_observation(platform.city.gateway, old[1]["record"]).to_json()
+    answer = platform.post([again, new[0], {}, old[0], new[1]])
+    found = platform.receipts(answer)
+    assert [found[0], found[3]] == first[::-1]
+    assert found[2] == "OBSERVATION_MALFORMED"
+    value = answer.json()
+    assert (len(value["common"]), len(value["checkpoints"])) == (4, 2)
+    assert ["signature" in one for one in value["results"]] == [True, False, False, False, False]
 
 
 def test_the_very_same_bytes_again_change_nothing(platform: Platform) -> None:
     body = canonical_json({"observations": [platform.observe()], "salt": "ab" * 32})
-    first = platform.receipts(platform.send(body, nonce="cd" * 16))
-    assert platform.receipts(platform.send(body, nonce="cd" * 16)) == first
+    first = platform.send(body, nonce="cd" * 16)
+    assert platform.send(body, nonce="cd" * 16).content == first.content
 
 
 def test_the_same_id_with_other_bytes_is_refused(platform: Platform) -> None:

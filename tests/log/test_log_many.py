@@ -1,16 +1,19 @@
 """Records that are handed in together: in one flush, in order, each once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from crypto.errors import LedgerError, RequestRefused
-from crypto.sm2 import PrivateKey
-from ledger.log.entries import MAX_BATCH, Known, Once
+from crypto.sm2 import PrivateKey, Signature
+from ledger.log.entries import MAX_BATCH, Known, Once, Packed, Placed
+from ledger.log.pipe import pack_prepared
 from ledger.log.reader import LogReader
 from ledger.log.writer import LogWriter
-from protocol.observation import sign_observation
+from protocol.observation import Observation, sign_observation
 from protocol.receipt import Receipt, verify_receipt
+from protocol.records import ObservedEncoder
 from tests.log.conftest import LOG_ID, ORIGIN
 
 KEY = PrivateKey.generate()
@@ -46,6 +49,21 @@ def draft(record: str, person: str = "p-1") -> tuple[dict[str, Any], Once]:
         "block": {"number": 1, "hash": "ef" * 32},
     }
     return value, Once(KEY.public_key.key_id, record, signed.digest)
+
+
+def prepared(names: Sequence[str], time_ms: int = 7) -> Packed:
+    """Return the same records as draft's, as they come from whoever has checked them."""
+    pairs = [draft(name) for name in names]
+    common = {"v": 1, "log": ORIGIN, "time_ms": time_ms, **pairs[0][0]}
+    encoder = ObservedEncoder(
+        {name: one for name, one in common.items() if name not in {"observation", "signature"}}
+    )
+    records = []
+    for value, once in pairs:
+        signature = Signature.from_bytes(bytes.fromhex(value["signature"]))
+        signed = Observation(value["observation"], once.key_id, signature)
+        records.append((encoder.encode(signed.handed_in), once))
+    return pack_prepared(records, time_ms)
 
 
 def open_log(url: str) -> LogWriter:
@@ -124,3 +142,26 @@ def test_bounds(url: str) -> None:
     log.close()
     with pytest.raises(LedgerError, match="LOG_CLOSED"):
         log.append_many([draft("a")], time_ms=7)
+
+
+def test_prepared_records_are_drafts_that_were_encoded_before(url: str) -> None:
+    log = open_log(url)
+    parts = [prepared(["a", "b"]), prepared(["c"])]
+    found = log.append_prepared(parts).result(20)
+    assert [one.seq for one in found if isinstance(one, Placed)] == [1, 2, 3]
+    assert log.append_prepared([prepared(["b", "d"])]).result(20)[0] == Known(2)
+    # As a draft or prepared, it is the same record.
+    assert log.append_many([draft("c")], time_ms=7).result(20) == [Known(3)]
+    (differs,) = log.append_many([draft("c", "p-2")], time_ms=7).result(20)
+    assert isinstance(differs, RequestRefused)
+    for bad in ([], [prepared(["x"] * MAX_BATCH), prepared(["y"])]):
+        with pytest.raises(ValueError, match="1 to 1000"):
+            log.append_prepared(bad)
+    log.close()
+    reader = LogReader.open(url, ORIGIN)
+    for one in found:
+        assert isinstance(one, Placed)
+        receipt = Receipt(reader.get_record(one.seq), one.seq, one.path, one.checkpoint)
+        record, _ = verify_receipt(receipt, origin=ORIGIN, public_key=KEY.public_key)
+        assert (record["seq"], record["time_ms"]) == (one.seq, 7)
+    reader.close()

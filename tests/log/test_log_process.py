@@ -1,6 +1,7 @@
 """An access log whose writer is a process of its own, seen from the event loop that uses it."""
 
 import asyncio
+import json
 import socket
 import sys
 import time
@@ -24,6 +25,7 @@ from ledger.log.writer import LogWriter
 from protocol.receipt import Receipt, verify_receipt
 from tests.log.conftest import LOG_ID, ORIGIN, Drafts, sqlite_only, wait_until
 from tests.log.test_log_many import draft as many_draft
+from tests.log.test_log_many import prepared
 from tests.log.test_log_writer import rejected
 from tests.log.threaded import Threaded
 
@@ -109,6 +111,26 @@ def test_many_stay_together_and_are_written_once(run_with: Run) -> None:
             log.append_many([], time_ms=1)
 
     run_with(body)
+
+
+def test_prepared_records_go_together_with_others(run_with: Run, url: str) -> None:
+    async def body(log: RemoteLog) -> None:
+        waiting: list[Future[Any]] = [log.append(rejected(0))]
+        waiting.append(log.append_prepared([prepared(["a", "b"]), prepared(["c"])]))
+        waiting.append(log.append_many([many_draft("d")], time_ms=1))
+        waiting.append(log.append_prepared([prepared(["a", "e"])]))
+        first, three, one, two = await asyncio.gather(*map(asyncio.wrap_future, waiting))
+        assert [first.index, *(placed.seq for placed in three), one[0].index] == [1, 2, 3, 4, 5]
+        assert (two[0], two[1].seq) == (Known(2), 6)
+        for bad in ([], [prepared(["x"] * 1000), prepared(["y"])]):
+            with pytest.raises(ValueError, match="1 to 1000"):
+                log.append_prepared(bad)
+
+    run_with(body)
+    reader = LogReader.open(url, ORIGIN)
+    events = [json.loads(data)["event"] for _, data in reader.records()]
+    assert events == ["opened", "rejected", *["observed"] * 5]
+    reader.close()
 
 
 def test_a_flush_has_its_limit(run_with: Run, url: str) -> None:

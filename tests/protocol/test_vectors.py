@@ -183,7 +183,8 @@ def test_observation(log: dict[str, Any]) -> None:
     message = vector["message"].encode()
     members = json.dumps(handed_in["record"], sort_keys=True, separators=(",", ":"))
     assert message == b"sanlian/observation/v1\n" + members.encode()
-    assert sm3_of_gmssl(message).hex() == vector["digest"]
+    key_id = bytes.fromhex(handed_in["key_id"])
+    assert sm3_of_gmssl(key_id + message).hex() == vector["digest"]
     assert gmssl_accepts(key, handed_in["signature"], message)
     observation = Observation.from_json(handed_in)
     observation.verify(PublicKey.from_bytes(bytes.fromhex(key)))
