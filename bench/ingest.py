@@ -50,7 +50,7 @@ from bench.long_chain import LongChain, Started, started_engine
 from bench.report import CannotMeasure, Result, run
 from bench.tessera_log import build_tessera, measure_tessera
 from crypto.errors import LedgerError
-from crypto.merkle import Frontier
+from crypto.merkle import Frontier, place_of
 from crypto.sm2 import PrivateKey, Signature
 from crypto.sm3 import sm3
 from ledger.chain.artifacts import encode_call
@@ -470,9 +470,10 @@ def measure_proofs(home: Path, count: int) -> float:
     engine = store.open_writer_engine(url)
     frontier = Frontier()
     with engine.begin() as connection:
-        nodes: list[tuple[int, int, bytes]] = []
+        nodes: list[tuple[int, bytes]] = []
         for _ in range(count):
-            nodes += frontier.append(os.urandom(32))
+            for level, index, digest in frontier.append(os.urandom(32)):
+                nodes.append((place_of(level, index), digest))
             if len(nodes) >= 100_000:
                 statements.insert(connection, store.nodes, nodes)
                 nodes = []
