@@ -133,7 +133,7 @@ def _another_history(held: Held) -> None:
 
 
 def _forked(held: Held) -> None:
-    held.tamper('UPDATE nodes SET hash = zeroblob(32) WHERE level = 0 AND "index" = 4')
+    held.tamper("UPDATE nodes SET hash = zeroblob(32) WHERE place = 7")  # leaf 4
     held.hold("r.json", held.receipts[3].to_bytes())
 
 
