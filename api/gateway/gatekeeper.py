@@ -5,7 +5,7 @@ A call is admitted once its signature holds; whatever is refused after that leav
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,8 +178,12 @@ class Gatekeeper:
             raise VerificationError("SIGNATURE_INVALID", "the request's signature does not hold")
         return self._admitted(request, incoming.source)
 
-    def vouch(self, incoming: Incoming) -> bytes:
+    def vouch(self, incoming: Incoming, check: Callable[[Admitted], None]) -> bytes:
         """Check the head of a call whose body is still to come; what fails is counted.
+
+        Args:
+            incoming: the call, without its body.
+            check: refuses callers who may not make it, as unknown ones.
 
         Returns:
             The department whose key signed it just now.
@@ -200,8 +204,7 @@ class Gatekeeper:
             request.verify()
             admitted = self._admitted(request, incoming.source)
             self.check_admissible(admitted)
-            if admitted.department == NOBODY:
-                raise RequestRefused("KEY_UNKNOWN", "the key is not registered")
+            check(admitted)
         except SanlianError as error:
             self.rejected.add(incoming.source, error.code, int(time.time()))
             raise

@@ -1,7 +1,8 @@
 """Places in memory for batches of access records that are larger than other bodies.
 
-Their senders are known before: all that a call signs stands in its head, so the signature is
-checked when the body grows large, and a department leaves some of the places to others.
+Their senders are known before: all that a call signs stands in its head. When a body grows large,
+the signature and the right to hand records in are checked there, and a department leaves some of
+the places to others.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from typing import Final
 from starlette.types import Scope
 
 from api.gateway.gatekeeper import Gatekeeper, read_incoming
+from api.gateway.observations import require_observer
 from api.gateway.sources import find_client
 from crypto.errors import LedgerError
 from protocol.httpsig import OBSERVATIONS_PATH
@@ -48,7 +50,7 @@ class LargeBatches:
         if gatekeeper is None:
             raise LedgerError("GATEWAY_NOT_READY", "the access log is not open yet")
         found = {**scope, "client": find_client(scope, self._proxies)}
-        department = gatekeeper.vouch(read_incoming(found, b""))
+        department = gatekeeper.vouch(read_incoming(found, b""), require_observer)
         used = self._used.get(department, 0)
         if used >= MAX_OF_ONE_DEPARTMENT or sum(self._used.values()) >= MAX_LARGE_BODIES:
             raise LedgerError("GATEWAY_BUSY", "too many large batches at a time")

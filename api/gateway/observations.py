@@ -77,7 +77,7 @@ class ObservationService:
         admitted = self._gatekeeper.admit(incoming, max_body=MAX_BATCH_SIZE)
         try:
             self._gatekeeper.check_admissible(admitted)
-            _require_observer(admitted)
+            require_observer(admitted)
             piece, checked = await self._read(admitted, incoming.body)
         except RequestRefused as error:
             return await self._gatekeeper.deny(admitted, error)
@@ -196,7 +196,7 @@ class ObservationService:
             raise _unreadable() from error
 
 
-def _require_observer(admitted: Admitted) -> None:
+def require_observer(admitted: Admitted) -> None:
     """Check that the caller may hand in access records.
 
     Raises:

@@ -18,6 +18,7 @@ from api.gateway.server import gateway_config
 from api.server import MAX_HEAD_BYTES, PunctualProtocol
 from crypto.sm2 import PrivateKey
 from ledger.log import statements
+from protocol.description import Role
 from protocol.httpsig import OBSERVATIONS_PATH, sign_request
 from tests.gateway.conftest import World, wait_until
 
@@ -232,11 +233,16 @@ def _wait_until_busy(world: World, key: PrivateKey) -> None:
 
 def test_large_bodies_that_nobody_signed_take_no_place(world: World, grant: bytes) -> None:
     provider = world.city.provider_key
+    revoked = world.city.enrol(world.city.provider_head, Role.PROVIDER)
+    world.city.revoke_key(world.city.provider_head, revoked.public_key.key_id)
+    world.state.publish()
     refused = {
         "SIGNATURE_MISSING": _large(world),
         "AUTHORITY_MISMATCH": _large(world, provider, host="elsewhere.example"),
         "CLOCK_SKEW": _large(world, provider, created=int(time.time()) - 3600),
         "KEY_UNKNOWN": _large(world, PrivateKey.generate()),
+        "KEY_NOT_ACTIVE": _large(world, revoked),
+        "ROLE_MISSING": _large(world, world.city.system),
         "SIGNATURE_INVALID": _large(world, provider).replace(b"created=1", b"created=2", 1),
     }
     before = world.gateway.gatekeeper
@@ -255,7 +261,9 @@ def test_large_bodies_that_nobody_signed_take_no_place(world: World, grant: byte
 
 
 def test_a_department_leaves_large_places_to_others(world: World, grant: bytes) -> None:
-    one, other = world.city.provider_key, world.city.system
+    one = world.city.provider_key
+    other = world.city.enrol(world.city.requester_head, Role.PROVIDER)
+    world.state.publish()
     with ExitStack() as stack:
         _holders(world, stack, _large(world, one), MAX_OF_ONE_DEPARTMENT)
         _wait_until_busy(world, one)
